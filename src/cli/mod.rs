@@ -1,0 +1,97 @@
+//! The command line: one file per subcommand, arguments in, library call, output out.
+
+mod compare;
+mod completions;
+mod embed;
+mod models;
+mod refine;
+mod report;
+mod sample;
+mod score;
+mod selftest;
+mod slurm;
+mod sweep;
+mod tune;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Quality and diversity of language models, as two separate numbers.
+#[derive(Parser)]
+#[command(name = "llmpr", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// The main job: grid, samples, features, metrics, report
+    Sweep(sweep::Args),
+    /// Draw completions of one cell as JSONL
+    Sample(sample::Args),
+    /// Turn texts into features
+    Embed(embed::Args),
+    /// Compare a reference with samples
+    Score(score::Args),
+    /// Render run folders as HTML, SVG and CSV
+    Report(report::Args),
+    /// Hold cells or runs against each other, with intervals and p-values
+    Compare(compare::Args),
+    /// Find settings for a wanted precision, recall or F-beta
+    Tune(tune::Args),
+    /// Keep one in K of the completions by optimal budgeted rejection sampling
+    Refine(refine::Args),
+    /// Write the same sweep as a Slurm job array
+    Slurm(slurm::Args),
+    /// List, pull, inspect, check and time models
+    Models(models::Args),
+    /// Check the measures against closed forms and published values
+    Selftest(selftest::Args),
+    /// Print shell completions
+    Completions(completions::Args),
+    /// Print the manual page
+    Man,
+}
+
+/// An exit code other than 0, 1 and 2, with the sentence that explains it.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Exit {
+    /// 3: finished, some cells failed. 75: stopped by a signal, resumable.
+    pub code: u8,
+    /// What is printed to stderr.
+    pub message: String,
+}
+
+/// Parses the command line, runs the subcommand, and turns its result into an exit code.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Sweep(args) => sweep::run(&args),
+        Command::Sample(args) => sample::run(&args),
+        Command::Embed(args) => embed::run(&args),
+        Command::Score(args) => score::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::Tune(args) => tune::run(&args),
+        Command::Refine(args) => refine::run(&args),
+        Command::Slurm(args) => slurm::run(&args),
+        Command::Models(args) => models::run(&args),
+        Command::Selftest(args) => selftest::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man => completions::man(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("llmpr: {error:#}");
+            ExitCode::from(error.downcast_ref::<Exit>().map_or(1, |exit| exit.code))
+        }
+    }
+}
+
+/// The parser, for completions and the manual page.
+fn parser() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}

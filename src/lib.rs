@@ -1,0 +1,21 @@
+//! `llmpr` tells how good and how diverse a language model's texts are, as two separate numbers.
+//!
+//! A cloud of generated texts `Q` is held against a cloud of reference texts `P`: precision is the
+//! share of `Q` that lies in the support of `P`, recall the share of `P` that lies in the support
+//! of `Q`.
+
+pub mod decode;
+#[cfg(feature = "lm")]
+pub mod lm;
+pub mod matrix;
+pub mod metric;
+pub mod number;
+pub mod report;
+pub mod rng;
+pub mod run;
+pub mod sides;
+pub mod signature;
+pub mod text;
+
+#[cfg(feature = "cli")]
+pub mod cli;

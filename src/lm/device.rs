@@ -1,0 +1,79 @@
+//! Which device computes, and in which number type.
+
+use candle_core::Device;
+
+use super::LmError;
+
+/// `auto`, `cpu` or `cuda:N`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The first CUDA device where there is one, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// CUDA device `N`.
+    Cuda(usize),
+}
+
+impl std::str::FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let no = || format!("`{text}` is no device; use auto, cpu, cuda or cuda:N");
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            _ => {
+                let index = text.strip_prefix("cuda:").ok_or_else(no)?;
+                index.parse().map(Self::Cuda).map_err(|_| no())
+            }
+        }
+    }
+}
+
+/// Opens the chosen device; `auto` falls back to the CPU where CUDA cannot be used.
+///
+/// # Errors
+///
+/// [`LmError::Gpu`] when a CUDA device was asked for by name and cannot be opened.
+pub fn open(choice: DeviceChoice) -> Result<Device, LmError> {
+    match choice {
+        DeviceChoice::Auto if candle_core::utils::cuda_is_available() => {
+            Ok(Device::new_cuda(0).unwrap_or(Device::Cpu))
+        }
+        DeviceChoice::Auto | DeviceChoice::Cpu => Ok(Device::Cpu),
+        DeviceChoice::Cuda(index) => {
+            Device::new_cuda(index).map_err(|source| LmError::Gpu { index, source })
+        }
+    }
+}
+
+/// The type in which weights are kept and products are computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DtypeChoice {
+    /// What is fastest on the device without changing results beyond the checkpoint's own precision.
+    #[default]
+    Auto,
+    /// 32-bit floats.
+    F32,
+    /// IEEE half precision.
+    F16,
+    /// bfloat16.
+    Bf16,
+}
+
+impl std::str::FromStr for DtypeChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "f32" => Ok(Self::F32),
+            "f16" => Ok(Self::F16),
+            "bf16" => Ok(Self::Bf16),
+            _ => Err(format!("`{text}` is no number type; use auto, f32, f16 or bf16")),
+        }
+    }
+}

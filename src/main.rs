@@ -1,0 +1,5 @@
+//! The `llmpr` binary: parse, run, exit code.
+
+fn main() -> std::process::ExitCode {
+    llmpr::cli::main()
+}

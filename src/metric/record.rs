@@ -1,0 +1,126 @@
+//! The result of comparing two clouds, in the shape of `llmpr score --format json`.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// The name and version of the JSON that a [`Score`] becomes.
+pub const SCHEMA: &str = "llmpr.score/1";
+
+/// A measured value with what is needed to read it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The value; NaN (`null`) where the measure is undefined, with a warning that says why.
+    #[serde(with = "crate::number")]
+    pub value: f64,
+    /// Lower end of the 95 % interval.
+    #[serde(with = "crate::number::option", default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// Upper end of the 95 % interval.
+    #[serde(with = "crate::number::option", default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
+    /// What the reference scores against itself at these sizes.
+    #[serde(with = "crate::number::option", default, skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<f64>,
+    /// Permutation p-value against "same distribution".
+    #[serde(with = "crate::number::option", default, skip_serializing_if = "Option::is_none")]
+    pub p_value: Option<f64>,
+}
+
+impl Estimate {
+    /// A value alone.
+    pub fn bare(value: f64) -> Self {
+        Self { value, low: None, high: None, ceiling: None, p_value: None }
+    }
+}
+
+/// The size of one side.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SetFacts {
+    /// Rows.
+    pub n: usize,
+    /// Columns before reduction.
+    pub dim: usize,
+    /// Distinct rows.
+    pub unique: usize,
+}
+
+/// The reduction that was applied.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PcaFacts {
+    /// Components kept.
+    pub components: usize,
+    /// Share of variance they hold.
+    #[serde(with = "crate::number")]
+    pub explained: f64,
+}
+
+/// A PR-curve: `α` (precision-like) and `β = α/λ` (recall-like) over slopes `λ`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PrCurve {
+    /// Slopes, ascending.
+    #[serde(with = "crate::number::list")]
+    pub lambda: Vec<f64>,
+    /// Precision-like coordinate per slope.
+    #[serde(with = "crate::number::list")]
+    pub alpha: Vec<f64>,
+    /// Recall-like coordinate per slope.
+    #[serde(with = "crate::number::list")]
+    pub beta: Vec<f64>,
+}
+
+/// A divergence frontier: `exp(−c KL(Q‖R_w))` against `exp(−c KL(P‖R_w))`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FrontierCurve {
+    /// `exp(−c KL(Q‖R_w))` per weight.
+    #[serde(with = "crate::number::list")]
+    pub x: Vec<f64>,
+    /// `exp(−c KL(P‖R_w))` per weight.
+    #[serde(with = "crate::number::list")]
+    pub y: Vec<f64>,
+}
+
+/// The curves behind the numbers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Curves {
+    /// The PR-curve, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pr: Option<PrCurve>,
+    /// The divergence frontier, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frontier: Option<FrontierCurve>,
+    /// Further PR-curves by estimator (`logistic`, `knn`, `clusters`, …).
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub pr_by: IndexMap<String, PrCurve>,
+}
+
+/// Something that makes a number misleading.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// A stable name, such as `duplicates`.
+    pub code: String,
+    /// A sentence: what was seen, and what it does to which numbers.
+    pub message: String,
+}
+
+/// `P` against `Q`: every asked-for measure with its curves and warnings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The facts behind the numbers.
+    pub signature: String,
+    /// Size of `P`.
+    pub reference: SetFacts,
+    /// Size of `Q`.
+    pub samples: SetFacts,
+    /// The reduction, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pca: Option<PcaFacts>,
+    /// Measures by their names of DESIGN §2, in the order of its table.
+    pub metrics: IndexMap<String, Estimate>,
+    /// The curves behind them.
+    #[serde(default)]
+    pub curves: Curves,
+    /// What makes a number misleading.
+    pub warnings: Vec<Warning>,
+}
