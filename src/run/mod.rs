@@ -1,1 +1,3 @@
-//! (being built)
+//! A sweep from its grid to its results: the plan, the run folder, execution and resume.
+
+pub mod range;
