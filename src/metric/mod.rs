@@ -1,5 +1,7 @@
 //! Measures: pure functions over two clouds of rows, over histograms, or over token ids.
 
+pub mod curve;
+pub mod histogram;
 pub mod neighbors;
 pub mod record;
 
