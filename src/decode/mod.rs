@@ -1,5 +1,12 @@
 //! Decoding settings and the sampler chain over one row of logits.
 
+mod chain;
+mod select;
+mod stage;
+
+pub use chain::{Chain, Pick, Scratch};
+pub use stage::Stage;
+
 use serde::{Deserialize, Serialize};
 
 /// Why decoding settings are refused.
@@ -11,11 +18,24 @@ pub enum DecodeError {
     #[error("{name} = {value} is outside {allowed}")]
     OutOfRange { name: &'static str, value: f64, allowed: &'static str },
     /// A logit is NaN.
-    #[error("logit {token} is NaN")]
+    #[error(
+        "the logit of token {token} is NaN; the model's weights or its number type are at fault"
+    )]
     NanLogit { token: usize },
+    /// A logit is +∞.
+    #[error("the logit of token {token} is infinite; it overflowed in the model's number type")]
+    InfiniteLogit { token: usize },
+    /// Every logit is −∞.
+    #[error("all {vocabulary} logits are −∞, so no token can be drawn")]
+    NoToken { vocabulary: usize },
+    /// The repetition penalty was given a token that has no logit.
+    #[error("token {token} of the context is outside the vocabulary of {vocabulary}")]
+    UnknownToken { token: u32, vocabulary: usize },
 }
 
 /// How a token is drawn from logits. Stages left out are neutral, never a hidden default.
+///
+/// These are settings as written; [`Chain::new`] is the door at which they are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Decoding {
