@@ -1,1 +1,4 @@
-//! (being built)
+//! Records of a sweep and what is made of them: tables, CSV, JSON, figures, one page.
+
+pub mod record;
+pub mod results;

@@ -1,0 +1,238 @@
+//! What a run folder holds, as data: a cell's settings, its completions, its result, all results.
+//!
+//! These are the contents of `cell.json`, `samples.jsonl`, `scores.json` and `results.json`. None holds
+//! a date, a host or a duration, so that a second run writes the same bytes; those are in `run.json`.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    decode::Decoding,
+    metric::record::{Estimate, Score},
+};
+
+/// The name and version of `cell.json`.
+pub const CELL_SCHEMA: &str = "llmpr.cell/1";
+/// The name and version of `cells/<id>/scores.json`.
+pub const RESULT_SCHEMA: &str = "llmpr.result/1";
+/// The name and version of `results.json`.
+pub const RESULTS_SCHEMA: &str = "llmpr.results/1";
+
+/// One point of a sweep: everything that determines its completions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CellRecord {
+    /// [`CELL_SCHEMA`].
+    pub schema: String,
+    /// Short hash of the other fields, names and paths left out.
+    pub id: String,
+    /// The model as it was named.
+    pub model: String,
+    /// SHA-256 of its weights and configuration.
+    pub model_hash: String,
+    /// SHA-256 of its tokenizer.
+    pub tokenizer_hash: String,
+    /// The task's name.
+    pub task: String,
+    /// SHA-256 of the task.
+    pub task_hash: String,
+    /// SHA-256 of the prompts' token ids, in order.
+    pub prompts_hash: String,
+    /// Whether prompts went through the model's chat template.
+    pub chat: bool,
+    /// In-context examples asked for.
+    pub shots: usize,
+    /// How tokens were drawn.
+    pub decoding: Decoding,
+    /// Seed of the draws.
+    pub seed: u64,
+    /// Completions.
+    pub n_samples: usize,
+    /// Tokens after which a completion is cut.
+    pub max_new_tokens: usize,
+    /// Strings that end a completion.
+    pub stop: Vec<String>,
+    /// Version of the engine's arithmetic.
+    pub engine: String,
+    /// `cpu` or `cuda`.
+    pub device: String,
+    /// Type of weights and products, such as `f32`.
+    pub dtype: String,
+}
+
+impl CellRecord {
+    /// The settings that tell this cell from others of its sweep, such as `tiny-bio T=0.7 shots=2`.
+    pub fn label(&self) -> String {
+        let d = &self.decoding;
+        let mut label = format!("{} T={} shots={}", self.model, d.temperature, self.shots);
+        let mut add = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                label.push_str(&format!(" {name}={value}"));
+            }
+        };
+        add("top-k", d.top_k.map(|k| k.to_string()));
+        add("top-p", d.top_p.map(|p| p.to_string()));
+        add("min-p", d.min_p.map(|p| p.to_string()));
+        add("typical-p", d.typical_p.map(|p| p.to_string()));
+        add("repetition-penalty", d.repetition_penalty.map(|r| r.to_string()));
+        add("seed", (self.seed != 0).then(|| self.seed.to_string()));
+        label
+    }
+}
+
+/// A completion: one line of `samples.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SampleRecord {
+    /// `<prompt index>-<sample>`, unique in its cell.
+    pub id: String,
+    /// The prompt's name in its task.
+    pub prompt_id: String,
+    /// The prompt as the model read it.
+    pub prompt: String,
+    /// What is compared with the reference.
+    pub text: String,
+    /// The tokens drawn, end-of-text left out.
+    pub tokens: Vec<u32>,
+    /// `eos`, `stop` or `length`.
+    pub finish_reason: String,
+    /// Sum of log-probabilities under the sampling distribution, nats.
+    #[serde(with = "crate::number")]
+    pub logprob: f64,
+    /// The same under the untempered, untruncated model.
+    #[serde(with = "crate::number")]
+    pub logprob_model: f64,
+    /// Sum over positions of the sampling distribution's entropy, nats.
+    #[serde(with = "crate::number")]
+    pub entropy: f64,
+    /// `T`; 0 is argmax.
+    pub temperature: f64,
+    /// Effective truncations and penalty; absent where switched off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<usize>,
+    #[expect(missing_docs, reason = "see `top_k`")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    #[expect(missing_docs, reason = "see `top_k`")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_p: Option<f64>,
+    #[expect(missing_docs, reason = "see `top_k`")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typical_p: Option<f64>,
+    #[expect(missing_docs, reason = "see `top_k`")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repetition_penalty: Option<f64>,
+    /// Seed of the draw.
+    pub seed: u64,
+    /// Index of the prompt.
+    pub prompt_index: u32,
+    /// Index among the completions of the prompt.
+    pub sample: u32,
+    /// In-context examples that fitted.
+    pub shots_used: usize,
+}
+
+/// What a cell's texts look like before any embedding.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TextFacts {
+    /// Completions.
+    pub n: usize,
+    /// Distinct texts.
+    pub unique: usize,
+    /// Texts that are empty.
+    pub empty: usize,
+    /// Mean length in tokens.
+    pub mean_tokens: f64,
+    /// Completions that ended with the model's end-of-text token, a stop string, the token limit.
+    pub ended: IndexMap<String, usize>,
+    /// Completions whose prompt lost in-context examples because it did not fit.
+    pub shortened_prompts: usize,
+    /// Mean log-probability a token under the untempered model, nats.
+    #[serde(with = "crate::number")]
+    pub logprob_per_token: f64,
+}
+
+/// A cell with its score: `cells/<id>/scores.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CellResult {
+    /// [`RESULT_SCHEMA`].
+    pub schema: String,
+    /// The settings.
+    pub cell: CellRecord,
+    /// What its texts look like.
+    pub texts: TextFacts,
+    /// The measures.
+    pub score: Score,
+    /// Exact values (`precision`, `recall`, …) where the task knows its true distribution.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub truth: IndexMap<String, Estimate>,
+}
+
+/// A cell that has no score, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FailedCell {
+    /// Its id, where it got so far as to have one.
+    pub id: String,
+    /// Its settings in words.
+    pub label: String,
+    /// What went wrong.
+    pub message: String,
+}
+
+/// All cells of a run folder: `results.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Results {
+    /// [`RESULTS_SCHEMA`].
+    pub schema: String,
+    /// The task's name.
+    pub task: String,
+    /// The reference texts' file as it was named.
+    pub reference: String,
+    /// Reference texts that were compared.
+    pub reference_n: usize,
+    /// The embedder with its pooling.
+    pub embedder: String,
+    /// Results in the order of the plan.
+    pub cells: Vec<CellResult>,
+    /// Cells without a score.
+    #[serde(default)]
+    pub failed: Vec<FailedCell>,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A cell to test with.
+    pub(crate) fn cell(model: &str, temperature: f64) -> CellRecord {
+        CellRecord {
+            schema: CELL_SCHEMA.to_owned(),
+            id: format!("{model}-{temperature}"),
+            model: model.to_owned(),
+            model_hash: "m".to_owned(),
+            tokenizer_hash: "t".to_owned(),
+            task: "wikipedia-bio".to_owned(),
+            task_hash: "k".to_owned(),
+            prompts_hash: "p".to_owned(),
+            chat: false,
+            shots: 2,
+            decoding: Decoding { temperature, top_p: Some(0.9), ..Decoding::default() },
+            seed: 3,
+            n_samples: 10,
+            max_new_tokens: 64,
+            stop: vec!["\n#".to_owned()],
+            engine: "1".to_owned(),
+            device: "cpu".to_owned(),
+            dtype: "f32".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_label_names_what_differs_from_the_neutral_settings() {
+        assert_eq!(cell("tiny", 0.7).label(), "tiny T=0.7 shots=2 top-p=0.9 seed=3");
+    }
+
+    #[test]
+    fn a_cell_survives_its_file() {
+        let text = serde_json::to_string(&cell("tiny", 0.7)).unwrap();
+        assert_eq!(serde_json::from_str::<CellRecord>(&text).unwrap(), cell("tiny", 0.7));
+    }
+}

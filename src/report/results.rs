@@ -1,0 +1,179 @@
+//! `results.csv`: a row a cell, a column for every setting and every number.
+
+use indexmap::IndexSet;
+
+use super::record::{CellResult, Results};
+use crate::metric::record::Estimate;
+
+const SETTINGS: [&str; 14] = [
+    "cell",
+    "model",
+    "task",
+    "shots",
+    "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "typical_p",
+    "repetition_penalty",
+    "seed",
+    "chat",
+    "n",
+    "max_new_tokens",
+];
+
+const TEXTS: [&str; 6] =
+    ["unique_texts", "empty_texts", "tokens_per_text", "ended_eos", "ended_stop", "ended_length"];
+
+/// The table as CSV: settings, then `name`, `name_low`, `name_high`, `name_ceiling`, `name_p` for each
+/// measure (a column that would be empty throughout is left out), then `true_…` columns where the
+/// truth is known, facts about the texts, warning codes and the signature.
+///
+/// Numbers are the shortest decimals that read back as the same value; infinities are `inf` and
+/// `-inf`, undefined values empty.
+pub fn to_csv(results: &Results) -> String {
+    let columns = Columns::of(&results.cells);
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    // Writing into memory cannot fail, and every row has the header's length.
+    let _ = writer.write_record(columns.header());
+    for cell in &results.cells {
+        let _ = writer.write_record(columns.row(cell));
+    }
+    let bytes = writer.into_inner().unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+type Part = fn(&Estimate) -> Option<f64>;
+
+const PARTS: [(&str, Part); 5] = [
+    ("", |e| Some(e.value)),
+    ("_low", |e| e.low),
+    ("_high", |e| e.high),
+    ("_ceiling", |e| e.ceiling),
+    ("_p", |e| e.p_value),
+];
+
+struct Columns {
+    measures: Vec<(String, usize)>,
+    truth: IndexSet<String>,
+}
+
+impl Columns {
+    fn of(cells: &[CellResult]) -> Self {
+        let names: IndexSet<&String> = cells.iter().flat_map(|c| c.score.metrics.keys()).collect();
+        let filled = |name: &str, part: Part| {
+            cells.iter().any(|c| c.score.metrics.get(name).and_then(part).is_some())
+        };
+        let measures = names
+            .into_iter()
+            .flat_map(|name| (0..PARTS.len()).map(move |part| (name.clone(), part)))
+            .filter(|(name, part)| filled(name, PARTS[*part].1))
+            .collect();
+        let truth = cells.iter().flat_map(|c| c.truth.keys().cloned()).collect();
+        Self { measures, truth }
+    }
+
+    fn header(&self) -> Vec<String> {
+        let mut header: Vec<String> = SETTINGS.map(str::to_owned).to_vec();
+        header.extend(self.measures.iter().map(|(name, part)| format!("{name}{}", PARTS[*part].0)));
+        header.extend(self.truth.iter().map(|name| format!("true_{name}")));
+        header.extend(TEXTS.map(str::to_owned));
+        header.extend(["warnings".to_owned(), "signature".to_owned()]);
+        header
+    }
+
+    fn row(&self, result: &CellResult) -> Vec<String> {
+        let CellResult { cell, texts, score, truth, .. } = result;
+        let d = &cell.decoding;
+        let real = |value: Option<f64>| value.map(|v| number(v)).unwrap_or_default();
+        let mut row = vec![
+            cell.id.clone(),
+            cell.model.clone(),
+            cell.task.clone(),
+            cell.shots.to_string(),
+            number(d.temperature),
+            d.top_k.map(|k| k.to_string()).unwrap_or_default(),
+            real(d.top_p),
+            real(d.min_p),
+            real(d.typical_p),
+            real(d.repetition_penalty),
+            cell.seed.to_string(),
+            cell.chat.to_string(),
+            texts.n.to_string(),
+            cell.max_new_tokens.to_string(),
+        ];
+        let measured =
+            |(name, part): &(String, usize)| real(score.metrics.get(name).and_then(PARTS[*part].1));
+        row.extend(self.measures.iter().map(measured));
+        row.extend(self.truth.iter().map(|name| real(truth.get(name).map(|e| e.value))));
+        let ended = |how: &str| texts.ended.get(how).copied().unwrap_or(0).to_string();
+        row.extend([
+            texts.unique.to_string(),
+            texts.empty.to_string(),
+            number(texts.mean_tokens),
+            ended("eos"),
+            ended("stop"),
+            ended("length"),
+        ]);
+        let codes: Vec<&str> = score.warnings.iter().map(|w| w.code.as_str()).collect();
+        row.extend([codes.join(";"), score.signature.clone()]);
+        row
+    }
+}
+
+fn number(value: f64) -> String {
+    match value {
+        _ if value.is_nan() => String::new(),
+        f64::INFINITY => "inf".to_owned(),
+        f64::NEG_INFINITY => "-inf".to_owned(),
+        _ => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        metric::record::{Curves, SCHEMA, Score, SetFacts, Warning},
+        report::record::{RESULT_SCHEMA, RESULTS_SCHEMA, TextFacts, tests::cell},
+    };
+
+    #[test]
+    fn a_row_a_cell_and_no_empty_columns() {
+        let result = |temperature, value, low| {
+            let precision = Estimate { low, ..Estimate::bare(value) };
+            let warning = Warning { code: "duplicates".into(), message: "many".into() };
+            CellResult {
+                schema: RESULT_SCHEMA.into(),
+                cell: cell("tiny", temperature),
+                texts: TextFacts { n: 10, unique: 9, mean_tokens: 4.5, ..TextFacts::default() },
+                score: Score {
+                    schema: SCHEMA.into(),
+                    signature: "llmpr".into(),
+                    reference: SetFacts::default(),
+                    samples: SetFacts::default(),
+                    pca: None,
+                    metrics: [("precision".to_owned(), precision)].into_iter().collect(),
+                    curves: Curves::default(),
+                    warnings: vec![warning],
+                },
+                truth: Default::default(),
+            }
+        };
+        let cells = vec![result(0.3, 0.75, None), result(1.0, f64::NAN, Some(0.125))];
+        let results = Results {
+            schema: RESULTS_SCHEMA.into(),
+            task: "bio".into(),
+            reference: "r.jsonl".into(),
+            reference_n: 10,
+            embedder: "gpt2".into(),
+            cells,
+            failed: vec![],
+        };
+        insta::assert_snapshot!(to_csv(&results), @r"
+        cell,model,task,shots,temperature,top_k,top_p,min_p,typical_p,repetition_penalty,seed,chat,n,max_new_tokens,precision,precision_low,unique_texts,empty_texts,tokens_per_text,ended_eos,ended_stop,ended_length,warnings,signature
+        tiny-0.3,tiny,wikipedia-bio,2,0.3,,0.9,,,,3,false,10,64,0.75,,9,0,4.5,0,0,0,duplicates,llmpr
+        tiny-1,tiny,wikipedia-bio,2,1,,0.9,,,,3,false,10,64,,0.125,9,0,4.5,0,0,0,duplicates,llmpr
+        ");
+    }
+}
