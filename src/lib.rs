@@ -9,6 +9,7 @@ pub mod decode;
 pub mod lm;
 pub mod matrix;
 pub mod metric;
+pub mod npy;
 pub mod number;
 pub mod report;
 pub mod rng;
