@@ -1,3 +1,5 @@
 //! A sweep from its grid to its results: the plan, the run folder, execution and resume.
 
+pub mod lock;
 pub mod range;
+pub mod store;
