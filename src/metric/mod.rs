@@ -1,9 +1,11 @@
 //! Measures: pure functions over two clouds of rows, over histograms, or over token ids.
 
+pub mod calibrate;
 pub mod curve;
 pub mod histogram;
 pub mod neighbors;
 pub mod record;
+pub mod score;
 
 use crate::{
     matrix::Matrix,

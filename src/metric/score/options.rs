@@ -333,7 +333,10 @@ mod tests {
     #[test]
     fn an_unknown_family_is_named_with_those_there_are() {
         let error = "support,mauve".parse::<Families>().unwrap_err().to_string();
-        assert!(error.starts_with("there is no metric family `mauve`; there are support,"), "{error}");
+        assert!(
+            error.starts_with("there is no metric family `mauve`; there are support,"),
+            "{error}"
+        );
         assert_eq!(",".parse::<Families>().unwrap_err(), OptionsError::NoFamily);
     }
 

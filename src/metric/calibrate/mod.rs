@@ -1,0 +1,19 @@
+//! What is needed to read a number: its interval, its ceiling, its p-value, and how it would move
+//! with more texts.
+//!
+//! Nothing here draws with replacement: a repeated row has a neighbor at distance 0, which
+//! shrinks every radius, and a bootstrap of a neighbor-based measure is off by several of its own
+//! standard deviations.
+
+mod interval;
+mod null;
+mod permute;
+mod rarefaction;
+
+pub use interval::{Interval, Subsample, interval, subsample};
+pub use null::{
+    alpha_1_null, carried_on, coverage_null, frechet_null, frontier_integral_null, js_null,
+    mauve_null,
+};
+pub use permute::{Tail, p_value, relabel};
+pub use rarefaction::{coverage_at, richness_beyond};
