@@ -1,0 +1,121 @@
+use super::*;
+
+const LLAMA: &str = r#"{"model_type": "llama", "vocab_size": 8, "hidden_size": 8, "num_attention_heads": 2,
+    "num_hidden_layers": 2, "intermediate_size": 16, "max_position_embeddings": 32"#;
+
+fn llama(more: &str) -> Result<ModelConfig, String> {
+    ModelConfig::from_json(&format!("{LLAMA}{more}}}"), None).map_err(|e| e.to_string())
+}
+
+#[test]
+fn a_plain_llama_has_the_defaults_of_its_class() {
+    let config = llama("").unwrap();
+    assert_eq!(
+        (config.kv_heads, config.head_dim, config.tied, config.qkv_bias),
+        (2, 4, false, false)
+    );
+    assert_eq!(config.rope, Some(Rope { theta: 1e4, scaling: RopeScaling::None }));
+    assert_eq!((config.norm_eps, &config.eos[..], config.bos), (1e-6, &[][..], None));
+    assert_eq!(config.attention_scale(1), 0.5);
+}
+
+#[test]
+fn both_styles_of_rope_say_the_same() {
+    let old = llama(
+        r#", "rope_theta": 5e5, "rope_scaling": {"type": "llama3", "factor": 8, "low_freq_factor": 1,
+        "high_freq_factor": 4, "original_max_position_embeddings": 16}"#,
+    );
+    let new = llama(
+        r#", "rope_parameters": {"rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0,
+        "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 16}"#,
+    );
+    assert_eq!(old, new);
+    assert!(matches!(old.unwrap().rope.unwrap().scaling, RopeScaling::Llama3 { high: 4.0, .. }));
+}
+
+#[test]
+fn llama3_keeps_fast_pairs_divides_slow_ones_and_ramps_between() {
+    let scaling = RopeScaling::Llama3 { factor: 8.0, low: 1.0, high: 4.0, original: 8192.0 };
+    let rope = Rope { theta: 5e5, scaling };
+    let plain = Rope { theta: 5e5, scaling: RopeScaling::None };
+    let (scaled, plain) = (rope.frequencies(128), plain.frequencies(128));
+    assert_eq!((scaled[0], scaled[10]), (plain[0], plain[10]));
+    assert_eq!(scaled[63], plain[63] / 8.0);
+    let ratios: Vec<f64> = scaled.iter().zip(&plain).map(|(s, p)| s / p).collect();
+    assert!(ratios.windows(2).all(|pair| pair[1] <= pair[0] + 1e-15), "{ratios:?}");
+    assert!(ratios.iter().any(|r| (0.2..0.9).contains(r)), "{ratios:?}");
+}
+
+#[test]
+fn what_would_change_results_is_refused_by_name() {
+    for (more, says) in [
+        (r#", "rope_scaling": {"rope_type": "yarn", "factor": 4.0}"#, "yarn"),
+        (r#", "rope_scaling": {"type": "dynamic", "factor": 4.0}"#, "dynamic"),
+        (r#", "rope_parameters": {"full_attention": {"rope_type": "default"}}"#, "full_attention"),
+        (r#", "attn_logit_softcapping": 50.0"#, "attn_logit_softcapping"),
+        (r#", "partial_rotary_factor": 0.5"#, "partial_rotary_factor"),
+        (r#", "rope_parameters": {"partial_rotary_factor": 0.5}"#, "partial_rotary_factor"),
+        (r#", "sliding_window": 16"#, "sliding_window"),
+        (r#", "hidden_act": "xielu""#, "xielu"),
+        (r#", "quantization_config": {"quant_method": "awq"}"#, "awq"),
+        (r#", "num_local_experts": 8"#, "num_local_experts"),
+        (r#", "head_dim": 3"#, "even"),
+        (r#", "num_key_value_heads": 3"#, "3 key heads"),
+        (r#", "rms_norm_eps": 0"#, "epsilon"),
+        (r#", "rope_theta": "fast""#, "should be a number"),
+        (r#", "eos_token_id": 1.5"#, "token id"),
+    ] {
+        let error = llama(more).expect_err(more);
+        assert!(error.contains(says), "{more}: {error}");
+    }
+    let error = ModelConfig::from_json(r#"{"model_type": "mamba"}"#, None).unwrap_err();
+    let message = "the architecture `mamba` is not supported; supported are gpt2, llama (also SmolLM2), \
+                   mistral, qwen2 and qwen3";
+    assert_eq!(error.to_string(), message);
+    assert!(ModelConfig::from_json("[1]", None).is_err());
+    let huge = LLAMA.replace("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 4000000000") + "}";
+    assert!(ModelConfig::from_json(&huge, None).is_err());
+}
+
+#[test]
+fn qwen_slides_only_where_it_says_so() {
+    let qwen = |more: &str| {
+        let text = LLAMA.replace("llama", "qwen2") + r#", "sliding_window": 4"# + more + "}";
+        ModelConfig::from_json(&text, None).unwrap().windows
+    };
+    assert_eq!(qwen(""), [None, None]);
+    assert_eq!(qwen(r#", "use_sliding_window": false, "max_window_layers": 0"#), [None, None]);
+    assert_eq!(qwen(r#", "use_sliding_window": true, "max_window_layers": 1"#), [None, Some(4)]);
+    let listed =
+        r#", "use_sliding_window": true, "layer_types": ["sliding_attention", "full_attention"]"#;
+    assert_eq!(qwen(listed), [Some(4), None]);
+    let mistral = |more: &str| {
+        let text = LLAMA.replace("llama", "mistral") + more + "}";
+        ModelConfig::from_json(&text, None).unwrap().windows
+    };
+    assert_eq!(mistral(""), [Some(4096); 2]);
+    assert_eq!(mistral(r#", "sliding_window": null"#), [None; 2]);
+}
+
+#[test]
+fn the_generation_config_decides_where_texts_end() {
+    let config = format!("{LLAMA}, \"eos_token_id\": 2}}");
+    let eos = |generation| ModelConfig::from_json(&config, generation).unwrap().eos;
+    assert_eq!(eos(None), [2]);
+    assert_eq!(eos(Some(r#"{"eos_token_id": [3, 4]}"#)), [3, 4]);
+    assert_eq!(eos(Some("{}")), [2]);
+}
+
+#[test]
+fn gpt2_can_scale_its_scores_three_ways() {
+    let gpt2 = |more: &str| {
+        let text = r#"{"model_type": "gpt2", "vocab_size": 8, "n_embd": 8, "n_head": 2, "n_layer": 2, "n_positions": 4"#;
+        ModelConfig::from_json(&format!("{text}{more}}}"), None).unwrap()
+    };
+    assert_eq!(
+        (gpt2("").attention_scale(1), gpt2("").intermediate, gpt2("").tied),
+        (0.5, 32, true)
+    );
+    assert_eq!(gpt2(r#", "scale_attn_weights": false"#).attention_scale(1), 1.0);
+    assert_eq!(gpt2(r#", "scale_attn_by_inverse_layer_idx": true"#).attention_scale(1), 0.25);
+}

@@ -1,0 +1,86 @@
+//! A model opened by name: configuration, weights, tokenizer and a hash of what determines its texts.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+use sha2::{Digest, Sha256};
+
+use super::{LmError, ModelConfig, Weights};
+
+/// A checkpoint that has been found and understood; no weight has been read yet.
+pub struct Checkpoint {
+    /// What was opened, for signatures and messages: the name or path given.
+    pub source: String,
+    /// Dimensions and variants.
+    pub config: ModelConfig,
+    /// The tensors.
+    pub weights: Weights,
+    hashed: Vec<PathBuf>,
+    hash: OnceLock<String>,
+}
+
+impl Checkpoint {
+    /// Opens a Hugging Face folder: config.json, generation_config.json and safetensors.
+    ///
+    /// # Errors
+    ///
+    /// [`LmError::Read`], [`LmError::BadFile`] or [`LmError::Config`] naming the file and what is wrong.
+    pub fn open_folder(folder: &Path) -> Result<Self, LmError> {
+        Self::open_folder_with(folder, &folder.join("config.json"))
+    }
+
+    /// The same with a configuration from another file.
+    pub fn open_folder_with(folder: &Path, config: &Path) -> Result<Self, LmError> {
+        if !folder.is_dir() {
+            let source = std::io::Error::from(std::io::ErrorKind::NotFound);
+            return Err(LmError::Read { path: folder.display().to_string(), source });
+        }
+        let generation = folder.join("generation_config.json");
+        let generation = generation.exists().then(|| super::read_text(&generation)).transpose()?;
+        let read = ModelConfig::from_json(&super::read_text(config)?, generation.as_deref());
+        let path = config.display().to_string();
+        let parsed = read.map_err(|source| LmError::Config { path, source: Box::new(source) })?;
+        let weights = Weights::open(folder)?;
+        let mut hashed = vec![config.to_owned()];
+        hashed.extend_from_slice(weights.files());
+        let source = folder.display().to_string();
+        Ok(Self { source, config: parsed, weights, hashed, hash: OnceLock::new() })
+    }
+
+    /// SHA-256, in hexadecimal, over the configuration's and the weights' files in order.
+    ///
+    /// Reads every byte of the weights the first time it is asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`LmError::Read`] when a file can no longer be read.
+    pub fn hash(&self) -> Result<&str, LmError> {
+        if let Some(hash) = self.hash.get() {
+            return Ok(hash);
+        }
+        let hash = sha256(&self.hashed)?;
+        Ok(self.hash.get_or_init(|| hash))
+    }
+}
+
+/// SHA-256 over files: each one's length, then its bytes.
+fn sha256(files: &[PathBuf]) -> Result<String, LmError> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    for path in files {
+        let failed = |source| LmError::Read { path: path.display().to_string(), source };
+        let mut file = std::fs::File::open(path).map_err(failed)?;
+        hasher.update(file.metadata().map_err(failed)?.len().to_le_bytes());
+        loop {
+            let read = file.read(&mut buffer).map_err(failed)?;
+            if read == 0 {
+                break;
+            }
+            hasher.update(&buffer[..read]);
+        }
+    }
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
