@@ -1,0 +1,293 @@
+//! From a grid of settings to the cells of a sweep, and which of them a shard computes.
+
+use sha2::{Digest, Sha256};
+
+use super::range::{Integers, Reals};
+use crate::{
+    decode::{Chain, DecodeError, Decoding},
+    report::record::CellRecord,
+    rng::Draw,
+};
+
+/// The most cells that one sweep may have for one model.
+pub const MOST_CELLS: usize = 100_000;
+
+/// Why a grid is refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages name the fields")]
+#[non_exhaustive]
+pub enum PlanError {
+    /// A setting that no decoding has.
+    #[error(transparent)]
+    Decoding(#[from] DecodeError),
+    /// More cells than anyone means.
+    #[error("the grid has {cells} cells for a model; at most {MOST_CELLS} are allowed")]
+    TooMany { cells: usize },
+    /// Nothing to draw.
+    #[error("n = 0 draws nothing; use -n 1 or more")]
+    NoSamples,
+    /// Nothing to write.
+    #[error("--max-new-tokens 0 writes nothing; use 1 or more")]
+    NoTokens,
+}
+
+/// The axes of a sweep, models aside. An axis left out is neutral.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grid {
+    /// Temperatures.
+    pub temperatures: Reals,
+    /// In-context examples.
+    pub shots: Integers,
+    /// Most probable tokens kept; 0 keeps all.
+    pub top_k: Option<Integers>,
+    /// Share of the mass kept; 1 keeps all.
+    pub top_p: Option<Reals>,
+    /// Least probability relative to the greatest; 0 keeps all.
+    pub min_p: Option<Reals>,
+    /// Share of the mass kept, typical tokens first; 1 keeps all.
+    pub typical_p: Option<Reals>,
+    /// Repetition penalties; 1 is none.
+    pub repetition_penalty: Option<Reals>,
+    /// Seeds of the draws.
+    pub seeds: Integers,
+}
+
+/// A point of the grid.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// In-context examples.
+    pub shots: usize,
+    /// How tokens are drawn.
+    pub decoding: Decoding,
+    /// Seed of the draws.
+    pub seed: u64,
+}
+
+impl Grid {
+    /// Every combination, in the order shots, penalty, truncations, temperature, seed: what varies
+    /// last is what a figure has on its axis.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError::Decoding`] for a setting outside its range, [`PlanError::TooMany`].
+    pub fn points(&self) -> Result<Vec<Point>, PlanError> {
+        let reals = |axis: &Option<Reals>, neutral: f64| match axis {
+            None => vec![None],
+            Some(values) => values.values().iter().map(|&v| (v != neutral).then_some(v)).collect(),
+        };
+        let top_k = match &self.top_k {
+            None => vec![None],
+            Some(values) => {
+                values.values().iter().map(|&k| (k != 0).then_some(k as usize)).collect()
+            }
+        };
+        let mut decodings = vec![Decoding::default()];
+        let penalties = reals(&self.repetition_penalty, 1.0);
+        decodings = each(&decodings, &penalties, |d, v| d.repetition_penalty = v);
+        decodings = each(&decodings, &reals(&self.typical_p, 1.0), |d, v| d.typical_p = v);
+        decodings = each(&decodings, &reals(&self.min_p, 0.0), |d, v| d.min_p = v);
+        decodings = each(&decodings, &reals(&self.top_p, 1.0), |d, v| d.top_p = v);
+        decodings = each(&decodings, &top_k, |d, v| d.top_k = v);
+        decodings = each(&decodings, self.temperatures.values(), |d, v| d.temperature = v);
+        for decoding in &decodings {
+            Chain::new(*decoding)?;
+        }
+        let (shots, seeds) = (self.shots.values(), self.seeds.values());
+        let cells = decodings.len().saturating_mul(shots.len()).saturating_mul(seeds.len());
+        if cells > MOST_CELLS {
+            return Err(PlanError::TooMany { cells });
+        }
+        let mut points = Vec::with_capacity(cells);
+        for &shots in shots {
+            for &decoding in &decodings {
+                for &seed in seeds {
+                    points.push(Point { shots: shots as usize, decoding, seed });
+                }
+            }
+        }
+        Ok(points)
+    }
+}
+
+/// `decodings` × `values`, the values varying last. Bounded, so that a hostile grid cannot fill memory
+/// before [`PlanError::TooMany`] is raised.
+fn each<V: Copy>(
+    decodings: &[Decoding],
+    values: &[V],
+    set: impl Fn(&mut Decoding, V),
+) -> Vec<Decoding> {
+    let all = decodings.iter().flat_map(|&decoding| {
+        let set = &set;
+        values.iter().map(move |&value| {
+            let mut decoding = decoding;
+            set(&mut decoding, value);
+            decoding
+        })
+    });
+    all.take(MOST_CELLS + 1).collect()
+}
+
+/// The first 12 hexadecimal digits of the SHA-256 of what determines a cell's completions: hashes
+/// and settings, but neither names nor paths, nor how the work was batched.
+pub fn cell_id(cell: &CellRecord) -> String {
+    let bare = CellRecord {
+        schema: cell.schema.clone(),
+        id: String::new(),
+        model: String::new(),
+        task: String::new(),
+        ..cell.clone()
+    };
+    // A struct of strings and finite numbers always has a JSON form.
+    let json = serde_json::to_vec(&bare).unwrap_or_default();
+    hex(&Sha256::digest(json))[..12].to_owned()
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// The draws of `n` completions over `prompts` prompts: every prompt once, then every prompt again.
+pub fn draws(n: usize, prompts: usize) -> impl Iterator<Item = Draw> {
+    (0..n).map(move |i| Draw { prompt: (i % prompts) as u32, sample: (i / prompts) as u32 })
+}
+
+/// A part of a sweep's cells: part `index` of `count`, `0 ≤ index < count`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Which part, from 0.
+    pub index: usize,
+    /// Of how many.
+    pub count: usize,
+}
+
+impl Shard {
+    /// Which of `cells` cells it computes. The parts are contiguous, so that a part has cells of as
+    /// few models as can be, and their sizes differ by at most one.
+    pub fn of(self, cells: usize) -> std::ops::Range<usize> {
+        cells * self.index / self.count..cells * (self.index + 1) / self.count
+    }
+}
+
+impl std::str::FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let no = || format!("`{text}` is no shard; write i/n with 0 ≤ i < n, such as 0/4");
+        let (index, count) = text.split_once('/').ok_or_else(no)?;
+        let number = |part: &str| part.parse::<u32>().map(|n| n as usize).map_err(|_| no());
+        let (index, count) = (number(index)?, number(count)?);
+        if index < count { Ok(Self { index, count }) } else { Err(no()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::report::record::tests::cell;
+
+    fn grid(temps: &str) -> Grid {
+        Grid {
+            temperatures: temps.parse().unwrap(),
+            shots: 0.into(),
+            top_k: None,
+            top_p: None,
+            min_p: None,
+            typical_p: None,
+            repetition_penalty: None,
+            seeds: 0.into(),
+        }
+    }
+
+    #[test]
+    fn the_card_s_example_has_fourteen_cells() {
+        let points = grid("0.2..1.5").points().unwrap();
+        assert_eq!(points.len(), 14);
+        assert_eq!(points[13].decoding, Decoding { temperature: 1.5, ..Decoding::default() });
+    }
+
+    #[test]
+    fn neutral_values_are_the_same_as_none() {
+        let grid = Grid {
+            top_p: Some("0.9,1".parse().unwrap()),
+            top_k: Some("0,50".parse().unwrap()),
+            min_p: Some(0.0.into()),
+            repetition_penalty: Some(1.0.into()),
+            ..grid("1")
+        };
+        let points = grid.points().unwrap();
+        let d = Decoding::default();
+        let wanted = [
+            Decoding { top_p: Some(0.9), ..d },
+            Decoding { top_p: Some(0.9), top_k: Some(50), ..d },
+            d,
+            Decoding { top_k: Some(50), ..d },
+        ];
+        assert_eq!(points.iter().map(|p| p.decoding).collect::<Vec<_>>(), wanted);
+    }
+
+    #[test]
+    fn a_setting_outside_its_range_is_refused_before_anything_runs() {
+        let grid = Grid { top_p: Some(1.5.into()), ..grid("1") };
+        let message = grid.points().unwrap_err().to_string();
+        assert!(message.contains("1.5"), "{message}");
+    }
+
+    #[test]
+    fn a_grid_beyond_reason_is_refused() {
+        let grid = Grid {
+            shots: "0..999".parse().unwrap(),
+            seeds: "0..999".parse().unwrap(),
+            ..grid("1")
+        };
+        assert_eq!(grid.points().unwrap_err(), PlanError::TooMany { cells: 1_000_000 });
+    }
+
+    #[test]
+    fn names_do_not_enter_the_id_and_settings_do() {
+        let a = cell("a", 0.7);
+        assert_eq!(cell_id(&a), cell_id(&cell("b", 0.7)));
+        assert_ne!(cell_id(&a), cell_id(&cell("a", 0.8)));
+        let changes: [fn(&mut CellRecord); 9] = [
+            |c| c.model_hash = "x".into(),
+            |c| c.tokenizer_hash = "x".into(),
+            |c| c.prompts_hash = "x".into(),
+            |c| c.task_hash = "x".into(),
+            |c| c.seed = 9,
+            |c| c.n_samples = 11,
+            |c| c.max_new_tokens = 65,
+            |c| c.chat = true,
+            |c| c.engine = "2".into(),
+        ];
+        for change in changes {
+            let mut b = a.clone();
+            change(&mut b);
+            assert_ne!(cell_id(&a), cell_id(&b), "{b:?}");
+        }
+    }
+
+    #[test]
+    fn completions_go_round_the_prompts() {
+        let at: Vec<_> = draws(5, 2).map(|d| (d.prompt, d.sample)).collect();
+        assert_eq!(at, [(0, 0), (1, 0), (0, 1), (1, 1), (0, 2)]);
+    }
+
+    #[test]
+    fn a_shard_is_checked_where_it_enters() {
+        assert_eq!("0/4".parse::<Shard>().unwrap(), Shard { index: 0, count: 4 });
+        for text in ["4/4", "0/0", "1", "a/b", "-1/2"] {
+            assert!(text.parse::<Shard>().unwrap_err().contains("0 ≤ i < n"), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn shards_cover_every_cell_once(cells in 0usize..200, count in 1usize..20) {
+            let all: Vec<usize> =
+                (0..count).flat_map(|index| Shard { index, count }.of(cells)).collect();
+            prop_assert_eq!(all, (0..cells).collect::<Vec<_>>());
+        }
+    }
+}
