@@ -2,5 +2,7 @@
 
 pub mod lock;
 pub mod plan;
+pub mod progress;
 pub mod range;
+pub mod signals;
 pub mod store;
