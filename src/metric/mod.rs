@@ -2,10 +2,13 @@
 
 pub mod calibrate;
 pub mod curve;
+pub mod divergence;
+pub mod envelope;
 pub mod histogram;
 pub mod neighbors;
 pub mod record;
 pub mod score;
+pub mod special;
 
 use crate::{
     matrix::Matrix,
