@@ -1,1 +1,3 @@
-//! (being built)
+//! Texts: where they come from and what a model is asked to write.
+
+pub mod grammar;
