@@ -1,0 +1,210 @@
+//! Texts from files: which format a file has, and what is said when it is not that.
+
+mod object;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use super::Text;
+
+/// Why texts cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages name the fields")]
+#[non_exhaustive]
+pub enum TextError {
+    /// A file that cannot be opened or read.
+    #[error("cannot read texts from `{path}`: {source}")]
+    Open { path: String, source: std::io::Error },
+    /// A folder where a file was expected.
+    #[error("`{path}` is a folder{hint}")]
+    Folder { path: String, hint: &'static str },
+    /// Bytes that are no UTF-8.
+    #[error(
+        "{path}:{line}: byte {byte} of the line is not UTF-8; convert the file first, such as by `iconv -t UTF-8`"
+    )]
+    NotUtf8 { path: String, line: usize, byte: usize },
+    /// Another encoding or compression, known by its first bytes.
+    #[error("`{path}` is {what}; {remedy}")]
+    Encoding { path: String, what: &'static str, remedy: &'static str },
+    /// A line or element that is no JSON.
+    #[error("{path}:{line}: {what}")]
+    Json { path: String, line: usize, what: String },
+    /// A JSON file that is no list of texts.
+    #[error(
+        "`{path}` holds {what}; a .json file is a list of texts or of objects with a text field, and one object a line is .jsonl"
+    )]
+    NotAList { path: String, what: &'static str },
+    /// An object without the text.
+    #[error("{path}:{line}: {what}")]
+    Field { path: String, line: usize, what: String },
+    /// A row of a table that cannot be read.
+    #[error("{path}:{line}: {what}")]
+    Table { path: String, line: u64, what: String },
+    /// A Parquet file that cannot be read.
+    #[error("`{path}`: {what}")]
+    Parquet { path: String, what: String },
+    /// Nothing in the file.
+    #[error("`{path}` is empty: it holds no text")]
+    Empty { path: String },
+}
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Jsonl,
+    Json,
+    Txt,
+    Csv(u8),
+    Parquet,
+}
+
+/// The texts of the file that `spec` names: `path` or `path:field`, `-` for standard input.
+///
+/// By extension: `.jsonl` one object (or string) a line, `.json` a list of them, `.txt` one text a
+/// line, `.csv` and `.tsv` with a header, `.parquet`; any of them compressed by gzip, which is known by
+/// its first bytes. Other names are told apart by their contents. Without a `field` it is the first of
+/// `text`, `completion`, `generated_text`, `prediction`, `response`, `output`, `content` that is there;
+/// lm-eval's `samples_*.jsonl` (`resps`) and OpenAI's batch output (`response.body.choices`) are
+/// understood. A field may be a path such as `doc.question`.
+///
+/// Blank lines between texts are skipped; a blank text in a field is kept.
+///
+/// # Errors
+///
+/// [`TextError`], which names the file, the line, and what would be right. A file without any text
+/// is an error.
+pub fn read_texts(spec: &str) -> Result<Vec<Text>, TextError> {
+    let (path, field) = split_spec(spec);
+    let mut bytes = Vec::new();
+    let open = |source| TextError::Open { path: path.to_owned(), source };
+    if path == "-" {
+        std::io::stdin().lock().read_to_end(&mut bytes).map_err(open)?;
+    } else {
+        if Path::new(path).is_dir() {
+            return Err(folder(path));
+        }
+        std::fs::File::open(path).and_then(|mut f| f.read_to_end(&mut bytes)).map_err(open)?;
+    }
+    parse_texts(path, field, bytes)
+}
+
+/// The texts in `bytes`, read as the file `path` would be.
+///
+/// # Errors
+///
+/// Those of [`read_texts`].
+pub fn parse_texts(
+    path: &str,
+    field: Option<&str>,
+    mut bytes: Vec<u8>,
+) -> Result<Vec<Text>, TextError> {
+    let file = || path.to_owned();
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        let mut plain = Vec::new();
+        flate2::read::MultiGzDecoder::new(bytes.as_slice())
+            .read_to_end(&mut plain)
+            .map_err(|source| TextError::Open { path: file(), source })?;
+        bytes = plain;
+    }
+    let encoding = |what, remedy| Err(TextError::Encoding { path: file(), what, remedy });
+    match bytes.as_slice() {
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            return encoding("compressed by zstd", "unpack it first: `zstd -d`");
+        }
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+            return encoding("UTF-16", "convert it first: `iconv -f UTF-16 -t UTF-8`");
+        }
+        [0xef, 0xbb, 0xbf, ..] => drop(bytes.drain(..3)),
+        _ => {}
+    }
+    let texts = match format_of(path, &bytes) {
+        Format::Parquet => parquet_texts(path, field, bytes)?,
+        format => {
+            let content = utf8(path, &bytes)?;
+            match format {
+                Format::Jsonl => rows::jsonl(path, field, content)?,
+                Format::Json => rows::json(path, field, content)?,
+                Format::Csv(delimiter) => rows::csv(path, field, content, delimiter)?,
+                _ => content.lines().filter(|l| !l.trim().is_empty()).map(Text::new).collect(),
+            }
+        }
+    };
+    if texts.is_empty() { Err(TextError::Empty { path: file() }) } else { Ok(texts) }
+}
+
+#[cfg(feature = "parquet")]
+use parquet::texts as parquet_texts;
+
+#[cfg(not(feature = "parquet"))]
+fn parquet_texts(path: &str, _: Option<&str>, _: Vec<u8>) -> Result<Vec<Text>, TextError> {
+    Err(TextError::Parquet {
+        path: path.to_owned(),
+        what: "this llmpr was built without the feature `parquet`".to_owned(),
+    })
+}
+
+/// Path and field of `path[:field]`. A file whose name holds a colon is found as it is.
+fn split_spec(spec: &str) -> (&str, Option<&str>) {
+    if Path::new(spec).exists() {
+        return (spec, None);
+    }
+    match spec.rsplit_once(':') {
+        Some((path, field))
+            if !field.is_empty() && path.len() > 1 && !field.contains(['/', '\\']) =>
+        {
+            (path, Some(field))
+        }
+        Some(("-", field)) => ("-", Some(field)),
+        _ => (spec, None),
+    }
+}
+
+fn folder(path: &str) -> TextError {
+    let is_dataset = Path::new(path).join("dataset_info.json").exists()
+        || Path::new(path).join("dataset_dict.json").exists();
+    let hint = if is_dataset {
+        " saved by Hugging Face datasets; convert it with: python -c \"import datasets, sys; \
+         datasets.load_from_disk(sys.argv[1]).to_json('texts.jsonl')\" FOLDER"
+    } else {
+        ", not a file of texts"
+    };
+    TextError::Folder { path: path.to_owned(), hint }
+}
+
+fn format_of(path: &str, bytes: &[u8]) -> Format {
+    let mut name = PathBuf::from(path);
+    if name.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz")) {
+        name.set_extension("");
+    }
+    let extension = name.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+    match extension.as_deref() {
+        _ if bytes.starts_with(b"PAR1") => Format::Parquet,
+        Some("jsonl" | "ndjson") => Format::Jsonl,
+        Some("json") => Format::Json,
+        Some("txt") => Format::Txt,
+        Some("csv") => Format::Csv(b','),
+        Some("tsv") => Format::Csv(b'\t'),
+        Some("parquet") => Format::Parquet,
+        _ => match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            Some(b'[') => Format::Json,
+            Some(b'{') => Format::Jsonl,
+            _ => Format::Txt,
+        },
+    }
+}
+
+fn utf8<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, TextError> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let before = &bytes[..error.valid_up_to()];
+        let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        TextError::NotUtf8 { path: path.to_owned(), line, byte: before.len() - start + 1 }
+    })
+}
