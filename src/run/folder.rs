@@ -1,0 +1,385 @@
+//! The run folder: where things are, what the run is, and whether another run was there before.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    lock::{Lock, LockError},
+    store::{StoreError, make_folder, read_json, write_json},
+};
+
+/// The name and version of `run.json`.
+pub const RUN_SCHEMA: &str = "llmpr.run/1";
+
+/// Why a folder cannot be used for a run.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages name the fields")]
+#[non_exhaustive]
+pub enum FolderError {
+    /// Reading or writing failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Someone else is writing.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A sweep that cannot be continued by this one.
+    #[error(
+        "`{path}` holds another sweep: its {what} is {theirs}, and this one's {ours}; choose another --out"
+    )]
+    OtherSweep { path: String, what: &'static str, theirs: String, ours: String },
+    /// A folder with other things in it.
+    #[error("`{path}` is not empty and holds no run.json; choose another --out")]
+    NotARun { path: String },
+    /// A folder of a later version.
+    #[error(
+        "`{path}` was written in the form `{schema}`, and this version knows {RUN_SCHEMA}; use the llmpr that wrote it"
+    )]
+    Schema { path: String, schema: String },
+}
+
+/// What all cells of a run folder share; a sweep that differs in any of it needs a folder of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Shared {
+    /// The task's name.
+    pub task: String,
+    /// SHA-256 of the task.
+    pub task_hash: String,
+    /// The reference as it was named.
+    pub reference: String,
+    /// SHA-256 of the reference texts.
+    pub reference_hash: String,
+    /// Reference texts that are compared.
+    pub reference_n: usize,
+    /// The embedder as it was named.
+    pub embedder: String,
+    /// SHA-256 of its weights and tokenizer.
+    pub embedder_hash: String,
+    /// `last` or `mean`.
+    pub pooling: String,
+    /// Tokens after which a text is cut before it is embedded.
+    pub embed_tokens: usize,
+    /// Completions a cell.
+    pub n_samples: usize,
+    /// Tokens after which a completion is cut.
+    pub max_new_tokens: usize,
+    /// Different prompts a cell.
+    pub prompts: usize,
+    /// Seed of the parting of texts and of the prompts.
+    pub prompt_seed: u64,
+}
+
+impl Shared {
+    /// The first thing that keeps `theirs` and these apart: its name and both values.
+    fn differs(&self, theirs: &Self) -> Option<(&'static str, String, String)> {
+        let short = |hash: &str| hash.chars().take(12).collect::<String>();
+        let pairs = [
+            ("task", theirs.task.clone(), self.task.clone()),
+            ("task's hash", short(&theirs.task_hash), short(&self.task_hash)),
+            ("number of completions", theirs.n_samples.to_string(), self.n_samples.to_string()),
+            ("token limit", theirs.max_new_tokens.to_string(), self.max_new_tokens.to_string()),
+            ("number of prompts", theirs.prompts.to_string(), self.prompts.to_string()),
+            ("prompt seed", theirs.prompt_seed.to_string(), self.prompt_seed.to_string()),
+            (
+                "number of reference texts",
+                theirs.reference_n.to_string(),
+                self.reference_n.to_string(),
+            ),
+            ("reference's hash", short(&theirs.reference_hash), short(&self.reference_hash)),
+            ("embedder's hash", short(&theirs.embedder_hash), short(&self.embedder_hash)),
+            ("pooling", theirs.pooling.clone(), self.pooling.clone()),
+            ("embedding length", theirs.embed_tokens.to_string(), self.embed_tokens.to_string()),
+        ];
+        pairs.into_iter().find(|(_, theirs, ours)| theirs != ours)
+    }
+}
+
+/// A model of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelRecord {
+    /// As it was named.
+    pub name: String,
+    /// SHA-256 of its weights and configuration.
+    pub hash: String,
+    /// SHA-256 of its tokenizer.
+    pub tokenizer_hash: String,
+    /// Parameters.
+    pub parameters: u64,
+    /// Type of weights and products.
+    pub dtype: String,
+    /// `cpu` or `cuda`.
+    pub device: String,
+}
+
+/// One process that worked on the run; nothing in it influences a result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// When it began, RFC 3339.
+    pub started: String,
+    /// Where.
+    pub host: String,
+    /// Its process.
+    pub pid: u32,
+    /// The command line.
+    pub command: Vec<String>,
+    /// How long it took, seconds.
+    pub seconds: f64,
+    /// Completions it drew.
+    pub completions: u64,
+    /// Tokens it drew.
+    pub tokens: u64,
+    /// Seconds of drawing.
+    pub sampling_seconds: f64,
+    /// Completions whose torn lines it cut, to be drawn again.
+    pub torn_lines: u64,
+    /// `done`, `stopped`, `failed`, or `running` while it lives or after a kill.
+    pub outcome: String,
+}
+
+/// `run.json`: what the run is, and its history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// [`RUN_SCHEMA`].
+    pub schema: String,
+    /// The version of llmpr that wrote it last.
+    pub llmpr: String,
+    /// What all cells share.
+    pub shared: Shared,
+    /// How cells were scored last.
+    #[serde(default)]
+    pub scoring: serde_json::Value,
+    /// Models, in the order in which they came.
+    pub models: Vec<ModelRecord>,
+    /// Cells of the last plan, in its order.
+    pub cells: Vec<String>,
+    /// Processes that worked on it.
+    pub sessions: Vec<Session>,
+}
+
+/// Paths of a run folder.
+#[derive(Clone, Debug)]
+pub struct RunFolder {
+    root: PathBuf,
+}
+
+impl RunFolder {
+    /// The folder at `root`, which need not exist.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// `run.json`.
+    pub fn run_json(&self) -> PathBuf {
+        self.root.join("run.json")
+    }
+
+    /// A file in `reference/`.
+    pub fn reference(&self, name: &str) -> PathBuf {
+        self.root.join("reference").join(name)
+    }
+
+    /// A file of a cell.
+    pub fn cell(&self, id: &str, name: &str) -> PathBuf {
+        self.root.join("cells").join(id).join(name)
+    }
+
+    /// Ids of all cells that have a folder, sorted.
+    pub fn cell_ids(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.root.join("cells")).into_iter().flatten().flatten();
+        let mut ids: Vec<String> =
+            entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        ids.sort();
+        ids
+    }
+
+    /// Reads `run.json`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::Schema`]; [`FolderError::Store`] when it cannot be read.
+    pub fn record(&self) -> Result<Option<RunRecord>, FolderError> {
+        let path = self.run_json();
+        let Some(json) = read_json::<serde_json::Value>(&path)? else { return Ok(None) };
+        let schema = json.get("schema").and_then(|s| s.as_str()).unwrap_or("unknown");
+        if schema != RUN_SCHEMA {
+            let (path, schema) = (path.display().to_string(), schema.to_owned());
+            return Err(FolderError::Schema { path, schema });
+        }
+        serde_json::from_value(json).map(Some).map_err(|error| {
+            let (path, what) = (path.display().to_string(), error.to_string());
+            FolderError::Store(StoreError::BadFile { path, what })
+        })
+    }
+
+    /// Takes the folder's lock, making the folder if need be.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::NotARun`] for a folder with other things in it; [`FolderError::Lock`].
+    pub fn lock(&self) -> Result<Lock, FolderError> {
+        make_folder(&self.root)?;
+        if !self.run_json().exists() && self.has_strangers() {
+            return Err(FolderError::NotARun { path: self.root.display().to_string() });
+        }
+        Ok(Lock::acquire(&self.root.join("lock"))?)
+    }
+
+    /// Takes the lock of one cell, making its folder if need be.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::Lock`], [`FolderError::Store`].
+    pub fn lock_cell(&self, id: &str) -> Result<Lock, FolderError> {
+        make_folder(&self.root.join("cells").join(id))?;
+        Ok(Lock::acquire(&self.cell(id, "lock"))?)
+    }
+
+    /// Whether the folder holds anything that a run does not put there before its `run.json`.
+    fn has_strangers(&self) -> bool {
+        let entries = std::fs::read_dir(&self.root).into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name()).any(|name| {
+            let name = name.to_string_lossy();
+            name != "lock" && !(name.starts_with('.') && name.ends_with(".tmp"))
+        })
+    }
+
+    /// Begins or continues the run `shared`: the record to go on with.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::OtherSweep`] says in what the folder's run differs.
+    pub fn begin(&self, shared: &Shared) -> Result<RunRecord, FolderError> {
+        let llmpr = env!("CARGO_PKG_VERSION").to_owned();
+        match self.record()? {
+            Some(old) => {
+                if let Some((what, theirs, ours)) = shared.differs(&old.shared) {
+                    let path = self.root.display().to_string();
+                    return Err(FolderError::OtherSweep { path, what, theirs, ours });
+                }
+                Ok(RunRecord { llmpr, ..old })
+            }
+            None => Ok(RunRecord {
+                schema: RUN_SCHEMA.to_owned(),
+                llmpr,
+                shared: shared.clone(),
+                scoring: serde_json::Value::Null,
+                models: Vec::new(),
+                cells: Vec::new(),
+                sessions: Vec::new(),
+            }),
+        }
+    }
+
+    /// Writes `run.json`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Write`].
+    pub fn write(&self, record: &RunRecord) -> Result<(), StoreError> {
+        write_json(&self.run_json(), record)
+    }
+}
+
+/// The time as RFC 3339 in UTC; that of `SOURCE_DATE_EPOCH` where it is set.
+pub fn now() -> String {
+    let given = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse::<u64>().ok());
+    let seconds = given.unwrap_or_else(|| {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |since| since.as_secs())
+    });
+    rfc3339(seconds)
+}
+
+/// Seconds since 1970 as a date and time. Years are counted from March, so that a leap day is the
+/// last day of its year (Hinnant's days_from_civil, inverted).
+fn rfc3339(seconds: u64) -> String {
+    let (days, rest) = (seconds / 86_400 + 719_468, seconds % 86_400);
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shared() -> Shared {
+        Shared {
+            task: "bio".into(),
+            task_hash: "1".into(),
+            reference: "r.jsonl".into(),
+            reference_hash: "2".into(),
+            reference_n: 100,
+            embedder: "gpt2".into(),
+            embedder_hash: "3".into(),
+            pooling: "last".into(),
+            embed_tokens: 1024,
+            n_samples: 100,
+            max_new_tokens: 64,
+            prompts: 100,
+            prompt_seed: 0,
+        }
+    }
+
+    #[test]
+    fn a_folder_of_another_sweep_is_refused_by_the_first_difference() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = RunFolder::new(dir.path());
+        folder.write(&folder.begin(&shared()).unwrap()).unwrap();
+        assert!(folder.begin(&shared()).is_ok());
+        let other = Shared { n_samples: 200, ..shared() };
+        let message = folder.begin(&other).unwrap_err().to_string();
+        assert!(
+            message.ends_with(
+                "holds another sweep: its number of completions is 100, and this one's 200; \
+                 choose another --out"
+            ),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_reference_under_another_name_is_the_same_sweep() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = RunFolder::new(dir.path());
+        folder.write(&folder.begin(&shared()).unwrap()).unwrap();
+        let renamed = Shared { reference: "elsewhere.jsonl".into(), ..shared() };
+        assert!(folder.begin(&renamed).is_ok());
+    }
+
+    #[test]
+    fn a_folder_of_something_else_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("thesis.tex"), "").unwrap();
+        let message = RunFolder::new(dir.path()).lock().unwrap_err().to_string();
+        assert!(message.contains("not empty and holds no run.json"), "{message}");
+    }
+
+    #[test]
+    fn a_folder_of_a_later_version_is_said_to_be_one() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("run.json"), r#"{"schema":"llmpr.run/9"}"#).unwrap();
+        let message = RunFolder::new(dir.path()).record().unwrap_err().to_string();
+        assert!(message.contains("`llmpr.run/9`"), "{message}");
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(951_827_696), "2000-02-29T12:34:56Z");
+        assert_eq!(rfc3339(1_795_343_400), "2026-11-22T10:30:00Z");
+        assert_eq!(rfc3339(4_107_542_399), "2100-02-28T23:59:59Z");
+    }
+}
