@@ -8,7 +8,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{LmError, ModelConfig, Weights};
+use super::{LmError, ModelConfig, Tokenizer, Weights};
 
 /// A checkpoint that has been found and understood; no weight has been read yet.
 pub struct Checkpoint {
@@ -18,8 +18,21 @@ pub struct Checkpoint {
     pub config: ModelConfig,
     /// The tensors.
     pub weights: Weights,
+    /// The tokenizer, where the checkpoint has one; [`tokenizer`](Self::tokenizer) gives it or says why not.
+    pub tokenizer: Option<Tokenizer>,
+    /// The type that holds most of the stored parameters: `f32`, `bf16`, `q4_1`, …
+    pub dtype: String,
     hashed: Vec<PathBuf>,
     hash: OnceLock<String>,
+}
+
+/// Opens a model by what a person calls it: a folder.
+///
+/// # Errors
+///
+/// [`LmError`] naming the file and what is wrong with it.
+pub fn open(model: &str) -> Result<Checkpoint, LmError> {
+    Checkpoint::open_folder(Path::new(model))
 }
 
 impl Checkpoint {
@@ -47,7 +60,31 @@ impl Checkpoint {
         let mut hashed = vec![config.to_owned()];
         hashed.extend_from_slice(weights.files());
         let source = folder.display().to_string();
-        Ok(Self { source, config: parsed, weights, hashed, hash: OnceLock::new() })
+        let tokenizer = Tokenizer::open(folder)?;
+        let dtype = weights.stored_type();
+        Ok(Self {
+            source,
+            config: parsed,
+            weights,
+            tokenizer,
+            dtype,
+            hashed,
+            hash: OnceLock::new(),
+        })
+    }
+
+    /// The tokenizer.
+    ///
+    /// # Errors
+    ///
+    /// [`LmError::NoTokenizer`] when the checkpoint came without one.
+    pub fn tokenizer(&self) -> Result<&Tokenizer, LmError> {
+        let what = match self.weights.origin().ends_with(".gguf") {
+            true => "no tokenizer.ggml.tokens in its metadata",
+            false => "no tokenizer.json",
+        };
+        let missing = || LmError::NoTokenizer { path: self.source.clone(), what };
+        self.tokenizer.as_ref().ok_or_else(missing)
     }
 
     /// SHA-256, in hexadecimal, over the configuration's and the weights' files in order.

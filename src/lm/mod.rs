@@ -4,10 +4,12 @@ pub mod config;
 pub mod device;
 pub mod generate;
 pub mod load;
+pub mod tokenizer;
 pub mod weights;
 
 pub use config::{Arch, ModelConfig};
 pub use load::Checkpoint;
+pub use tokenizer::{Incremental, Tokenizer};
 pub use weights::Weights;
 
 /// Why a language model cannot be loaded or run.
@@ -32,6 +34,12 @@ pub enum LmError {
         "`{path}`: the tensor `{name}` has shape {found:?}, and the configuration calls for {wanted:?}"
     )]
     Shape { path: String, name: String, found: Vec<usize>, wanted: Vec<usize> },
+    /// A text that has no tokens in this vocabulary, or a tokenizer that fails on it.
+    #[error("the tokenizer failed: {what}")]
+    Tokenize { what: String },
+    /// A checkpoint without a tokenizer where texts are involved.
+    #[error("`{path}` has no tokenizer ({what}), so it takes token ids only")]
+    NoTokenizer { path: String, what: &'static str },
     /// A CUDA device that cannot be opened.
     #[error("cannot open CUDA device {index}: {source}")]
     Gpu { index: usize, source: candle_core::Error },

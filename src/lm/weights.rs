@@ -10,7 +10,7 @@ use candle_core::{DType, Device, Tensor, safetensors::MmapedSafetensors};
 use super::LmError;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 /// Prefixes under which the same tensor is published with or without its head.
 const PREFIXES: [&str; 2] = ["transformer.", "model."];
