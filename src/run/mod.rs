@@ -4,6 +4,7 @@ pub mod folder;
 pub mod lock;
 pub mod plan;
 pub mod progress;
+pub mod prompts;
 pub mod range;
 pub mod signals;
 pub mod store;

@@ -1,0 +1,179 @@
+//! The prompts of a cell as token ids, shared by all cells that read the same.
+
+use std::{collections::HashMap, sync::Arc};
+
+use sha2::{Digest, Sha256};
+
+use super::plan::hex;
+use crate::text::{
+    prompt::{Body, Pools, Prompt, PromptError, Style, render_within},
+    task::Task,
+};
+
+/// A prompt as the model reads it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedPrompt {
+    /// Its name in its task.
+    pub id: String,
+    /// Its text, chat template included.
+    pub text: String,
+    /// Its token ids; prompts with equal ids share one allocation.
+    pub ids: Arc<[u32]>,
+    /// The words of a text that it goes on from.
+    pub prefix: String,
+    /// In-context examples that fitted.
+    pub shots_used: usize,
+}
+
+/// All prompts of a cell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedPrompts {
+    /// In order.
+    pub prompts: Vec<PlannedPrompt>,
+    /// SHA-256 of their token ids in order.
+    pub hash: String,
+    /// How many lost in-context examples because they did not fit.
+    pub shortened: usize,
+    /// The longest, in tokens.
+    pub longest: usize,
+}
+
+/// What prompts are made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipe<'a> {
+    /// The task.
+    pub task: &'a Task,
+    /// How it is put.
+    pub style: Style,
+    /// How many prompts.
+    pub count: usize,
+    /// Which texts serve as examples and prefixes is drawn under this seed.
+    pub seed: u64,
+    /// The texts.
+    pub pools: &'a Pools,
+    /// Tokens that a prompt may have.
+    pub room: usize,
+}
+
+impl PlannedPrompts {
+    /// Renders and encodes `recipe.count` prompts of `shots` examples; `encode` gives a prompt's text
+    /// and token ids. Examples that do not fit are left out whole.
+    ///
+    /// # Errors
+    ///
+    /// [`PromptError`]; whatever `encode` fails with.
+    pub fn new<E: From<PromptError>>(
+        recipe: Recipe<'_>,
+        shots: usize,
+        encode: impl Fn(&Body) -> Result<(String, Vec<u32>), E>,
+    ) -> Result<Self, E> {
+        let Recipe { task, style, count, seed, pools, room } = recipe;
+        // Prompts of tasks without shots, prefixes or instructions are all the same: encoded once.
+        let mut known: HashMap<String, (String, Arc<[u32]>)> = HashMap::new();
+        let mut prompts = Vec::with_capacity(count);
+        for index in 0..count as u32 {
+            let tokens = |prompt: &Prompt| -> Result<usize, E> {
+                let key = format!("{:?}", prompt.body);
+                if let Some((_, ids)) = known.get(&key) {
+                    return Ok(ids.len());
+                }
+                let (text, ids) = encode(&prompt.body)?;
+                let length = ids.len();
+                known.insert(key, (text, ids.into()));
+                Ok(length)
+            };
+            let prompt = render_within(task, style, shots, index, seed, pools, room, tokens)?;
+            let Some((text, ids)) = known.get(&format!("{:?}", prompt.body)).cloned() else {
+                continue;
+            };
+            prompts.push(PlannedPrompt {
+                id: prompt.id,
+                text,
+                ids,
+                prefix: prompt.prefix,
+                shots_used: shots - prompt.dropped_shots,
+            });
+        }
+        Ok(Self::of(prompts, shots))
+    }
+
+    /// Prompts made elsewhere, such as those of a file.
+    pub fn of(mut prompts: Vec<PlannedPrompt>, shots: usize) -> Self {
+        let mut shared: HashMap<Arc<[u32]>, Arc<[u32]>> = HashMap::new();
+        let mut hasher = Sha256::new();
+        for prompt in &mut prompts {
+            let ids = shared.entry(prompt.ids.clone()).or_insert_with(|| prompt.ids.clone());
+            prompt.ids = ids.clone();
+            hasher.update((prompt.ids.len() as u64).to_le_bytes());
+            prompt.ids.iter().for_each(|id| hasher.update(id.to_le_bytes()));
+            // Two prompts may read the same and yet be scored with different prefixes.
+            hasher.update((prompt.prefix.len() as u64).to_le_bytes());
+            hasher.update(&prompt.prefix);
+        }
+        let shortened = prompts.iter().filter(|p| p.shots_used < shots).count();
+        let longest = prompts.iter().map(|p| p.ids.len()).max().unwrap_or(0);
+        Self { prompts, hash: hex(&hasher.finalize()), shortened, longest }
+    }
+}
+
+/// How many texts are set apart as `(shots, prefixes)` of `texts`, for any number of shots: the
+/// reference must stay the same when a grid is extended.
+pub fn set_apart(task: &Task, texts: usize) -> (usize, usize) {
+    let shots = if task.shot.is_some() { (texts / 5).min(100) } else { 0 };
+    let prefixes = if task.needs_prefixes() { texts / 4 } else { 0 };
+    (shots, prefixes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::{Text, prompt::split};
+
+    fn encode(body: &Body) -> Result<(String, Vec<u32>), PromptError> {
+        let Body::Plain(text) = body else { unreachable!("plain") };
+        Ok((text.clone(), text.split_whitespace().map(|w| w.len() as u32).collect()))
+    }
+
+    fn pools() -> Pools {
+        let words = ["ada", "bob", "cleo", "dan", "eve", "fay", "gus", "hal", "ida", "joe"];
+        let texts = words.iter().enumerate().map(|(i, w)| Text {
+            title: Some((*w).to_owned()),
+            ..Text::new(format!("{w} was born {} times.", "very often and ".repeat(i)))
+        });
+        split(texts.collect(), 4, 0, 0)
+    }
+
+    #[test]
+    fn a_prompt_keeps_its_cue_and_loses_whole_shots() {
+        let (task, pools) = (Task::find("wikipedia-bio").unwrap(), pools());
+        let recipe =
+            Recipe { task: &task, style: Style::Plain, count: 6, seed: 0, pools: &pools, room: 45 };
+        let planned = PlannedPrompts::new(recipe, 3, encode).unwrap();
+        assert_eq!(planned.prompts.len(), 6);
+        assert!(planned.shortened > 0 && planned.longest <= 45, "{planned:?}");
+        for prompt in &planned.prompts {
+            assert!(prompt.text.ends_with("- Biography of"), "{}", prompt.text);
+            assert_eq!(prompt.text.matches("- Biography of ").count(), prompt.shots_used);
+        }
+    }
+
+    #[test]
+    fn equal_prompts_share_their_ids_and_the_hash_depends_on_them() {
+        let (task, pools) = (Task::find("wikipedia-bio").unwrap(), pools());
+        let recipe =
+            Recipe { task: &task, style: Style::Plain, count: 3, seed: 0, pools: &pools, room: 99 };
+        let none = PlannedPrompts::new(recipe, 0, encode).unwrap();
+        assert!(Arc::ptr_eq(&none.prompts[0].ids, &none.prompts[2].ids));
+        assert_ne!(none.hash, PlannedPrompts::new(recipe, 1, encode).unwrap().hash);
+        assert_eq!(none.hash, PlannedPrompts::new(recipe, 0, encode).unwrap().hash);
+    }
+
+    #[test]
+    fn a_prompt_that_cannot_fit_is_named() {
+        let (task, pools) = (Task::find("wikipedia-bio").unwrap(), pools());
+        let recipe =
+            Recipe { task: &task, style: Style::Plain, count: 1, seed: 0, pools: &pools, room: 3 };
+        let message = PlannedPrompts::new(recipe, 2, encode).unwrap_err().to_string();
+        assert!(message.contains("has 8 tokens without any shots"), "{message}");
+    }
+}
