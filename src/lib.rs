@@ -11,6 +11,7 @@ pub mod matrix;
 pub mod metric;
 pub mod npy;
 pub mod number;
+mod product;
 pub mod report;
 pub mod rng;
 pub mod run;

@@ -16,11 +16,16 @@ pub enum MatrixError {
 }
 
 /// A dense `rows × cols` matrix of finite `f32`, row-major.
+///
+/// Rows that were computed in `f64` (normalized, projected) also keep what rounding to `f32` took
+/// away, so that [`Matrix::row_f64`] gives them back to 48 bits. Rows from files have no remainder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Matrix {
     rows: usize,
     cols: usize,
     data: Vec<f32>,
+    /// `value − f32(value)` for each of `data`; empty when all are 0.
+    remainder: Vec<f32>,
 }
 
 impl Matrix {
@@ -38,12 +43,32 @@ impl Matrix {
         if let Some(at) = data.iter().position(|x| !x.is_finite()) {
             return Err(MatrixError::NotFinite { row: at / cols, col: at % cols, value: data[at] });
         }
-        Ok(Self { rows: data.len().checked_div(cols).unwrap_or(0), cols, data })
+        let rows = data.len().checked_div(cols).unwrap_or(0);
+        Ok(Self { rows, cols, data, remainder: Vec::new() })
+    }
+
+    /// Takes `values` as rows of `cols` values each, to 48 bits.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Matrix::new`]; a value beyond the range of `f32` counts as infinite.
+    pub fn from_f64(cols: usize, values: &[f64]) -> Result<Self, MatrixError> {
+        let mut matrix = Self::new(cols, values.iter().map(|&x| x as f32).collect())?;
+        let rest = values.iter().zip(&matrix.data).map(|(&x, &high)| (x - f64::from(high)) as f32);
+        matrix.remainder = rest.collect();
+        matrix.forget_empty_remainder();
+        Ok(matrix)
     }
 
     /// A matrix of zeros.
     pub fn zeros(rows: usize, cols: usize) -> Self {
-        Self { rows, cols, data: vec![0.0; rows * cols] }
+        Self { rows, cols, data: vec![0.0; rows * cols], remainder: Vec::new() }
+    }
+
+    fn forget_empty_remainder(&mut self) {
+        if self.remainder.iter().all(|&x| x == 0.0) {
+            self.remainder = Vec::new();
+        }
     }
 
     /// Number of rows, `n`.
@@ -61,9 +86,22 @@ impl Matrix {
         &self.data
     }
 
-    /// All values, to be changed in place; the caller keeps them finite.
+    /// All values, to be changed in place; the caller keeps them finite. Remainders are dropped.
     pub fn as_mut_slice(&mut self) -> &mut [f32] {
+        self.remainder = Vec::new();
         &mut self.data
+    }
+
+    /// What rounding to `f32` took from each value, where anything was kept.
+    pub fn remainder(&self) -> Option<&[f32]> {
+        (!self.remainder.is_empty()).then_some(&self.remainder)
+    }
+
+    /// Row `i` to 48 bits: its values with their remainders.
+    pub fn row_f64(&self, i: usize) -> impl ExactSizeIterator<Item = f64> + '_ {
+        let from = i * self.cols;
+        let rest = move |j| self.remainder.get(from + j).map_or(0.0, |&x| f64::from(x));
+        self.row(i).iter().enumerate().map(move |(j, &x)| f64::from(x) + rest(j))
     }
 
     /// Row `i`, of `cols` values.
@@ -78,27 +116,50 @@ impl Matrix {
 
     /// The rows named by `indices`, in that order; an index may repeat.
     pub fn select(&self, indices: &[usize]) -> Self {
-        let data = indices.iter().flat_map(|&i| self.row(i)).copied().collect();
-        Self { rows: indices.len(), cols: self.cols, data }
+        let pick = |from: &[f32]| -> Vec<f32> {
+            let mut data = Vec::with_capacity(indices.len() * self.cols);
+            for &i in indices {
+                data.extend_from_slice(&from[i * self.cols..(i + 1) * self.cols]);
+            }
+            data
+        };
+        let remainder = self.remainder().map_or_else(Vec::new, pick);
+        Self { rows: indices.len(), cols: self.cols, data: pick(&self.data), remainder }
     }
 
     /// The rows of `self` followed by those of `below`; both have the same number of columns.
     pub fn stack(&self, below: &Self) -> Self {
         assert_eq!(self.cols, below.cols, "stacked matrices share their columns");
         let data = [self.as_slice(), below.as_slice()].concat();
-        Self { rows: self.rows + below.rows, cols: self.cols, data }
+        let mut remainder = Vec::new();
+        if !(self.remainder.is_empty() && below.remainder.is_empty()) {
+            remainder.extend_from_slice(&self.remainder);
+            remainder.resize(self.data.len(), 0.0);
+            remainder.extend_from_slice(&below.remainder);
+            remainder.resize(data.len(), 0.0);
+        }
+        Self { rows: self.rows + below.rows, cols: self.cols, data, remainder }
     }
 
     /// Each row divided by its Euclidean length; a row of zeros stays as it is.
     pub fn l2_normalized(&self) -> Self {
         let mut out = self.clone();
         if self.cols > 0 {
-            out.data.par_chunks_mut(self.cols).for_each(|row| {
-                let length = row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+            out.remainder.resize(self.data.len(), 0.0);
+            let rows = out.data.par_chunks_mut(self.cols);
+            rows.zip(out.remainder.par_chunks_mut(self.cols)).for_each(|(row, rest)| {
+                let exact = |x: f32, rest: f32| f64::from(x) + f64::from(rest);
+                let squares = row.iter().zip(rest.iter()).map(|(&x, &r)| exact(x, r).powi(2));
+                let length = squares.sum::<f64>().sqrt();
                 if length > 0.0 {
-                    row.iter_mut().for_each(|x| *x = (f64::from(*x) / length) as f32);
+                    for (x, r) in row.iter_mut().zip(rest) {
+                        let value = exact(*x, *r) / length;
+                        *x = value as f32;
+                        *r = (value - f64::from(*x)) as f32;
+                    }
                 }
             });
+            out.forget_empty_remainder();
         }
         out
     }
@@ -126,5 +187,16 @@ mod tests {
     fn a_zero_row_survives_normalization() {
         let m = Matrix::new(2, vec![3.0, 4.0, 0.0, 0.0]).unwrap().l2_normalized();
         assert_eq!(m.as_slice(), [0.6, 0.8, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn computed_rows_keep_48_bits_through_selection_and_stacking() {
+        let thirds = Matrix::from_f64(1, &[1.0 / 3.0, 2.0]).unwrap();
+        let plain = Matrix::new(1, vec![0.25]).unwrap();
+        let m = plain.stack(&thirds).select(&[2, 1, 0]);
+        let values: Vec<f64> = (0..3).flat_map(|i| m.row_f64(i)).collect();
+        assert!((values[1] - 1.0 / 3.0).abs() < 1e-15, "{values:?}");
+        assert_eq!((values[0], values[2]), (2.0, 0.25));
+        assert_eq!(plain.stack(&plain).remainder(), None);
     }
 }

@@ -2,8 +2,12 @@
 //!
 //! The values lie beside the checkout, in `../shared/golden`; where that is absent the tests say so and pass.
 
+#[path = "golden/case.rs"]
+mod case;
 #[path = "golden/read.rs"]
 mod read;
 
+#[path = "golden/clouds.rs"]
+mod clouds;
 #[path = "golden/histograms.rs"]
 mod histograms;

@@ -2,12 +2,16 @@
 
 pub mod calibrate;
 pub mod curve;
+pub mod distinct;
 pub mod divergence;
 pub mod envelope;
 pub mod histogram;
 pub mod neighbors;
+mod pass;
+pub mod prdc;
 pub mod record;
 pub mod score;
+mod space;
 pub mod special;
 
 use crate::{

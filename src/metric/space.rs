@@ -1,0 +1,289 @@
+//! Clouds made ready for distances by matrix products, with bounds on what those get wrong.
+//!
+//! `‖x − y‖² = ‖x‖² + ‖y‖² − 2⟨x, y⟩` is fast in `f32` and inexact. Rows are shifted by the mean of
+//! all (which shortens them and moves no distance) and scaled by a power of two so that nothing
+//! overflows; then the error is at most `c (‖x‖² + ‖y‖²)` with `c ≈ d · 2⁻²⁴`, whatever the order of
+//! the sum. Products only rule pairs out; a decision closer than that bound is made on the `f64`
+//! difference form, in which copies are at distance exactly 0.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::{Clouds, distinct::Distinct};
+use crate::{matrix::Matrix, product::rows_by_rows, sides::Sides};
+
+/// Rows in a tile of products: 512 × 512 values of f32 are 1 MiB, about a core's second-level cache.
+pub(super) const BLOCK: usize = 512;
+
+/// The distinct rows of one cloud, shifted and scaled.
+pub(super) struct Rows<'a> {
+    matrix: &'a Matrix,
+    pub(super) distinct: Distinct,
+    shifted: Vec<f32>,
+    /// `‖x‖²` less its share of the error bound, so that `low[i] + low[j] − 2⟨x, y⟩ ≤ ‖x − y‖²`.
+    low: Vec<f32>,
+    /// Twice the share of the error bound, so that `‖x − y‖²` is at most `slack[i] + slack[j]` above that.
+    slack: Vec<f32>,
+    /// `‖x − y‖²` of the rows as given is `unit` times that of the scaled rows.
+    unit: f64,
+}
+
+/// Two clouds under one shift and scale.
+pub(super) struct Space<'a>(pub(super) Sides<Rows<'a>>);
+
+impl<'a> Space<'a> {
+    /// Groups equal rows, shifts and scales them.
+    pub(super) fn new(clouds: Clouds<'a>) -> Self {
+        let sides = clouds.sides();
+        let (shift, scale) = frame(&[sides.reference, sides.model]);
+        Self(sides.map(|matrix| Rows::new(matrix, &shift, scale)))
+    }
+}
+
+/// The mean of all rows, and the power of two that brings every shifted value below 1.
+fn frame(parts: &[&Matrix]) -> (Vec<f64>, f64) {
+    let d = parts.iter().map(|m| m.cols()).max().unwrap_or(0);
+    let mut shift = vec![0.0; d];
+    for row in parts.iter().flat_map(|m| m.iter_rows()) {
+        shift.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x));
+    }
+    let n: usize = parts.iter().map(|m| m.rows()).sum();
+    shift.iter_mut().for_each(|sum| *sum /= n.max(1) as f64);
+    let largest = |m: &&Matrix| {
+        let of_row = |row: &[f32]| {
+            let off = row.iter().zip(&shift).map(|(&x, mean)| (f64::from(x) - mean).abs());
+            off.fold(0.0, f64::max)
+        };
+        m.iter_rows().map(of_row).fold(0.0, f64::max)
+    };
+    let largest = parts.iter().map(largest).fold(0.0, f64::max);
+    let scale = if largest > 0.0 { (-largest.log2().floor() - 1.0).exp2() } else { 1.0 };
+    (shift, scale)
+}
+
+impl<'a> Rows<'a> {
+    /// One cloud under a shift and scale of its own.
+    pub(super) fn alone(matrix: &'a Matrix) -> Self {
+        let (shift, scale) = frame(&[matrix]);
+        Self::new(matrix, &shift, scale)
+    }
+
+    fn new(matrix: &'a Matrix, shift: &[f64], scale: f64) -> Self {
+        let d = matrix.cols();
+        let distinct = Distinct::rows(matrix);
+        let mut shifted = vec![0.0f32; distinct.len() * d];
+        let mut norms = vec![0.0; distinct.len()];
+        let rows = shifted.par_chunks_mut(d.max(1)).zip(norms.par_iter_mut());
+        rows.zip(&distinct.first).for_each(|((out, norm), &i)| {
+            for ((out, x), mean) in out.iter_mut().zip(matrix.row_f64(i)).zip(shift) {
+                *out = ((x - mean) * scale) as f32;
+                *norm += f64::from(*out).powi(2);
+            }
+        });
+        // Terms of the bound, in units of 2⁻²⁴ (‖x‖² + ‖y‖²): the product's sum of d terms, its partial
+        // sums of at least 128 terms each, and a dozen roundings of coordinates, norms and their sum.
+        let c = 1.01 * (d as f64 + d as f64 / 128.0 + 20.0) * f64::from(f32::EPSILON) / 2.0;
+        let floor = d as f64 * 1e-37;
+        let low = norms.iter().map(|norm| (norm * (1.0 - c) - floor) as f32).collect();
+        let slack = norms.iter().map(|norm| (norm * 2.1 * c + 3.0 * floor) as f32).collect();
+        Self { matrix, distinct, shifted, low, slack, unit: scale.powi(-2) }
+    }
+
+    /// Number of distinct rows.
+    pub(super) fn len(&self) -> usize {
+        self.distinct.len()
+    }
+
+    /// The blocks of rows that tiles are made of.
+    pub(super) fn blocks(&self) -> Vec<Range<usize>> {
+        let n = self.len();
+        (0..n.div_ceil(BLOCK)).map(|b| b * BLOCK..n.min((b + 1) * BLOCK)).collect()
+    }
+
+    /// `‖x_i − y_j‖²` in the difference form, in `f64` over 8 fixed lanes.
+    pub(super) fn squared_distance(&self, i: usize, other: &Rows, j: usize) -> f64 {
+        let (i, j) = (self.distinct.first[i], other.distinct.first[j]);
+        let (x, y) = (self.matrix.row(i), other.matrix.row(j));
+        let d = x.len();
+        match (self.matrix.remainder(), other.matrix.remainder()) {
+            (None, None) => squared_difference(x, y),
+            (Some(rest_x), Some(rest_y)) => {
+                let (rest_x, rest_y) = (&rest_x[i * d..(i + 1) * d], &rest_y[j * d..(j + 1) * d]);
+                squared_difference_48(x, rest_x, y, rest_y)
+            }
+            (Some(rest_x), None) => {
+                squared_difference_48(x, &rest_x[i * d..(i + 1) * d], y, &vec![0.0; d])
+            }
+            (None, Some(rest_y)) => {
+                squared_difference_48(x, &vec![0.0; d], y, &rest_y[j * d..(j + 1) * d])
+            }
+        }
+    }
+
+    /// A bound from above on the scaled `f32` lower bounds of pairs whose distance² is at most `squared`.
+    pub(super) fn scaled_up(&self, squared: f64) -> f32 {
+        ((squared / self.unit) as f32).next_up()
+    }
+
+    /// The least and the most that the distance² of rows `i` and `j` can be, from the tile's bound.
+    pub(super) fn bounds(&self, i: usize, other: &Rows, j: usize, low: f32) -> (f64, f64) {
+        let slack = f64::from(self.slack[i]) + f64::from(other.slack[j]);
+        let low = f64::from(low);
+        (low * self.unit, (low + slack) * self.unit)
+    }
+
+    /// The most that the scaled distance² can be, rounded up.
+    pub(super) fn high(&self, i: usize, other: &Rows, j: usize, low: f32) -> f32 {
+        (low + (self.slack[i] + other.slack[j])).next_up().next_up()
+    }
+
+    /// The least that the scaled distance² can be, from the most, rounded down.
+    pub(super) fn low_of(&self, i: usize, other: &Rows, j: usize, high: f32) -> f32 {
+        (high - (self.slack[i] + other.slack[j])).next_down().next_down().next_down()
+    }
+}
+
+/// What is done with the pairs of a tile that may be near.
+pub(super) trait Visit {
+    /// Per row of the one block and of the other: the scaled distance² within which a pair matters.
+    fn reach(&self) -> (&[f32], &[f32]);
+
+    /// Row `i` of the one block and row `j` of the other are at least `low` apart, scaled and squared.
+    /// Reaches may shrink, never grow.
+    fn near(&mut self, i: usize, j: usize, low: f32);
+}
+
+/// Products of a block of one cloud with a block of another, and the storage they are kept in.
+#[derive(Default)]
+pub(super) struct Tile {
+    products: Vec<f32>,
+    /// Lower bounds' shares of the rows and of the columns.
+    low: (Vec<f32>, Vec<f32>),
+}
+
+impl Tile {
+    /// Computes `−2⟨x, y⟩` for the rows `of_a` and `of_b`.
+    pub(super) fn multiply(
+        &mut self,
+        (a, of_a): (&Rows, Range<usize>),
+        (b, of_b): (&Rows, Range<usize>),
+    ) {
+        let d = a.matrix.cols();
+        let values = |rows: &Range<usize>| rows.start * d..rows.end * d;
+        let (values_a, values_b) = (&a.shifted[values(&of_a)], &b.shifted[values(&of_b)]);
+        self.products.resize(of_a.len() * of_b.len(), 0.0);
+        rows_by_rows(values_a, values_b, d, -2.0, &mut self.products);
+        self.low = (a.low[of_a].to_vec(), b.low[of_b].to_vec());
+    }
+
+    /// Shows `visit` every pair whose lower bound is at most the larger of its two reaches, in row
+    /// order.
+    pub(super) fn scan(&self, visit: &mut impl Visit) {
+        const CHUNK: usize = 32;
+        let (low_a, low_b) = (&self.low.0, &self.low.1);
+        for (i, (row, &low_a)) in self.products.chunks_exact(low_b.len()).zip(low_a).enumerate() {
+            for (c, (products, low_b)) in row.chunks(CHUNK).zip(low_b.chunks(CHUNK)).enumerate() {
+                let start = c * CHUNK;
+                let (reach_a, reach_b) = visit.reach();
+                let reach_b = &reach_b[start..start + products.len()];
+                if !any_within(products, low_a, low_b, reach_a[i], reach_b) {
+                    continue;
+                }
+                for (at, (&product, &low_b)) in products.iter().zip(low_b).enumerate() {
+                    let (reach_a, reach_b) = visit.reach();
+                    let low = product + (low_a + low_b);
+                    if low <= reach_a[i].max(reach_b[start + at]) {
+                        visit.near(i, start + at, low);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[inline]
+fn any_within(products: &[f32], low_a: f32, low_b: &[f32], reach_a: f32, reach_b: &[f32]) -> bool {
+    let mut any = false;
+    for ((&product, &low_b), &reach_b) in products.iter().zip(low_b).zip(reach_b) {
+        let reach = if reach_b > reach_a { reach_b } else { reach_a };
+        any |= product + (low_a + low_b) <= reach;
+    }
+    any
+}
+
+const LANES: usize = 8;
+
+fn squared_difference(x: &[f32], y: &[f32]) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let (eights_x, rest_x) = x.as_chunks::<LANES>();
+    let (eights_y, rest_y) = y.as_chunks::<LANES>();
+    for (x, y) in eights_x.iter().zip(eights_y) {
+        for lane in 0..LANES {
+            lanes[lane] += (f64::from(x[lane]) - f64::from(y[lane])).powi(2);
+        }
+    }
+    for (lane, (&x, &y)) in rest_x.iter().zip(rest_y).enumerate() {
+        lanes[lane] += (f64::from(x) - f64::from(y)).powi(2);
+    }
+    lanes.iter().sum()
+}
+
+fn squared_difference_48(x: &[f32], rest_x: &[f32], y: &[f32], rest_y: &[f32]) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let exact = |x: f32, rest: f32| f64::from(x) + f64::from(rest);
+    for (j, ((&x, &rest_x), (&y, &rest_y))) in
+        x.iter().zip(rest_x).zip(y.iter().zip(rest_y)).enumerate()
+    {
+        lanes[j % LANES] += (exact(x, rest_x) - exact(y, rest_y)).powi(2);
+    }
+    lanes.iter().sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(rows: usize, cols: usize, size: f32, offset: f32) -> Matrix {
+        let mut rng = crate::rng::named(1, "space");
+        let mut draw = || (crate::rng::next_unit(&mut rng) as f32 - 0.5) * size + offset;
+        Matrix::new(cols, (0..rows * cols).map(|_| draw()).collect()).unwrap()
+    }
+
+    struct Everything<'a> {
+        a: &'a Rows<'a>,
+        b: &'a Rows<'a>,
+        reach: Vec<f32>,
+        seen: usize,
+    }
+
+    impl Visit for Everything<'_> {
+        fn reach(&self) -> (&[f32], &[f32]) {
+            (&self.reach, &self.reach)
+        }
+
+        fn near(&mut self, i: usize, j: usize, low: f32) {
+            self.seen += 1;
+            let exact = self.a.squared_distance(i, self.b, j);
+            let (low, high) = self.a.bounds(i, self.b, j, low);
+            assert!(low <= exact && exact <= high, "{low} {exact} {high}");
+        }
+    }
+
+    #[test]
+    fn every_distance_lies_within_its_bounds() {
+        for (d, size, offset) in
+            [(3, 1.0, 0.0), (1000, 1e-3, 1.0), (40, 1e30, 3e30), (7, 1e-30, 0.0)]
+        {
+            let sets =
+                Sides { reference: noise(40, d, size, offset), model: noise(31, d, size, 0.0) };
+            let space = Space::new(Clouds::new(sets.as_ref()).unwrap());
+            let Sides { reference: a, model: b } = &space.0;
+            let mut all = Everything { a, b, reach: vec![f32::INFINITY; a.len()], seen: 0 };
+            let mut tile = Tile::default();
+            tile.multiply((a, 0..a.len()), (b, 0..b.len()));
+            tile.scan(&mut all);
+            assert_eq!(all.seen, a.len() * b.len());
+        }
+    }
+}
