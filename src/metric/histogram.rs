@@ -15,6 +15,9 @@ pub enum HistogramError {
     /// A side has nothing in any bin.
     #[error("the {side} histogram counts nothing; it needs at least one text in one bin")]
     Empty { side: Side },
+    /// There are more texts than a permutation test can hold.
+    #[error("the histograms hold {texts} texts; at most {most} can be permuted")]
+    TooMany { texts: u64, most: u64 },
     /// A label names a bin that does not exist.
     #[error("label {label} at row {row} of the {side} labels is not below the {clusters} clusters")]
     Label { side: Side, row: usize, label: u32, clusters: usize },

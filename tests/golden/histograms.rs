@@ -4,6 +4,7 @@ use llmpr::{
     metric::{
         curve::{Point, pr_curve, pr_divergence, sajjadi_lambdas, summary, verine_lambdas},
         divergence::Divergence,
+        frontier::{Frontier, Settings, mauve},
         histogram::{Smoothing, shares},
     },
     sides::Sides,
@@ -107,6 +108,40 @@ fn pr_divergences_agree_at_every_slope() {
                 assert_close(&what, pr_divergence(shares, lambda), &point["D"], 1e-12);
                 assert_close(&what, got.alpha, &point["alpha"], 1e-12);
                 assert_close(&what, got.beta, &point["beta"], 1e-12);
+            }
+        });
+    }
+}
+
+#[test] // mauve-text 0.4.0
+fn mauve_and_the_frontier_integral_agree_with_and_without_smoothing() {
+    for (name, block) in histograms() {
+        let counts = counts(&block);
+        let got = mauve(counts.as_ref().map(Vec::as_slice), &Settings::default()).expect("bins");
+        for (key, got) in [
+            ("mauve", got.mauve),
+            ("mauve_star", got.mauve_star),
+            ("frontier_integral", got.frontier_integral),
+            ("frontier_integral_star", got.frontier_integral_star),
+        ] {
+            // One bin on both sides: 1 for us, 0.75 for mauve-text, whose sort leaves the ties in any order.
+            let by_ties = name == "single_bin" && key.starts_with("mauve");
+            let expected = if by_ties { Value::from(1.0) } else { block[key].clone() };
+            assert_close(&format!("{name}/{key}"), got, &expected, 1e-12);
+        }
+    }
+}
+
+#[test] // mauve-text 0.4.0
+fn divergence_frontiers_agree_point_by_point() {
+    for (name, block) in histograms() {
+        with_shares(&block, Smoothing::None, |shares| {
+            let frontier = Frontier::of_shares(shares, &Settings::default());
+            let expected = block["divergence_curve"].as_array().expect("points");
+            assert_eq!(frontier.points().len(), expected.len(), "{name}");
+            for (i, (&(x, y), point)) in frontier.points().iter().zip(expected).enumerate() {
+                assert_close(&format!("{name}, x of point {i}"), x, &point[0], 1e-12);
+                assert_close(&format!("{name}, y of point {i}"), y, &point[1], 1e-12);
             }
         });
     }
