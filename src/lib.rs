@@ -15,6 +15,8 @@ mod product;
 pub mod report;
 pub mod rng;
 pub mod run;
+#[cfg(test)]
+mod shared_data;
 pub mod sides;
 pub mod signature;
 pub mod text;
