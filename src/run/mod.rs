@@ -6,5 +6,7 @@ pub mod plan;
 pub mod progress;
 pub mod prompts;
 pub mod range;
+#[cfg(feature = "lm")]
+pub mod settings;
 pub mod signals;
 pub mod store;
