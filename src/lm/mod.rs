@@ -3,6 +3,7 @@
 pub mod config;
 pub mod device;
 pub mod generate;
+pub mod gguf;
 pub mod load;
 pub mod tokenizer;
 pub mod weights;
