@@ -2,6 +2,8 @@
 
 pub mod folder;
 pub mod lock;
+#[cfg(feature = "lm")]
+pub mod models;
 pub mod plan;
 pub mod progress;
 pub mod prompts;
