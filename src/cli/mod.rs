@@ -4,7 +4,6 @@ mod compare;
 mod completions;
 mod embed;
 mod models;
-mod options;
 mod refine;
 mod report;
 mod sample;

@@ -1,9 +1,22 @@
 //! Batched generation: a stream of requests of any settings through one model.
+//!
+//! Rows of different prompts, temperatures and seeds share every forward pass, and a finished row
+//! makes room for the next request at the next step. A prompt is computed once for all its samples,
+//! and a beginning that prompts have in common once for all of them. On the CPU a text depends on its
+//! request alone, never on who shared the batch.
 
-use std::sync::Arc;
+mod prompts;
+mod row;
+mod schedule;
+
+use std::{ops::ControlFlow, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use super::{
+    Lm, LmError, Tokenizer,
+    network::{Interrupt, Network},
+};
 use crate::{decode::Decoding, rng::Draw};
 
 /// One completion that is asked for.
@@ -54,4 +67,94 @@ pub struct Completion {
     pub logprob_model: f64,
     /// Sum over positions of the sampling distribution's entropy, nats.
     pub entropy: f64,
+}
+
+/// How generation uses the machine; texts on the CPU do not depend on it.
+#[derive(Clone, Debug, Default)]
+pub struct GenerateOptions {
+    /// Most rows at a time; `None` takes as many as pay on the device and fit into memory.
+    pub batch: Option<usize>,
+    /// Most bytes of keys and values; `None` takes half of the memory that is free.
+    pub kv_bytes: Option<usize>,
+    /// Prompt tokens computed in one pass; `None` is 512.
+    pub prefill_tokens: Option<usize>,
+    /// Ends generation within one layer's time; unfinished rows are dropped.
+    pub interrupt: Interrupt,
+}
+
+/// What generation reports while it runs.
+#[derive(Debug)]
+pub enum Event {
+    /// A request is done.
+    Finished(Completion),
+    /// A request cannot be served; the others go on.
+    Failed {
+        /// The tag of the request.
+        tag: u64,
+        /// Why.
+        error: LmError,
+    },
+    /// A step is done.
+    Step {
+        /// Rows in flight.
+        rows: usize,
+        /// Tokens drawn in this step.
+        new_tokens: usize,
+        /// Prompt tokens computed in this step.
+        prompt_tokens: usize,
+    },
+}
+
+/// What a run of [`generate`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Requests that finished.
+    pub finished: usize,
+    /// Requests that failed.
+    pub failed: usize,
+    /// Tokens drawn, those of dropped rows included.
+    pub new_tokens: usize,
+    /// Prompt tokens computed; shared ones count once.
+    pub prompt_tokens: usize,
+    /// Forward passes.
+    pub steps: usize,
+    /// Most bytes that keys and values held at one time.
+    pub kv_peak: usize,
+    /// Whether the callback or the interrupt ended the run before the requests did.
+    pub stopped: bool,
+}
+
+/// Draws a completion for every request; `on_event` hears of each as soon as it is finished.
+///
+/// Requests are taken from the iterator when there is room for them. Their order decides nothing but
+/// the order in which completions appear.
+///
+/// # Errors
+///
+/// A failure of the device. What is wrong with one request is an [`Event::Failed`], and being asked to
+/// stop is no error: see [`Totals::stopped`].
+pub fn generate(
+    lm: &Lm,
+    requests: impl Iterator<Item = Request>,
+    options: &GenerateOptions,
+    on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
+) -> Result<Totals, LmError> {
+    let eos = lm.config().eos.clone();
+    run(lm.network(), lm.tokenizer(), &eos, requests, options, on_event)
+}
+
+/// [`generate`] for a bare network: texts are empty without a tokenizer, and stop strings never met.
+///
+/// # Errors
+///
+/// Those of [`generate`].
+pub fn run(
+    network: &dyn Network,
+    tokenizer: Option<&Tokenizer>,
+    eos: &[u32],
+    requests: impl Iterator<Item = Request>,
+    options: &GenerateOptions,
+    on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
+) -> Result<Totals, LmError> {
+    schedule::Schedule::new(network, tokenizer, eos, options).run(requests, on_event)
 }

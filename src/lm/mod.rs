@@ -1,15 +1,29 @@
 //! The language models: where a model comes from, its weights, batched generation and embedding.
 
+mod attention;
+pub mod check;
 pub mod config;
+pub mod decoder;
 pub mod device;
+pub mod embed;
+pub mod gemm;
 pub mod generate;
-pub mod gguf;
+mod gpt2;
+pub mod kv;
+mod linear;
+mod llama;
 pub mod load;
+pub mod model;
+pub mod network;
+pub mod parts;
+pub mod simd;
 pub mod tokenizer;
+mod vector;
 pub mod weights;
 
 pub use config::{Arch, ModelConfig};
 pub use load::Checkpoint;
+pub use model::Lm;
 pub use tokenizer::{Incremental, Tokenizer};
 pub use weights::Weights;
 
@@ -44,6 +58,31 @@ pub enum LmError {
     /// A CUDA device that cannot be opened.
     #[error("cannot open CUDA device {index}: {source}")]
     Gpu { index: usize, source: candle_core::Error },
+    /// A prompt or text without tokens.
+    #[error("a prompt needs at least one token")]
+    EmptyPrompt,
+    /// A token that the model has no embedding for.
+    #[error("token {id} is outside the model's vocabulary of {vocab}")]
+    UnknownToken { id: u32, vocab: usize },
+    /// More tokens than the model has positions.
+    #[error(
+        "{prompt} prompt tokens and {new} new ones exceed the model's context of {most} tokens; shorten the prompt or ask for fewer new tokens"
+    )]
+    Context { prompt: usize, new: usize, most: usize },
+    /// A request whose keys and values fit into no memory.
+    #[error("keys and values need {needed} bytes, and {most} are free for them")]
+    NoRoom { needed: usize, most: usize },
+    /// A network that computes nonsense.
+    #[error(
+        "the hidden state is NaN or infinite after layer {layer}; the weights or the number type are at fault"
+    )]
+    NotFinite { layer: usize },
+    /// Logits or settings from which no token can be drawn.
+    #[error(transparent)]
+    Decode(#[from] crate::decode::DecodeError),
+    /// Work that was asked to end.
+    #[error("interrupted")]
+    Interrupted,
     /// A failure inside the tensor library.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),

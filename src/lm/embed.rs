@@ -1,0 +1,233 @@
+//! Texts to vectors: the hidden state of the last token or the mean over tokens, after the final norm.
+//!
+//! Texts are packed one behind the other up to a budget of tokens, longest first, without padding; the
+//! same text is computed once however often it occurs. A vector does not depend on the other texts.
+
+use std::collections::HashMap;
+
+use super::{
+    Lm, LmError, check,
+    device::{DeviceChoice, DtypeChoice},
+    kv::{Piece, Span, Want},
+    network::{Depth, Interrupt, Session},
+};
+use crate::{matrix::Matrix, signature::Signature};
+
+/// Tokens of one forward pass.
+const TOKENS: usize = 2048;
+
+/// How the hidden states of a text become one vector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pooling {
+    /// That of the last token, as in MAUVE.
+    #[default]
+    Last,
+    /// The mean over all tokens.
+    Mean,
+}
+
+impl std::str::FromStr for Pooling {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "last" => Ok(Self::Last),
+            "mean" => Ok(Self::Mean),
+            _ => Err(format!("`{text}` is no pooling; use last or mean")),
+        }
+    }
+}
+
+impl std::fmt::Display for Pooling {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if *self == Self::Last { "last" } else { "mean" })
+    }
+}
+
+/// A model that turns texts into vectors.
+pub struct Embedder {
+    lm: Lm,
+    pooling: Pooling,
+    max_tokens: usize,
+    interrupt: Interrupt,
+}
+
+impl Embedder {
+    /// Opens a model by name; texts are cut after `max_tokens` tokens or at the model's context.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Lm::open`].
+    pub fn open(
+        model: &str,
+        device: DeviceChoice,
+        dtype: DtypeChoice,
+        pooling: Pooling,
+        max_tokens: usize,
+    ) -> Result<Self, LmError> {
+        Ok(Self::new(Lm::open(model, device, dtype)?, pooling, max_tokens))
+    }
+
+    /// An embedder of a model that is loaded already.
+    pub fn new(lm: Lm, pooling: Pooling, max_tokens: usize) -> Self {
+        let max_tokens = max_tokens.clamp(1, lm.config().max_positions);
+        Self { lm, pooling, max_tokens, interrupt: Interrupt::default() }
+    }
+
+    /// Ends [`embed`](Self::embed) soon after the interrupt is raised.
+    #[must_use]
+    pub fn with_interrupt(mut self, interrupt: Interrupt) -> Self {
+        self.interrupt = interrupt;
+        self
+    }
+
+    /// The model.
+    pub fn lm(&self) -> &Lm {
+        &self.lm
+    }
+
+    /// Width of a vector.
+    pub fn dim(&self) -> usize {
+        self.lm.config().hidden
+    }
+
+    /// Tokens after which a text is cut.
+    pub fn max_tokens(&self) -> usize {
+        self.max_tokens
+    }
+
+    /// Adds what decides the vectors to a signature.
+    pub fn sign(&self, signature: Signature) -> Signature {
+        let Self { lm, pooling, max_tokens, .. } = self;
+        signature.with("emb", lm.source()).with("pool", pooling).with("cut", max_tokens)
+    }
+
+    /// SHA-256 of the model's files, pooling, cut and precision: what a cache of vectors is keyed by.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Checkpoint::hash`](super::Checkpoint::hash).
+    pub fn hash(&self) -> Result<String, LmError> {
+        let Self { lm, pooling, max_tokens, .. } = self;
+        let tokenizer = lm.tokenizer().map_or("", |tokenizer| tokenizer.hash());
+        let model = lm.checkpoint().hash()?;
+        Ok(format!("{model}|{tokenizer}|{pooling}|{max_tokens}|{}", lm.precision()))
+    }
+
+    /// The token ids of a text, cut at the limit.
+    ///
+    /// # Errors
+    ///
+    /// [`LmError::NoTokenizer`], [`LmError::Tokenize`], and [`LmError::EmptyText`] for a text without
+    /// tokens.
+    pub fn ids(&self, text: &str) -> Result<Vec<u32>, LmError> {
+        let tokenizer = self.lm.checkpoint().tokenizer()?;
+        let mut ids = tokenizer.encode(text)?;
+        if ids.is_empty() {
+            // The one token that stands for the beginning or end of every text.
+            let config = self.lm.config();
+            let stand_in = config.bos.or(config.eos.first().copied());
+            ids.extend(stand_in);
+        }
+        ids.truncate(self.max_tokens);
+        Ok(ids)
+    }
+
+    /// Vectors of texts, one row each; `progress` hears how many of how many tokens are done.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ids`](Self::ids) and [`embed_ids`](Self::embed_ids).
+    pub fn embed(
+        &self,
+        texts: &[String],
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Matrix, LmError> {
+        let ids = texts.iter().map(|text| self.ids(text)).collect::<Result<Vec<_>, _>>()?;
+        self.embed_ids(&ids, progress)
+    }
+
+    /// Vectors of token ids, one row each.
+    ///
+    /// # Errors
+    ///
+    /// [`LmError::EmptyPrompt`], [`LmError::UnknownToken`] and [`LmError::Context`] for ids that the
+    /// model cannot read, [`LmError::NotFinite`] when it computes nonsense, [`LmError::Interrupted`].
+    pub fn embed_ids(
+        &self,
+        texts: &[Vec<u32>],
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Matrix, LmError> {
+        let config = self.lm.config();
+        let mut row_of = HashMap::new();
+        let mut distinct: Vec<&[u32]> = Vec::new();
+        let mut rows = Vec::with_capacity(texts.len());
+        for ids in texts {
+            check::check_ids(config, ids, 0)?;
+            rows.push(*row_of.entry(ids.as_slice()).or_insert_with(|| {
+                distinct.push(ids);
+                distinct.len() - 1
+            }));
+        }
+        let mut order: Vec<usize> = (0..distinct.len()).collect();
+        order.sort_by_key(|&i| std::cmp::Reverse(distinct[i].len()));
+        let all = distinct.iter().map(|ids| ids.len()).sum();
+        let mut done = 0;
+        let mut vectors = Matrix::zeros(distinct.len(), config.hidden);
+        let mut session = Session::single_pass(self.lm.network());
+        session.interrupt = self.interrupt.clone();
+        let mut rest = order.as_slice();
+        while !rest.is_empty() {
+            let mut tokens = 0;
+            let count = rest.iter().take_while(|&&i| {
+                tokens += distinct[i].len();
+                tokens <= TOKENS
+            });
+            let count = count.count().max(1);
+            let (batch, later) = rest.split_at(count);
+            rest = later;
+            self.pass(&mut session, &distinct, batch, &mut vectors)?;
+            done += batch.iter().map(|&i| distinct[i].len()).sum::<usize>();
+            progress(done, all);
+        }
+        Ok(vectors.select(&rows))
+    }
+
+    fn pass(
+        &self,
+        session: &mut Session,
+        texts: &[&[u32]],
+        batch: &[usize],
+        vectors: &mut Matrix,
+    ) -> Result<(), LmError> {
+        let want = if self.pooling == Pooling::Last { Want::Last } else { Want::All };
+        let mut own = Vec::new();
+        for &i in batch {
+            own.push(Piece { id: session.kv.allocate(texts[i].len()), used: 0 });
+        }
+        let span =
+            |(&i, own): (&usize, &Piece)| Span { tokens: texts[i], prefix: &[], own: *own, want };
+        let spans: Vec<_> = batch.iter().zip(&own).map(span).collect();
+        let states = self.lm.network().forward(session, &spans, Depth::Full)?;
+        own.iter().for_each(|piece| session.kv.release(piece.id));
+        if let Some(layer) = states.faults.iter().flatten().next() {
+            return Err(LmError::NotFinite { layer: *layer });
+        }
+        let d = vectors.cols();
+        let mut rows = states.data.chunks_exact(d);
+        for (&i, span) in batch.iter().zip(&spans) {
+            let count = span.wanted().len();
+            let out = &mut vectors.as_mut_slice()[i * d..][..d];
+            if count == 1 {
+                rows.by_ref().take(1).for_each(|row| out.copy_from_slice(row));
+                continue;
+            }
+            let mut sums = vec![0f64; d];
+            for row in rows.by_ref().take(count) {
+                sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
+            }
+            out.iter_mut().zip(sums).for_each(|(o, sum)| *o = (sum / count as f64) as f32);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! Products of activations with packed weights whose rows do not notice each other.
+//!
+//! `y[t, n] = Σ_k x[t, k] · w[n, k]` is one chain of fused multiply-adds in the order of `k`,
+//! whatever the number of rows, the tile a row falls into, the threads and the instructions. A row
+//! therefore has the same bits alone and in any batch, on any machine.
+#![expect(unsafe_code, reason = "tiles are written by several threads into one row-major matrix")]
+
+mod kernel;
+mod pack;
+#[cfg(test)]
+mod tests;
+
+use rayon::prelude::*;
+
+pub use pack::{Packed, Storage};
+
+use super::simd::{Isa, Lines};
+
+/// Output columns of one panel.
+pub const PANEL: usize = 32;
+
+/// Rows whose packed activations stay in the second-level cache.
+const ROW_BLOCK: usize = 192;
+
+/// Products below this many multiply-adds are not worth waking other threads for.
+const SERIAL: usize = 1 << 18;
+
+/// Where tiles go: `rows × stride`, each tile to places of its own.
+#[derive(Clone, Copy)]
+struct Out {
+    at: *mut f32,
+    stride: usize,
+}
+
+// SAFETY: threads write disjoint columns or rows, and the matrix outlives them.
+unsafe impl Send for Out {}
+// SAFETY: as above.
+unsafe impl Sync for Out {}
+
+/// Packed activations, reused from one product to the next.
+#[derive(Default)]
+pub struct Workspace {
+    tiles: Lines,
+}
+
+/// `y = x · wᵀ` for columns `panels · 32` of the weights.
+///
+/// `x` is `rows × k`, `y` is `rows × n` with `n = w.n()`; only columns of the given panels are
+/// written.
+///
+/// # Panics
+///
+/// When a slice is shorter than its shape.
+pub fn product(
+    isa: Isa,
+    work: &mut Workspace,
+    x: &[f32],
+    rows: usize,
+    w: &Packed,
+    panels: std::ops::Range<usize>,
+    y: &mut [f32],
+) {
+    let (k, n) = (w.k(), w.n());
+    assert!(x.len() >= rows * k && y.len() >= rows * n && panels.end <= w.panels(), "shapes fit");
+    if rows == 0 || panels.is_empty() {
+        return;
+    }
+    let most = kernel::tile_rows(isa);
+    // Tiles of nearly equal height: 64 rows are five of 11 and one of 9, not five of 12 and one of 4.
+    let height = rows.div_ceil(rows.div_ceil(most));
+    let tiles = rows.div_ceil(height);
+    let packed = work.tiles.reserve(rows * k);
+    let serial = rows * k * panels.len() * PANEL < SERIAL;
+    let pack_tile = |(tile, out): (usize, &mut [f32])| {
+        pack_rows(&x[tile * height * k..][..out.len()], k, out);
+    };
+    if serial || rows * k < 1 << 15 {
+        packed.chunks_mut(height * k).enumerate().for_each(pack_tile);
+    } else {
+        packed.par_chunks_mut(height * k).enumerate().for_each(pack_tile);
+    }
+    let packed = &*packed;
+    let out = Out { at: y.as_mut_ptr(), stride: n };
+    let per_block = (ROW_BLOCK / height).max(1);
+    let blocks = tiles.div_ceil(per_block);
+    let run = |block: usize, panel: usize| {
+        let out = out;
+        let first = block * per_block;
+        let last = (first + per_block).min(tiles);
+        let columns = (n - panel * PANEL).min(PANEL);
+        let job = kernel::Job {
+            a: &packed[first * height * k..],
+            rows: (rows - first * height).min((last - first) * height),
+            height,
+            k,
+            columns,
+            stride: out.stride,
+            // SAFETY: within the matrix, by the assertion above.
+            c: unsafe { out.at.add(first * height * out.stride + panel * PANEL) },
+        };
+        // SAFETY: `columns` of `rows` rows from `c` on lie inside `y`, and no other thread has them.
+        unsafe { w.run(isa, panel, job) };
+    };
+    if serial {
+        (0..blocks).for_each(|block| panels.clone().for_each(|panel| run(block, panel)));
+    } else {
+        let count = panels.len();
+        (0..blocks * count)
+            .into_par_iter()
+            .with_min_len((count / (8 * rayon::current_num_threads())).max(1))
+            .for_each(|i| run(i / count, panels.start + i % count));
+    }
+}
+
+/// Rows side by side: `out[k · height + r] = rows[r, k]`.
+fn pack_rows(rows: &[f32], k: usize, out: &mut [f32]) {
+    let height = out.len() / k;
+    if height == 1 {
+        return out.copy_from_slice(rows);
+    }
+    // Blocks of k keep what is read and written in the first-level cache.
+    for start in (0..k).step_by(64) {
+        let end = (start + 64).min(k);
+        for (r, row) in rows.chunks_exact(k).enumerate() {
+            for i in start..end {
+                out[i * height + r] = row[i];
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+use super::*;
+use crate::rng;
+
+fn numbers(what: &str, len: usize) -> Vec<f32> {
+    let mut rng = rng::named(1, what);
+    (0..len).map(|_| rng::next_unit(&mut rng) as f32 - 0.5).collect()
+}
+
+fn run(isa: Isa, x: &[f32], rows: usize, w: &Packed) -> Vec<f32> {
+    let mut y = vec![f32::NAN; rows * w.n()];
+    product(isa, &mut Workspace::default(), x, rows, w, 0..w.panels(), &mut y);
+    y
+}
+
+#[test] // the definition, bit for bit: the order of additions is part of the promise
+fn every_instruction_set_gives_the_bits_of_the_plain_loop() {
+    for (rows, k, n) in [(1, 7, 1), (3, 64, 33), (13, 100, 96), (64, 65, 70), (250, 31, 200)] {
+        let (x, w) = (numbers("x", rows * k), numbers("w", n * k));
+        for storage in [Storage::F32, Storage::Bf16, Storage::F16] {
+            let packed = Packed::new(&[&w], k, storage);
+            let mut row = vec![0.0; k];
+            let mut expected = Vec::new();
+            for t in 0..rows {
+                for j in 0..n {
+                    packed.row(j, &mut row);
+                    let terms = x[t * k..][..k].iter().zip(&row);
+                    expected.push(terms.fold(0f32, |sum, (x, w)| x.mul_add(*w, sum)));
+                }
+            }
+            for isa in Isa::available() {
+                let case = format!("{rows} × {k} × {n}, {storage:?}, {}", isa.name());
+                assert_eq!(run(isa, &x, rows, &packed), expected, "{case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_has_the_same_bits_alone_and_in_any_batch() {
+    let (k, n) = (96, 130);
+    let x = numbers("x", 200 * k);
+    let w = Packed::new(&[&numbers("w", n * k)], k, Storage::F32);
+    let isa = Isa::best();
+    let alone: Vec<f32> = x.chunks(k).flat_map(|row| run(isa, row, 1, &w)).collect();
+    for rows in [2, 11, 12, 13, 64, 193, 200] {
+        assert_eq!(run(isa, &x, rows, &w), alone[..rows * n], "{rows} rows");
+    }
+}
+
+#[test]
+fn parts_are_packed_one_below_the_other() {
+    let (a, b) = (numbers("a", 5 * 4), numbers("b", 40 * 4));
+    let both = Packed::new(&[&a, &b], 4, Storage::F32);
+    assert_eq!((both.n(), both.panels()), (45, 2));
+    let mut row = [0.0; 4];
+    both.row(7, &mut row);
+    assert_eq!(row, b[8..12]);
+}

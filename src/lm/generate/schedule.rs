@@ -1,0 +1,297 @@
+//! Which rows and prompts go into the next forward pass.
+
+use std::{collections::VecDeque, ops::ControlFlow};
+
+use rayon::prelude::*;
+
+use super::{
+    Completion, Event, FinishReason, GenerateOptions, Request, Totals,
+    prompts::{PromptId, Prompts},
+    row::Row,
+};
+use crate::{
+    decode::{Chain, Scratch},
+    lm::{
+        LmError, Tokenizer, check, device,
+        kv::{Piece, Span, Want},
+        network::{Depth, Network, Session},
+    },
+};
+
+/// Prompt tokens computed in one pass.
+const PREFILL_TOKENS: usize = 512;
+
+pub(super) struct Schedule<'a> {
+    network: &'a dyn Network,
+    tokenizer: Option<&'a Tokenizer>,
+    eos: &'a [u32],
+    session: Session,
+    prompts: Prompts,
+    /// Prompts to be computed, in the order in which they may read each other.
+    prefill: VecDeque<PromptId>,
+    rows: Vec<Row<'a>>,
+    max_rows: usize,
+    kv_bytes: usize,
+    prefill_tokens: usize,
+    totals: Totals,
+}
+
+/// What happened to a request that asked for room.
+enum Admission {
+    Row,
+    /// It was answered without a row.
+    Done(Event),
+    /// There is no room until rows finish.
+    Wait(Request),
+}
+
+impl<'a> Schedule<'a> {
+    pub fn new(
+        network: &'a dyn Network,
+        tokenizer: Option<&'a Tokenizer>,
+        eos: &'a [u32],
+        options: &GenerateOptions,
+    ) -> Self {
+        let mut session = Session::new(network);
+        session.interrupt = options.interrupt.clone();
+        Self {
+            network,
+            tokenizer,
+            eos,
+            session,
+            prompts: Prompts::default(),
+            prefill: VecDeque::new(),
+            rows: Vec::new(),
+            max_rows: options.batch.unwrap_or_else(|| network.rows_that_pay()).max(1),
+            kv_bytes: options.kv_bytes.unwrap_or_else(|| device::free_memory() / 2),
+            prefill_tokens: options.prefill_tokens.unwrap_or(PREFILL_TOKENS).max(1),
+            totals: Totals::default(),
+        }
+    }
+
+    pub fn run(
+        mut self,
+        mut requests: impl Iterator<Item = Request>,
+        on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
+    ) -> Result<Totals, LmError> {
+        let mut waiting = None;
+        loop {
+            while self.rows.len() < self.max_rows {
+                let Some(request) = waiting.take().or_else(|| requests.next()) else { break };
+                match self.admit(request) {
+                    Admission::Row => {}
+                    Admission::Done(event) => {
+                        if self.tell(event, on_event).is_break() {
+                            return Ok(self.stopped());
+                        }
+                    }
+                    Admission::Wait(request) => {
+                        waiting = Some(request);
+                        break;
+                    }
+                }
+            }
+            if self.rows.is_empty() {
+                break;
+            }
+            match self.step() {
+                Ok(event) => {
+                    if self.tell(event, on_event).is_break() {
+                        return Ok(self.stopped());
+                    }
+                }
+                Err(LmError::Interrupted) => return Ok(self.stopped()),
+                Err(error) => return Err(error),
+            }
+            if self.hand_out(on_event).is_break() {
+                return Ok(self.stopped());
+            }
+        }
+        self.totals.kv_peak = self.session.kv.peak();
+        Ok(self.totals)
+    }
+
+    fn stopped(mut self) -> Totals {
+        self.totals.kv_peak = self.session.kv.peak();
+        Totals { stopped: true, ..self.totals }
+    }
+
+    fn tell(
+        &mut self,
+        event: Event,
+        on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        match &event {
+            Event::Finished(_) => self.totals.finished += 1,
+            Event::Failed { .. } => self.totals.failed += 1,
+            Event::Step { new_tokens, prompt_tokens, .. } => {
+                self.totals.new_tokens += new_tokens;
+                self.totals.prompt_tokens += prompt_tokens;
+                self.totals.steps += 1;
+            }
+        }
+        on_event(event)
+    }
+
+    /// Makes a row of a request if there is memory for it.
+    fn admit(&mut self, request: Request) -> Admission {
+        let tag = request.tag;
+        let failed = |error| Admission::Done(Event::Failed { tag, error });
+        let config = self.network.config();
+        if let Err(error) = check::check_ids(config, &request.prompt, request.max_new_tokens) {
+            return failed(error);
+        }
+        let chain = match Chain::new(request.decoding) {
+            Ok(chain) => chain,
+            Err(error) => return failed(LmError::Decode(error)),
+        };
+        if request.max_new_tokens == 0 {
+            return Admission::Done(Event::Finished(nothing(tag)));
+        }
+        // The last token drawn is never read back.
+        let capacity = (request.max_new_tokens - 1).max(1);
+        let known = self.prompts.find(&request.prompt);
+        loop {
+            let kv = &self.session.kv;
+            let prompt = known.map_or_else(|| self.prompts.bytes(kv, &request.prompt), |_| 0);
+            let needed = kv.shape().bytes(capacity) + prompt;
+            if kv.bytes() + needed <= self.kv_bytes {
+                break;
+            }
+            if !self.prompts.evict(&mut self.session, known) {
+                return match self.rows.is_empty() {
+                    true => failed(LmError::NoRoom { needed, most: self.kv_bytes }),
+                    false => Admission::Wait(request),
+                };
+            }
+        }
+        let prompt = known.unwrap_or_else(|| {
+            let id = self.prompts.insert(&mut self.session, &request.prompt);
+            self.prefill.push_back(id);
+            id
+        });
+        self.prompts.retain(prompt);
+        let own = self.session.kv.allocate(capacity);
+        self.rows.push(Row::new(request, chain, prompt, own, self.tokenizer));
+        Admission::Row
+    }
+
+    /// One forward pass and one token for every row that has logits.
+    fn step(&mut self) -> Result<Event, LmError> {
+        self.session.interrupt.check()?;
+        // Rows that have a token to feed, then prompts as far as the budget goes.
+        let active: Vec<usize> =
+            (0..self.rows.len()).filter(|&i| !self.rows[i].tokens.is_empty()).collect();
+        let chains: Vec<_> =
+            active.iter().map(|&i| self.prompts.get(self.rows[i].prompt).chain.clone()).collect();
+        let mut spans = Vec::new();
+        for (&i, chain) in active.iter().zip(&chains) {
+            let row = &self.rows[i];
+            let at = row.tokens.len() - 1;
+            let own = Piece { id: row.own, used: at };
+            spans.push(Span { tokens: &row.tokens[at..], prefix: chain, own, want: Want::Last });
+        }
+        let mut budget = self.prefill_tokens;
+        let mut computed = Vec::new();
+        for &id in &self.prefill {
+            let prompt = self.prompts.get(id);
+            let count = prompt.rest().len().min(budget);
+            if count == 0 {
+                break;
+            }
+            budget -= count;
+            let complete = count == prompt.rest().len();
+            let want = if complete { Want::Last } else { Want::Nothing };
+            let (tokens, prefix) = (&prompt.rest()[..count], prompt.prefix());
+            spans.push(Span { tokens, prefix, own: prompt.own(), want });
+            computed.push((id, count, complete));
+        }
+        let mut logits = Vec::new();
+        let mut faults = Vec::new();
+        if !spans.is_empty() {
+            let states = self.network.forward(&mut self.session, &spans, Depth::Full)?;
+            self.network.logits(&mut self.session, &states.data, &mut logits)?;
+            faults = states.faults;
+        }
+        let vocab = self.network.config().vocab;
+        let mut after = logits.chunks_exact(vocab);
+        // Which logits each row draws from.
+        let mut sources: Vec<Option<&[f32]>> = vec![None; self.rows.len()];
+        for (span, &i) in active.iter().enumerate() {
+            sources[i] = after.next();
+            if let Some(layer) = faults[span] {
+                self.rows[i].end = Some(Err(LmError::NotFinite { layer }));
+            }
+        }
+        for (span, &(id, count, complete)) in (active.len()..).zip(&computed) {
+            self.prompts.get_mut(id).done += count;
+            if complete {
+                self.prefill.pop_front();
+                self.prompts.get_mut(id).logits = after.next().map(Into::into);
+            }
+            if let Some(layer) = faults[span] {
+                let rows = self.rows.iter_mut().filter(|row| row.prompt == id);
+                rows.for_each(|row| row.end = Some(Err(LmError::NotFinite { layer })));
+            }
+        }
+        let first: Vec<_> = self
+            .rows
+            .iter()
+            .map(|row| {
+                self.prompts.get(row.prompt).logits.clone().filter(|_| row.tokens.is_empty())
+            })
+            .collect();
+        let eos = self.eos;
+        let drawn = self
+            .rows
+            .par_iter_mut()
+            .zip(&sources)
+            .zip(&first)
+            .map_init(Scratch::default, |scratch, ((row, source), first)| {
+                let Some(logits) = source.or(first.as_deref()) else { return 0 };
+                if row.end.is_none() {
+                    row.draw(logits, eos, scratch);
+                }
+                1
+            })
+            .sum();
+        let prompt_tokens = computed.iter().map(|(_, count, _)| count).sum();
+        Ok(Event::Step { rows: self.rows.len(), new_tokens: drawn, prompt_tokens })
+    }
+
+    /// Reports rows that have ended and frees what they held.
+    fn hand_out(&mut self, on_event: &mut dyn FnMut(Event) -> ControlFlow<()>) -> ControlFlow<()> {
+        let rows = std::mem::take(&mut self.rows);
+        let (ended, going): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.end.is_some());
+        self.rows = going;
+        for row in ended {
+            self.session.kv.release(row.own);
+            let prompt = row.prompt;
+            let spoiled = matches!(row.end, Some(Err(LmError::NotFinite { .. })));
+            self.prompts.release(&mut self.session, prompt);
+            if spoiled && self.prompts.is_idle(prompt) {
+                self.prefill.retain(|id| *id != prompt);
+                self.prompts.remove(&mut self.session, prompt);
+            }
+            let event = match row.finish() {
+                (_, Ok(completion)) => Event::Finished(completion),
+                (tag, Err(error)) => Event::Failed { tag, error },
+            };
+            self.tell(event, on_event)?;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The completion of a request for no tokens.
+fn nothing(tag: u64) -> Completion {
+    Completion {
+        tag,
+        tokens: Vec::new(),
+        text: String::new(),
+        finish_reason: FinishReason::Length,
+        logprob: 0.0,
+        logprob_model: 0.0,
+        entropy: 0.0,
+    }
+}

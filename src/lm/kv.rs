@@ -1,0 +1,207 @@
+//! Keys and values of the tokens before, in segments that rows share.
+//!
+//! A row reads a chain of segments: prompts and their common beginnings, which many rows read in
+//! place, then one segment of its own that grows as it writes. A segment has its full capacity from
+//! the start and never moves.
+
+use super::simd::Lines;
+
+/// Positions of a block of keys.
+pub(super) const BLOCK: usize = 16;
+
+/// Names a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SegmentId(u32);
+
+/// What one position of a model's cache consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KvShape {
+    /// Layers kept. One is enough where later passes do not read them; then it is written anew by
+    /// each layer.
+    pub layers: usize,
+    /// Key and value heads.
+    pub heads: usize,
+    /// Width of a head.
+    pub head_dim: usize,
+}
+
+impl KvShape {
+    /// Width of a value row: a head's width, filled up to whole registers.
+    pub(super) fn value_width(&self) -> usize {
+        self.head_dim.next_multiple_of(16)
+    }
+
+    /// Bytes of a segment for `capacity` positions.
+    pub fn bytes(&self, capacity: usize) -> usize {
+        let positions = capacity.next_multiple_of(BLOCK);
+        4 * self.layers * self.heads * positions * (self.head_dim + self.value_width())
+    }
+}
+
+struct Segment {
+    capacity: usize,
+    data: Lines,
+}
+
+/// All segments of a model, and how much memory they hold.
+pub struct Kv {
+    shape: KvShape,
+    segments: Vec<Option<Segment>>,
+    /// Segments given back, to be used again for the same capacity.
+    spare: Vec<Segment>,
+    bytes: usize,
+    peak: usize,
+}
+
+impl Kv {
+    /// No segments yet.
+    pub fn new(shape: KvShape) -> Self {
+        Self { shape, segments: Vec::new(), spare: Vec::new(), bytes: 0, peak: 0 }
+    }
+
+    /// What a position consists of.
+    pub fn shape(&self) -> KvShape {
+        self.shape
+    }
+
+    /// Bytes held by segments in use.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The most bytes that were in use at one time.
+    pub fn peak(&self) -> usize {
+        self.peak
+    }
+
+    /// A segment for `capacity` positions.
+    pub fn allocate(&mut self, capacity: usize) -> SegmentId {
+        let capacity = capacity.next_multiple_of(BLOCK);
+        let bytes = self.shape.bytes(capacity);
+        let segment = match self.spare.iter().position(|spare| spare.capacity == capacity) {
+            Some(at) => self.spare.swap_remove(at),
+            None => {
+                // Memory of other sizes goes back before more is taken.
+                self.spare.clear();
+                Segment { capacity, data: Lines::zeros(bytes / 4) }
+            }
+        };
+        self.bytes += bytes;
+        self.peak = self.peak.max(self.bytes);
+        let free = self.segments.iter().position(Option::is_none);
+        let at = free.unwrap_or_else(|| {
+            self.segments.push(None);
+            self.segments.len() - 1
+        });
+        self.segments[at] = Some(segment);
+        SegmentId(at as u32)
+    }
+
+    /// Gives a segment back; its name is invalid from then on.
+    pub fn release(&mut self, id: SegmentId) {
+        if let Some(segment) = self.segments[id.0 as usize].take() {
+            self.bytes -= self.shape.bytes(segment.capacity);
+            self.spare.push(segment);
+        }
+    }
+
+    /// Positions that a segment has room for.
+    pub fn capacity(&self, id: SegmentId) -> usize {
+        self.segment(id).capacity
+    }
+
+    /// Writes the key and the value of every head at position `at` of a segment.
+    ///
+    /// `key` and `value` hold `heads × head_dim` numbers.
+    pub fn write(&mut self, layer: usize, id: SegmentId, at: usize, key: &[f32], value: &[f32]) {
+        let KvShape { heads, head_dim, .. } = self.shape;
+        let width = self.shape.value_width();
+        let starts: Vec<_> = (0..heads).map(|head| self.start(layer, id, head)).collect();
+        let Some(segment) = &mut self.segments[id.0 as usize] else { unreachable!("in use") };
+        assert!(at < segment.capacity, "position {at} of {}", segment.capacity);
+        for (head, start) in starts.into_iter().enumerate() {
+            let (key, value) = (&key[head * head_dim..], &value[head * head_dim..]);
+            let block = &mut segment.data[start + at / BLOCK * BLOCK * head_dim..];
+            for (i, &x) in key[..head_dim].iter().enumerate() {
+                block[i * BLOCK + at % BLOCK] = x;
+            }
+            let row = start + segment.capacity * head_dim + at * width;
+            segment.data[row..row + head_dim].copy_from_slice(&value[..head_dim]);
+        }
+    }
+
+    /// Keys of a head in blocks of 16 positions: `block[i · 16 + position]` for `i < head_dim`.
+    pub(super) fn keys(&self, layer: usize, id: SegmentId, head: usize) -> &[f32] {
+        let segment = self.segment(id);
+        &segment.data[self.start(layer, id, head)..][..segment.capacity * self.shape.head_dim]
+    }
+
+    /// Values of a head, one padded row a position.
+    pub(super) fn values(&self, layer: usize, id: SegmentId, head: usize) -> &[f32] {
+        let segment = self.segment(id);
+        let from = self.start(layer, id, head) + segment.capacity * self.shape.head_dim;
+        &segment.data[from..][..segment.capacity * self.shape.value_width()]
+    }
+
+    fn segment(&self, id: SegmentId) -> &Segment {
+        match &self.segments[id.0 as usize] {
+            Some(segment) => segment,
+            None => unreachable!("a segment that was released is not read"),
+        }
+    }
+
+    fn start(&self, layer: usize, id: SegmentId, head: usize) -> usize {
+        let KvShape { layers, heads, head_dim } = self.shape;
+        let per_head = self.segment(id).capacity * (head_dim + self.shape.value_width());
+        (layer % layers * heads + head) * per_head
+    }
+}
+
+/// The first `used` positions of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Which segment.
+    pub id: SegmentId,
+    /// How many of its positions.
+    pub used: usize,
+}
+
+/// Which hidden states of a span are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// None: the span only fills the cache.
+    Nothing,
+    /// That of its last token.
+    Last,
+    /// Those of all its tokens.
+    All,
+}
+
+/// Consecutive new tokens of one row.
+#[derive(Clone, Debug)]
+pub struct Span<'a> {
+    /// The tokens, at least one.
+    pub tokens: &'a [u32],
+    /// What the row reads before its own segment, in order.
+    pub prefix: &'a [Piece],
+    /// The row's own segment, and how many positions it holds already.
+    pub own: Piece,
+    /// Which hidden states are asked for.
+    pub want: Want,
+}
+
+impl Span<'_> {
+    /// Position of the span's first token in its sequence.
+    pub fn start(&self) -> usize {
+        self.prefix.iter().map(|piece| piece.used).sum::<usize>() + self.own.used
+    }
+
+    /// The tokens whose hidden states are asked for.
+    pub fn wanted(&self) -> std::ops::Range<usize> {
+        match self.want {
+            Want::Nothing => 0..0,
+            Want::Last => self.tokens.len() - 1..self.tokens.len(),
+            Want::All => 0..self.tokens.len(),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! A language model ready to run.
+
+use candle_core::Device;
+
+use super::{
+    Checkpoint, LmError, ModelConfig, Tokenizer,
+    decoder::Decoder,
+    device::{self, DeviceChoice, DtypeChoice},
+    gemm::Storage,
+    load,
+    network::Network,
+};
+
+/// A checkpoint with its network on a device.
+pub struct Lm {
+    checkpoint: Checkpoint,
+    network: Box<dyn Network>,
+    precision: String,
+}
+
+impl Lm {
+    /// Opens a model by name and loads it.
+    ///
+    /// # Errors
+    ///
+    /// [`LmError`] naming the file and what is wrong with it, or the device that cannot be used.
+    pub fn open(model: &str, device: DeviceChoice, dtype: DtypeChoice) -> Result<Self, LmError> {
+        Self::load(load::open(model)?, &device::open(device)?, dtype)
+    }
+
+    /// Reads the weights of a checkpoint onto a device.
+    ///
+    /// On the CPU `auto` keeps half-precision weights as they are and computes in f32, which gives
+    /// the same numbers as f32 weights; everything else, quantized files too, is kept in f32.
+    ///
+    /// # Errors
+    ///
+    /// A tensor that is missing or misshapen, or a device that fails.
+    pub fn load(
+        checkpoint: Checkpoint,
+        device: &Device,
+        dtype: DtypeChoice,
+    ) -> Result<Self, LmError> {
+        let storage = match (dtype, checkpoint.dtype.as_str()) {
+            (DtypeChoice::Bf16, _) | (DtypeChoice::Auto, "bf16") => Storage::Bf16,
+            (DtypeChoice::F16, _) | (DtypeChoice::Auto, "f16") => Storage::F16,
+            _ => Storage::F32,
+        };
+        let _ = device;
+        let network = Decoder::new(&checkpoint.config, &checkpoint.weights, storage)?;
+        let precision = match storage {
+            Storage::F32 => "cpu-f32",
+            Storage::Bf16 => "cpu-bf16",
+            Storage::F16 => "cpu-f16",
+        };
+        Ok(Self { checkpoint, network: Box::new(network), precision: precision.into() })
+    }
+
+    /// What the model was opened as.
+    pub fn source(&self) -> &str {
+        &self.checkpoint.source
+    }
+
+    /// The checkpoint it was read from.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// Dimensions and variants.
+    pub fn config(&self) -> &ModelConfig {
+        &self.checkpoint.config
+    }
+
+    /// The tokenizer, where the checkpoint has one.
+    pub fn tokenizer(&self) -> Option<&Tokenizer> {
+        self.checkpoint.tokenizer.as_ref()
+    }
+
+    /// The network.
+    pub fn network(&self) -> &dyn Network {
+        &*self.network
+    }
+
+    /// Device and number type, as signatures name them: `cpu-f32`.
+    pub fn precision(&self) -> &str {
+        &self.precision
+    }
+}

@@ -1,0 +1,118 @@
+//! What generation and embedding need of a network, whichever device computes it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use super::{
+    LmError,
+    config::ModelConfig,
+    decoder::Work,
+    kv::{Kv, KvShape, Span},
+};
+
+/// How far a forward pass goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// All blocks and the final norm.
+    Full,
+    /// That many blocks and no norm: `hidden_states[n]` of transformers.
+    Blocks(usize),
+}
+
+/// Hidden states, in the order of the spans and their wanted tokens.
+pub struct States {
+    /// Rows of `hidden` values.
+    pub data: Vec<f32>,
+    /// For each span the first layer after which a state was NaN or infinite.
+    pub faults: Vec<Option<usize>>,
+}
+
+/// A flag that ends long work early.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Option<Arc<AtomicBool>>);
+
+impl Interrupt {
+    /// Ends work soon after `flag` becomes true.
+    pub fn on(flag: Arc<AtomicBool>) -> Self {
+        Self(Some(flag))
+    }
+
+    /// Whether the flag is up.
+    pub fn is_raised(&self) -> bool {
+        self.0.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
+
+    /// # Errors
+    ///
+    /// [`LmError::Interrupted`] once the flag is up.
+    pub fn check(&self) -> Result<(), LmError> {
+        if self.is_raised() { Err(LmError::Interrupted) } else { Ok(()) }
+    }
+}
+
+/// The cache and the buffers of one user of a network.
+pub struct Session {
+    /// Keys and values.
+    pub kv: Kv,
+    /// Looked at between layers.
+    pub interrupt: Interrupt,
+    pub(super) work: Work,
+}
+
+impl Session {
+    /// An empty cache for `network`.
+    pub fn new(network: &dyn Network) -> Self {
+        Self::with_shape(network.kv_shape())
+    }
+
+    /// A session whose passes do not read what earlier ones wrote: one layer of cache serves all.
+    pub fn single_pass(network: &dyn Network) -> Self {
+        Self::with_shape(KvShape { layers: 1, ..network.kv_shape() })
+    }
+
+    fn with_shape(shape: KvShape) -> Self {
+        Self { kv: Kv::new(shape), interrupt: Interrupt::default(), work: Work::default() }
+    }
+}
+
+/// A language model as a function from tokens to hidden states and from these to logits.
+pub trait Network: Send + Sync {
+    /// Its dimensions.
+    fn config(&self) -> &ModelConfig;
+
+    /// Rows of a pass beyond which more rows do not make tokens cheaper.
+    fn rows_that_pay(&self) -> usize {
+        64
+    }
+
+    /// What it keeps of a token.
+    fn kv_shape(&self) -> KvShape;
+
+    /// Computes the spans' tokens, fills their segments, and gives the states asked for.
+    ///
+    /// Spans of one pass may read each other's segments as far as these are filled by the pass.
+    ///
+    /// # Errors
+    ///
+    /// [`LmError::Interrupted`], or a failure of the device.
+    fn forward(
+        &self,
+        session: &mut Session,
+        spans: &[Span<'_>],
+        depth: Depth,
+    ) -> Result<States, LmError>;
+
+    /// Logits, `rows × vocab`, of rows of final hidden states.
+    ///
+    /// # Errors
+    ///
+    /// A failure of the device.
+    fn logits(
+        &self,
+        session: &mut Session,
+        states: &[f32],
+        out: &mut Vec<f32>,
+    ) -> Result<(), LmError>;
+}

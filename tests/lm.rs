@@ -1,0 +1,7 @@
+//! The language models: parity with reference values, independence of the batch, exact distributions.
+#![cfg(feature = "lm")]
+
+#[path = "lm/generate.rs"]
+mod generate;
+#[path = "lm/golden.rs"]
+mod golden;
