@@ -5,12 +5,14 @@
 //! of `Q`.
 
 pub mod decode;
+pub mod eigen;
 #[cfg(feature = "lm")]
 pub mod lm;
 pub mod matrix;
 pub mod metric;
 pub mod npy;
 pub mod number;
+pub mod pca;
 mod product;
 pub mod report;
 pub mod rng;

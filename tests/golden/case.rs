@@ -1,10 +1,6 @@
 //! One pair of clouds and what the peers say about it.
 
-use llmpr::{
-    matrix::Matrix,
-    metric::Clouds,
-    sides::{Side, Sides},
-};
+use llmpr::{matrix::Matrix, metric::Clouds, sides::Sides};
 use serde_json::Value;
 
 use super::read;
@@ -28,10 +24,6 @@ pub fn cases() -> impl Iterator<Item = Case> {
 impl Case {
     pub fn clouds(&self) -> Clouds<'_> {
         Clouds::new(self.sets.as_ref()).expect("the case is a pair of clouds")
-    }
-
-    pub fn side(&self, side: Side) -> &Matrix {
-        self.sets.get(side)
     }
 
     /// The value at a JSON pointer, if the case has one.
