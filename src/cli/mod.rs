@@ -4,6 +4,7 @@ mod compare;
 mod completions;
 mod embed;
 mod models;
+mod options;
 mod refine;
 mod report;
 mod sample;

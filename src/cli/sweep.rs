@@ -1,10 +1,380 @@
 //! `llmpr sweep`.
 
+use std::{path::PathBuf, str::FromStr};
+
+use anyhow::bail;
+
+use super::options::{self, Names, Word, options};
+use crate::{
+    lm::device::{DeviceChoice, DtypeChoice},
+    metric::{
+        neighbors::Ties,
+        score::{Clusters, Families, Normalize, Reduce, ScoreOptions},
+    },
+    run::{
+        plan::{Grid, Shard},
+        range::{Integers, Reals},
+        settings::{Batch, PcaFit, Pooling, SweepSettings},
+    },
+    text::{chat::ChatMode, prompt::Style},
+};
+
 /// Arguments of `llmpr sweep`.
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    #[command(flatten)]
+    options: Options,
+    /// Take the settings of a published protocol; flags and --config go before it
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    /// Read settings from a TOML file; its keys are the long flags, and flags go before it
+    #[arg(long, value_name = "FILE.toml")]
+    config: Option<PathBuf>,
+    /// Print the cells, the token budget, the expected time and the memory, and stop
+    #[arg(long)]
+    dry_run: bool,
+    /// Compute only part I of N of the cells, such as 0/4; `llmpr sweep` without --shard then scores all
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+}
+
+options! {
+    /// Settings of a sweep that flags and files share.
+    pub struct Options {
+        /// Models: folders, .gguf files, hub ids (org/name[@revision][/file.gguf]) or bundled names
+        #[arg(long, value_name = "A,B")]
+        #[serde(deserialize_with = "options::word")]
+        pub models: Option<Names>,
+        /// Task: a bundled name or a .toml file
+        #[arg(long, value_name = "NAME|FILE")]
+        pub task: Option<String>,
+        /// Human texts to hold the model's against
+        #[arg(long, value_name = "FILE[:FIELD]")]
+        pub reference: Option<String>,
+        /// Temperatures, such as 0.2..1.5 (steps of 0.1), 0..1:0.25, 0..1/5 or 0.2,0.7,1
+        #[arg(long, value_name = "RANGE")]
+        pub temps: Option<Reals>,
+        /// In-context examples, such as 0..4 or 0,2,8
+        #[arg(long, value_name = "RANGE")]
+        pub shots: Option<Integers>,
+        /// Nucleus: share of the probability kept; 1 keeps all
+        #[arg(long, value_name = "RANGE")]
+        pub top_p: Option<Reals>,
+        /// Most probable tokens kept; 0 keeps all
+        #[arg(long, value_name = "RANGE")]
+        pub top_k: Option<Integers>,
+        /// Least probability kept, relative to the greatest; 0 keeps all
+        #[arg(long, value_name = "RANGE")]
+        pub min_p: Option<Reals>,
+        /// Share of the probability kept, typical tokens first; 1 keeps all
+        #[arg(long, value_name = "RANGE")]
+        pub typical_p: Option<Reals>,
+        /// Repetition penalty; 1 is none
+        #[arg(long, value_name = "RANGE")]
+        pub repetition_penalty: Option<Reals>,
+        /// Seeds of the draws; several give independent replicas of every cell
+        #[arg(long, value_name = "RANGE")]
+        pub seeds: Option<Integers>,
+        /// Completions a cell
+        #[arg(short = 'n', long = "n", value_name = "N")]
+        pub n: Option<usize>,
+        /// Tokens after which a completion is cut [default: the task's]
+        #[arg(long, value_name = "N")]
+        pub max_new_tokens: Option<usize>,
+        /// Different prompts a cell (examples and prefixes are drawn anew for each) [default: n]
+        #[arg(long, value_name = "N")]
+        pub prompts: Option<usize>,
+        /// Seed that parts the texts into reference and examples, and draws the prompts
+        #[arg(long, value_name = "SEED")]
+        pub prompt_seed: Option<u64>,
+        /// Rows computed at once; texts do not depend on it
+        #[arg(long, value_name = "auto|N")]
+        #[serde(deserialize_with = "options::word")]
+        pub batch: Option<Batch>,
+        /// Model that embeds the texts
+        #[arg(long, value_name = "MODEL")]
+        pub embedder: Option<String>,
+        /// Which hidden states make a feature: the last token's or the mean
+        #[arg(long, value_name = "last|mean")]
+        #[serde(deserialize_with = "options::word")]
+        pub pooling: Option<Pooling>,
+        /// Tokens after which a text is cut before it is embedded
+        #[arg(long, value_name = "N")]
+        pub embed_tokens: Option<usize>,
+        /// Device
+        #[arg(long, value_name = "auto|cpu|cuda:N")]
+        #[serde(deserialize_with = "options::word")]
+        pub device: Option<DeviceChoice>,
+        /// Number type
+        #[arg(long, value_name = "auto|f32|f16|bf16")]
+        #[serde(deserialize_with = "options::word")]
+        pub dtype: Option<DtypeChoice>,
+        /// Whether prompts go through the model's chat template
+        #[arg(long, value_name = "auto|never|always")]
+        #[serde(deserialize_with = "options::word")]
+        pub chat: Option<ChatMode>,
+        /// In a chat, whether examples stand in one turn or are earlier answers
+        #[arg(long, value_name = "text|turns")]
+        #[serde(deserialize_with = "options::word")]
+        pub shots_as: Option<ShotsAs>,
+        /// Rank of the neighbor that sets a radius
+        #[arg(long, value_name = "K")]
+        pub k: Option<usize>,
+        /// Principal components kept: a share of the variance, a number, or none
+        #[arg(long, value_name = "0.9|N|none")]
+        #[serde(deserialize_with = "options::word")]
+        pub pca: Option<Reduce>,
+        /// Fit components once for the run, or for each cell with the reference as in the papers
+        #[arg(long, value_name = "run|joint")]
+        #[serde(deserialize_with = "options::word")]
+        pub pca_fit: Option<PcaFit>,
+        /// How rows are scaled
+        #[arg(long, value_name = "l2|none")]
+        #[serde(deserialize_with = "options::word")]
+        pub normalize: Option<Word<Normalize>>,
+        /// Whether a point exactly on a radius is outside
+        #[arg(long, value_name = "strict|inclusive")]
+        #[serde(deserialize_with = "options::word")]
+        pub ties: Option<Word<Ties>>,
+        /// Families of measures, or all
+        #[arg(long, value_name = "LIST|all")]
+        #[serde(deserialize_with = "options::word")]
+        pub metrics: Option<Families>,
+        /// Clusters of a quantization
+        #[arg(long, value_name = "auto|N")]
+        #[serde(deserialize_with = "options::word")]
+        pub clusters: Option<Clusters>,
+        /// MAUVE's exponent
+        #[arg(long, value_name = "C")]
+        pub scaling: Option<f64>,
+        /// Half-samples behind each interval; 0 for none
+        #[arg(long, value_name = "N")]
+        pub resamples: Option<usize>,
+        /// Relabelings behind each p-value; 0 for none
+        #[arg(long, value_name = "N")]
+        pub permutations: Option<usize>,
+        /// Seed of everything random in scoring
+        #[arg(long, value_name = "SEED")]
+        pub score_seed: Option<u64>,
+        /// The run folder; an unfinished or smaller run of the same sweep there is continued
+        #[arg(long, value_name = "DIR")]
+        pub out: Option<PathBuf>,
+    }
+}
+
+/// How examples stand in a chat.
+#[derive(Clone, Copy, Debug, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ShotsAs {
+    /// In the user's one turn.
+    Text,
+    /// As earlier answers.
+    Turns,
+}
+
+impl std::str::FromStr for ShotsAs {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse::<Word<Self>>().map(|word| word.0)
+    }
+}
+
+/// Every preset: name and settings.
+const PRESETS: [(&str, &str); 4] = [
+    ("acl2024-bio", include_str!("../../prompts/presets/acl2024-bio.toml")),
+    ("acl2024-webtext", include_str!("../../prompts/presets/acl2024-webtext.toml")),
+    ("mauve-webtext", include_str!("../../prompts/presets/mauve-webtext.toml")),
+    ("quick", include_str!("../../prompts/presets/quick.toml")),
+];
+
+fn preset(name: &str) -> anyhow::Result<Options> {
+    match PRESETS.iter().find(|(known, _)| *known == name) {
+        Some((name, text)) => options::parse(&format!("preset {name}"), text),
+        None => {
+            let known: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
+            bail!("no preset `{name}`; there are {}", known.join(", "))
+        }
+    }
+}
+
+impl Args {
+    /// Defaults < preset < file < flags, checked.
+    pub fn settings(&self) -> anyhow::Result<SweepSettings> {
+        let mut options = self.options.clone();
+        if let Some(path) = &self.config {
+            options = options.or(options::read(path)?);
+        }
+        if let Some(name) = &self.preset {
+            options = options.or(preset(name)?);
+        }
+        resolve(options, self.shard)
+    }
+}
+
+/// The task of the bundled world, whose truth is known.
+const WORLD: &str = "synthetic-bio";
+
+fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<SweepSettings> {
+    let o = options;
+    let task = match (o.task, &o.models, &o.reference) {
+        (Some(task), _, _) => task,
+        (None, None, None) => WORLD.to_owned(),
+        _ => {
+            let known: Vec<&str> = crate::text::task::bundled().collect();
+            bail!("name the task with --task: {} or a .toml file of your own", known.join(", "))
+        }
+    };
+    let world = task == WORLD;
+    let models = match o.models {
+        Some(Names(models)) => models,
+        None if world => vec!["tiny-bio".to_owned(), "tiny-bio-chat".to_owned()],
+        None => bail!("name the models with --models A,B: folders, .gguf files or hub ids"),
+    };
+    let shots = if world { Integers::from_str("0,2,4")? } else { 0.into() };
+    let embedder = if world { "tiny-gpt2" } else { "openai-community/gpt2-large" };
+    let defaults = ScoreOptions::default();
+    let score = ScoreOptions {
+        k: o.k.unwrap_or(defaults.k),
+        ties: o.ties.map_or(defaults.ties, |word| word.0),
+        metrics: o.metrics.unwrap_or(defaults.metrics),
+        clusters: o.clusters.unwrap_or(defaults.clusters),
+        scaling: o.scaling.unwrap_or(defaults.scaling),
+        resamples: o.resamples.unwrap_or(100),
+        permutations: o.permutations.unwrap_or(200),
+        seed: o.score_seed.unwrap_or(0),
+        normalize: o.normalize.map_or(defaults.normalize, |word| word.0),
+        pca: o.pca.unwrap_or(defaults.pca),
+        ..defaults
+    };
+    let out = o.out.unwrap_or_else(|| PathBuf::from("runs").join(file_stem(&task)));
+    Ok(SweepSettings {
+        models,
+        task,
+        reference: o.reference,
+        grid: Grid {
+            temperatures: match o.temps {
+                Some(temps) => temps,
+                None => Reals::from_str("0.2..1.5")?,
+            },
+            shots: o.shots.unwrap_or(shots),
+            top_k: o.top_k,
+            top_p: o.top_p,
+            min_p: o.min_p,
+            typical_p: o.typical_p,
+            repetition_penalty: o.repetition_penalty,
+            seeds: o.seeds.unwrap_or(0.into()),
+        },
+        n_samples: o.n.unwrap_or(if world { 200 } else { 500 }),
+        max_new_tokens: o.max_new_tokens,
+        prompts: o.prompts,
+        prompt_seed: o.prompt_seed.unwrap_or(0),
+        batch: o.batch.unwrap_or_default(),
+        embedder: o.embedder.unwrap_or_else(|| embedder.to_owned()),
+        pooling: o.pooling.unwrap_or_default(),
+        embed_tokens: o.embed_tokens.unwrap_or(1024),
+        device: o.device.unwrap_or_default(),
+        dtype: o.dtype.unwrap_or_default(),
+        chat: o.chat.unwrap_or_default(),
+        shots_as: match o.shots_as {
+            Some(ShotsAs::Turns) => Style::Turns,
+            _ => Style::Chat,
+        },
+        score: score.checked()?,
+        pca_fit: o.pca_fit.unwrap_or_default(),
+        out,
+        shard,
+    })
+}
+
+/// The name of a task, or of a task's file without folder and extension.
+fn file_stem(task: &str) -> String {
+    let stem = std::path::Path::new(task).file_stem();
+    stem.map_or_else(|| task.to_owned(), |stem| stem.to_string_lossy().into_owned())
+}
 
 /// Runs it.
-pub fn run(_args: &Args) -> anyhow::Result<()> {
-    anyhow::bail!("`llmpr sweep` is not built yet")
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let settings = args.settings()?;
+    let points = settings.grid.points()?;
+    bail!("{} cells: `llmpr sweep` is not built yet ({})", points.len(), args.dry_run)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn settings(flags: &str) -> anyhow::Result<SweepSettings> {
+        let words = std::iter::once("llmpr").chain(flags.split_whitespace());
+        Cli::try_parse_from(words)?.args.settings()
+    }
+
+    #[test]
+    fn the_card_s_example_needs_nothing_else() {
+        let settings = settings("--temps 0.2..1.5").unwrap();
+        assert_eq!(settings.models, ["tiny-bio", "tiny-bio-chat"]);
+        assert_eq!((settings.task.as_str(), settings.embedder.as_str()), (WORLD, "tiny-gpt2"));
+        assert_eq!(settings.grid.points().unwrap().len(), 14 * 3);
+    }
+
+    #[test]
+    fn flags_go_before_the_file_and_the_file_before_the_preset() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.toml");
+        std::fs::write(&path, "n = 7\ntemps = [0.5, 1]\nmodels = ['a', 'b']\nties = 'inclusive'")
+            .unwrap();
+        let flags = format!("--preset acl2024-bio --config {} -n 9 --shots 1", path.display());
+        let settings = settings(&flags).unwrap();
+        assert_eq!(settings.n_samples, 9);
+        assert_eq!(settings.models, ["a", "b"]);
+        assert_eq!(settings.grid.temperatures.values(), [0.5, 1.0]);
+        assert_eq!(settings.grid.shots.values(), [1]);
+        assert_eq!(settings.score.ties, Ties::Inclusive);
+        assert_eq!(settings.grid.points().unwrap()[0].decoding.top_k, Some(50));
+    }
+
+    #[test]
+    fn every_preset_is_a_sweep_once_its_models_are_named() {
+        for (name, _) in PRESETS {
+            let flags = format!("--preset {name} --models m --task webtext");
+            let settings = settings(&flags).unwrap_or_else(|error| panic!("{name}: {error}"));
+            settings.grid.points().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_file_s_mistake_is_said_with_its_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.toml");
+        for (text, wanted) in [
+            ("n = 7\ntemps = '1.5..0.2'\n", ":2: range `1.5..0.2`, character 1"),
+            ("n = 7\n\ntemperature = 1\n", ":3: unknown field `temperature`"),
+            ("ties = 'loose'", ":1: unknown variant `loose`, expected `strict` or `inclusive`"),
+            ("n = -1", ":1: invalid value"),
+            ("n = ", ":1: "),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let flags = format!("--config {}", path.display());
+            let message = settings(&flags).unwrap_err().to_string();
+            assert!(message.contains(wanted), "{message}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_asked_for() {
+        let message = |flags| settings(flags).unwrap_err().to_string();
+        assert!(message("--models m").contains("name the task with --task: wikipedia-bio"));
+        assert!(message("--task webtext").contains("name the models with --models"));
+        assert!(message("--preset none").contains("no preset `none`; there are acl2024-bio"));
+        assert!(message("--temps 1.5..0.2").contains("write 0.2..1.5"));
+        assert!(message("--k 0").contains("k = 0"));
+    }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{LmError, ModelConfig, Tokenizer, Weights};
+use super::{LmError, ModelConfig, Tokenizer, Weights, gguf::Gguf};
 
 /// A checkpoint that has been found and understood; no weight has been read yet.
 pub struct Checkpoint {
@@ -26,13 +26,17 @@ pub struct Checkpoint {
     hash: OnceLock<String>,
 }
 
-/// Opens a model by what a person calls it: a folder.
+/// Opens a model by what a person calls it: a folder or a `.gguf` file.
 ///
 /// # Errors
 ///
 /// [`LmError`] naming the file and what is wrong with it.
 pub fn open(model: &str) -> Result<Checkpoint, LmError> {
-    Checkpoint::open_folder(Path::new(model))
+    let path = Path::new(model);
+    match path.extension().is_some_and(|extension| extension == "gguf") {
+        true => Checkpoint::open_gguf(path),
+        false => Checkpoint::open_folder(path),
+    }
 }
 
 impl Checkpoint {
@@ -71,6 +75,21 @@ impl Checkpoint {
             hashed,
             hash: OnceLock::new(),
         })
+    }
+
+    /// Opens a GGUF file, which holds everything; weights it has in quantized types are read as f32.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_folder`](Self::open_folder).
+    pub fn open_gguf(path: &Path) -> Result<Self, LmError> {
+        let file = Gguf::open(path)?;
+        let config = file.config()?;
+        let weights = file.weights(&config)?;
+        let tokenizer = file.tokenizer()?;
+        let (source, dtype) = (path.display().to_string(), weights.stored_type());
+        let hashed = vec![path.to_owned()];
+        Ok(Self { source, config, weights, tokenizer, dtype, hashed, hash: OnceLock::new() })
     }
 
     /// The tokenizer.

@@ -8,6 +8,7 @@ pub mod device;
 pub mod embed;
 pub mod gemm;
 pub mod generate;
+pub mod gguf;
 mod gpt2;
 pub mod kv;
 mod linear;

@@ -90,6 +90,9 @@ pub struct SampleRecord {
     pub prompt: String,
     /// What is compared with the reference.
     pub text: String,
+    /// What the model wrote, where the task has something else compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completion: Option<String>,
     /// The tokens drawn, end-of-text left out.
     pub tokens: Vec<u32>,
     /// `eos`, `stop` or `length`.
@@ -157,6 +160,8 @@ pub struct CellResult {
     pub schema: String,
     /// The settings.
     pub cell: CellRecord,
+    /// SHA-256 of everything that determined the measures: features, settings, version.
+    pub inputs: String,
     /// What its texts look like.
     pub texts: TextFacts,
     /// The measures.

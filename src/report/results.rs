@@ -146,6 +146,7 @@ mod tests {
             CellResult {
                 schema: RESULT_SCHEMA.into(),
                 cell: cell("tiny", temperature),
+                inputs: String::new(),
                 texts: TextFacts { n: 10, unique: 9, mean_tokens: 4.5, ..TextFacts::default() },
                 score: Score {
                     schema: SCHEMA.into(),

@@ -2,9 +2,13 @@
 
 pub mod folder;
 pub mod lock;
+#[cfg(feature = "lm")]
+pub mod models;
 pub mod plan;
 pub mod progress;
 pub mod prompts;
 pub mod range;
+#[cfg(feature = "lm")]
+pub mod settings;
 pub mod signals;
 pub mod store;

@@ -1,0 +1,132 @@
+//! Everything a sweep is told, checked.
+
+use std::path::PathBuf;
+
+use super::plan::{Grid, Shard};
+use crate::{
+    lm::device::{DeviceChoice, DtypeChoice},
+    metric::score::ScoreOptions,
+    text::{chat::ChatMode, prompt::Style},
+};
+
+/// What principal components are fitted on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PcaFit {
+    /// Once for the run, on the reference and as many rows taken evenly from all cells, so that cells
+    /// are measured in one space.
+    #[default]
+    Run,
+    /// For each cell on the reference and its own texts, as in the papers.
+    Joint,
+}
+
+impl std::str::FromStr for PcaFit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "run" => Ok(Self::Run),
+            "joint" => Ok(Self::Joint),
+            _ => Err(format!("`{text}` is no way to fit; use run or joint")),
+        }
+    }
+}
+
+/// Which hidden states make a text's feature.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pooling {
+    /// That of the last token.
+    #[default]
+    Last,
+    /// The mean over all tokens.
+    Mean,
+}
+
+impl std::str::FromStr for Pooling {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "last" => Ok(Self::Last),
+            "mean" => Ok(Self::Mean),
+            _ => Err(format!("`{text}` is no pooling; use last or mean")),
+        }
+    }
+}
+
+impl std::fmt::Display for Pooling {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Last => "last",
+            Self::Mean => "mean",
+        })
+    }
+}
+
+/// How many rows a model computes at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Batch {
+    /// As many as fit into memory and pay.
+    #[default]
+    Auto,
+    /// At most this many.
+    Rows(usize),
+}
+
+impl std::str::FromStr for Batch {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse::<usize>() {
+            _ if text == "auto" => Ok(Self::Auto),
+            Ok(rows) if rows > 0 => Ok(Self::Rows(rows)),
+            _ => Err(format!("`{text}` is no batch size; use auto or a number from 1 up")),
+        }
+    }
+}
+
+/// A sweep.
+#[derive(Clone, Debug)]
+pub struct SweepSettings {
+    /// Models, by whatever [`crate::lm::load::open`] understands.
+    pub models: Vec<String>,
+    /// The task: a bundled name or a file.
+    pub task: String,
+    /// The reference texts' file; the task's own where there is none.
+    pub reference: Option<String>,
+    /// The axes.
+    pub grid: Grid,
+    /// Completions a cell.
+    pub n_samples: usize,
+    /// Tokens after which a completion is cut; the task's where `None`.
+    pub max_new_tokens: Option<usize>,
+    /// Different prompts a cell; one a completion where `None`.
+    pub prompts: Option<usize>,
+    /// Seed of the parting of texts and of the prompts.
+    pub prompt_seed: u64,
+    /// Rows at once.
+    pub batch: Batch,
+    /// The model that embeds.
+    pub embedder: String,
+    /// `last` or `mean`.
+    pub pooling: Pooling,
+    /// Tokens after which a text is cut before it is embedded.
+    pub embed_tokens: usize,
+    /// Which device computes.
+    pub device: DeviceChoice,
+    /// In which number type.
+    pub dtype: DtypeChoice,
+    /// When prompts go through a chat template.
+    pub chat: ChatMode,
+    /// Whether shots in a chat are earlier turns.
+    pub shots_as: Style,
+    /// What is measured and how.
+    pub score: ScoreOptions,
+    /// What principal components are fitted on.
+    pub pca_fit: PcaFit,
+    /// The run folder.
+    pub out: PathBuf,
+    /// The part of the cells to compute; all where `None`.
+    pub shard: Option<Shard>,
+}
