@@ -164,12 +164,9 @@ fn without_generation(source: &str) -> String {
         let tag = rest[at + 2..end - 2].trim_matches(['-', '+']).trim();
         out.push_str(&rest[..at]);
         if tag == "generation" || tag == "endgeneration" {
-            // An empty statement keeps the tag's trimming of spaces around it.
-            out.push_str(
-                &rest[at..end]
-                    .replace(tag, "if true")
-                    .replace("if true", OPEN_OR_CLOSE[usize::from(tag == "endgeneration")]),
-            );
+            // Another statement in its place keeps what the tag trims around itself.
+            let other = if tag == "generation" { "if true" } else { "endif" };
+            out.push_str(&rest[at..end].replace(tag, other));
         } else {
             out.push_str(&rest[at..end]);
         }
@@ -178,8 +175,6 @@ fn without_generation(source: &str) -> String {
     out.push_str(rest);
     out
 }
-
-const OPEN_OR_CLOSE: [&str; 2] = ["if true", "endif"];
 
 /// Hugging Face's `tojson`: as `json.dumps` writes, letters beyond ASCII as they are, nothing escaped for HTML.
 fn tojson(value: Value, kwargs: Kwargs) -> Result<String, Error> {
@@ -299,3 +294,6 @@ impl Date {
         out
     }
 }
+
+#[cfg(test)]
+mod tests;
