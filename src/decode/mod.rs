@@ -1,10 +1,13 @@
 //! Decoding settings and the sampler chain over one row of logits.
 
 mod chain;
+mod exp;
+mod row;
 mod select;
 mod stage;
 
-pub use chain::{Chain, Pick, Scratch};
+pub use chain::{Chain, Pick};
+pub use row::Scratch;
 pub use stage::Stage;
 
 use serde::{Deserialize, Serialize};

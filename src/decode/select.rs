@@ -1,14 +1,16 @@
-//! The fewest items that hold a given mass, best first, without sorting them.
+//! The fewest items that hold a given mass, nearest first, without sorting them.
 
 const DIGIT: u32 = 11;
 const BUCKETS: usize = 1 << DIGIT;
+/// Buckets of the first pass per unit of distance: they reach to 64, and the last holds the rest.
+const FINENESS: f64 = BUCKETS as f64 / 64.0;
 
-/// Where the best items end.
+/// Where the nearest items end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Cutoff {
-    /// Items with a greater key are in.
-    pub key: u64,
-    /// How many of the items with this very key are in, in index order.
+    /// Items nearer than this are in.
+    pub distance: f64,
+    /// How many of the items at this very distance are in, in index order.
     pub ties: usize,
 }
 
@@ -16,74 +18,65 @@ pub(super) struct Cutoff {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Buffers {
     masses: Vec<f64>,
-    items: Vec<(u64, f64)>,
+    boundary: Vec<(f64, f64)>,
 }
 
-/// The shortest run of `items` (key, mass), greatest key first, whose masses add up to `target`;
-/// `None` where all of them together do not.
+/// The shortest run of `items` (distance ≥ 0, mass > 0), nearest first, whose masses add up to
+/// `target`; `None` where all of them together do not.
 ///
-/// A radix selection: one pass over all items, then passes over the boundary bucket alone, at
-/// most six. Masses are added by bucket, in index order within a bucket.
-pub(super) fn heaviest(
-    items: impl Iterator<Item = (u64, f64)> + Clone,
+/// Masses are added into buckets of distance; then the bucket in which the target is reached is
+/// refined alone, by the bits of its distances: `O(n)`.
+pub(super) fn nearest(
+    items: impl Iterator<Item = (f64, f64)> + Clone,
     target: f64,
     buffers: &mut Buffers,
 ) -> Option<Cutoff> {
-    let Buffers { masses, items: boundary } = buffers;
-    let mut above = 0.0;
-    let mut shift = u64::BITS - DIGIT;
-    let mut bucket = best_bucket(items.clone(), shift, target, &mut above, masses)?;
+    let Buffers { masses, boundary } = buffers;
+    let mut before = 0.0;
+    let coarse = |distance: f64| ((distance * FINENESS) as usize).min(BUCKETS - 1);
+    let mut bucket = reaching(items.clone(), coarse, target, &mut before, masses)?;
     boundary.clear();
-    boundary.extend(items.filter(|item| digit(item.0, shift) == bucket));
-    // All keys of the bucket share their digits above `shift`; go on with the ones below.
+    boundary.extend(items.filter(|item| coarse(item.0) == bucket));
+    let mut shift = u64::BITS;
     while shift > 0 && boundary.iter().any(|item| item.0 != boundary[0].0) {
         shift = shift.saturating_sub(DIGIT);
-        bucket = match best_bucket(boundary.iter().copied(), shift, target, &mut above, masses) {
+        let digit = |distance: f64| (distance.to_bits() >> shift) as usize & (BUCKETS - 1);
+        let items = boundary.iter().copied();
+        bucket = match reaching(items, digit, target, &mut before, masses) {
             Some(bucket) => bucket,
             // Another order of addition fell short of the target by a rounding: all are in.
-            None => boundary.iter().map(|item| digit(item.0, shift)).min()?,
+            None => boundary.iter().map(|item| digit(item.0)).max()?,
         };
-        boundary.retain(|item| digit(item.0, shift) == bucket);
+        boundary.retain(|item| digit(item.0) == bucket);
     }
-    let reaches = boundary.iter().position(|item| {
-        above += item.1;
-        above >= target
+    let last = boundary.iter().position(|item| {
+        before += item.1;
+        before >= target
     });
-    let ties = reaches.map_or(boundary.len(), |last| last + 1);
-    boundary.first().map(|item| Cutoff { key: item.0, ties })
+    let ties = last.map_or(boundary.len(), |last| last + 1);
+    boundary.first().map(|item| Cutoff { distance: item.0, ties })
 }
 
-/// The bucket in which the running mass reaches `target`; `above` grows by the buckets before it.
-fn best_bucket(
-    items: impl Iterator<Item = (u64, f64)>,
-    shift: u32,
+/// The bucket in which the running mass reaches `target`; `before` grows by the buckets before it.
+fn reaching(
+    items: impl Iterator<Item = (f64, f64)>,
+    bucket: impl Fn(f64) -> usize,
     target: f64,
-    above: &mut f64,
+    before: &mut f64,
     masses: &mut Vec<f64>,
 ) -> Option<usize> {
     masses.clear();
     masses.resize(BUCKETS, 0.0);
-    for (key, mass) in items {
-        masses[digit(key, shift)] += mass;
+    for (distance, mass) in items {
+        masses[bucket(distance)] += mass;
     }
-    for bucket in (0..BUCKETS).rev() {
-        if masses[bucket] > 0.0 && *above + masses[bucket] >= target {
+    for (bucket, &mass) in masses.iter().enumerate() {
+        if mass > 0.0 && *before + mass >= target {
             return Some(bucket);
         }
-        *above += masses[bucket];
+        *before += mass;
     }
     None
-}
-
-fn digit(key: u64, shift: u32) -> usize {
-    (key >> shift) as usize & (BUCKETS - 1)
-}
-
-/// A key that orders finite non-negative numbers as they are ordered.
-pub(super) fn ascending(value: f64) -> u64 {
-    // The bits of non-negative floats are in order; the sign bit is free, so the digits start
-    // right after it.
-    (value + 0.0).to_bits() << 1
 }
 
 #[cfg(test)]
@@ -95,23 +88,25 @@ mod tests {
     proptest! {
         #[test]
         fn selection_equals_sorting(
-            items in proptest::collection::vec((0u64..40, 1u32..9), 1..200),
-            spread in prop_oneof![Just(1u64), Just(1 << 20), Just(0x0123_4567_89ab_cdef)],
+            items in proptest::collection::vec((0u32..40, 1u32..9), 1..200),
+            unit in prop_oneof![Just(1.0), Just(1e-9), Just(0.011), Just(7e5), Just(0.0)],
             share in 0.01..1.2f64,
         ) {
             // Whole masses add up exactly in any order.
-            let items: Vec<(u64, f64)> =
-                items.iter().map(|&(key, mass)| (key.wrapping_mul(spread), f64::from(mass))).collect();
+            let items: Vec<(f64, f64)> =
+                items.iter().map(|&(d, mass)| (f64::from(d) * unit, f64::from(mass))).collect();
             let target = (share * items.iter().map(|item| item.1).sum::<f64>()).ceil();
-            let mut sorted: Vec<(usize, (u64, f64))> = items.iter().copied().enumerate().collect();
-            sorted.sort_by_key(|&(index, (key, _))| (std::cmp::Reverse(key), index));
+            let mut sorted = items.clone();
+            sorted.sort_by(|a, b| a.0.total_cmp(&b.0)); // stable: ties in index order
             let mut sum = 0.0;
-            let last = sorted.iter().position(|(_, item)| { sum += item.1; sum >= target });
+            let last = sorted.iter().position(|item| { sum += item.1; sum >= target });
             let expected = last.map(|last| {
-                let key = sorted[last].1.0;
-                Cutoff { key, ties: sorted[..=last].iter().filter(|(_, item)| item.0 == key).count() }
+                let distance = sorted[last].0;
+                let ties = sorted[..=last].iter().filter(|item| item.0 == distance).count();
+                Cutoff { distance, ties }
             });
-            prop_assert_eq!(heaviest(items.iter().copied(), target, &mut Buffers::default()), expected);
+            let got = nearest(items.iter().copied(), target, &mut Buffers::default());
+            prop_assert_eq!(got, expected);
         }
     }
 }
