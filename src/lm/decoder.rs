@@ -146,13 +146,6 @@ impl Decoder {
         self
     }
 
-    /// Bytes of all matrices.
-    pub fn weight_bytes(&self) -> usize {
-        let of = |linear: &Linear| linear.weight().bytes();
-        let blocks = self.blocks.iter().flat_map(|b| [&b.qkv, &b.out, &b.up, &b.down]);
-        blocks.chain([&self.embedding]).chain(&self.head).map(of).sum()
-    }
-
     /// Cosines and sines of every token's angles, `tokens × head_dim / 2` each.
     fn angles(&self, positions: &[usize]) -> (Vec<f32>, Vec<f32>) {
         let angles =
@@ -290,6 +283,12 @@ impl Batch<'_> {
 impl Network for Decoder {
     fn config(&self) -> &ModelConfig {
         &self.config
+    }
+
+    fn weight_bytes(&self) -> usize {
+        let of = |linear: &Linear| linear.weight().bytes();
+        let blocks = self.blocks.iter().flat_map(|b| [&b.qkv, &b.out, &b.up, &b.down]);
+        blocks.chain([&self.embedding]).chain(&self.head).map(of).sum()
     }
 
     fn kv_shape(&self) -> KvShape {

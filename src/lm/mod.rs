@@ -1,9 +1,11 @@
 //! The language models: where a model comes from, its weights, batched generation and embedding.
 
 mod attention;
+pub mod bench;
 pub mod check;
 pub mod config;
 pub mod decoder;
+pub mod determinism;
 pub mod device;
 pub mod embed;
 pub mod gemm;
@@ -17,6 +19,7 @@ pub mod load;
 pub mod model;
 pub mod network;
 pub mod parts;
+pub mod random;
 pub mod simd;
 pub mod tokenizer;
 mod vector;

@@ -1,5 +1,7 @@
 //! A language model ready to run.
 
+use std::sync::Arc;
+
 use candle_core::Device;
 
 use super::{
@@ -13,7 +15,7 @@ use super::{
 
 /// A checkpoint with its network on a device.
 pub struct Lm {
-    checkpoint: Checkpoint,
+    checkpoint: Arc<Checkpoint>,
     network: Box<dyn Network>,
     precision: String,
 }
@@ -37,15 +39,12 @@ impl Lm {
     ///
     /// A tensor that is missing or misshapen, or a device that fails.
     pub fn load(
-        checkpoint: Checkpoint,
+        checkpoint: impl Into<Arc<Checkpoint>>,
         device: &Device,
         dtype: DtypeChoice,
     ) -> Result<Self, LmError> {
-        let storage = match (dtype, checkpoint.dtype.as_str()) {
-            (DtypeChoice::Bf16, _) | (DtypeChoice::Auto, "bf16") => Storage::Bf16,
-            (DtypeChoice::F16, _) | (DtypeChoice::Auto, "f16") => Storage::F16,
-            _ => Storage::F32,
-        };
+        let checkpoint = checkpoint.into();
+        let storage = storage(dtype, &checkpoint.dtype);
         let _ = device;
         let network = Decoder::new(&checkpoint.config, &checkpoint.weights, storage)?;
         let precision = match storage {
@@ -84,5 +83,14 @@ impl Lm {
     /// Device and number type, as signatures name them: `cpu-f32`.
     pub fn precision(&self) -> &str {
         &self.precision
+    }
+}
+
+/// How weights stored as `stored` are kept on the CPU.
+pub fn storage(dtype: DtypeChoice, stored: &str) -> Storage {
+    match (dtype, stored) {
+        (DtypeChoice::Bf16, _) | (DtypeChoice::Auto, "bf16") => Storage::Bf16,
+        (DtypeChoice::F16, _) | (DtypeChoice::Auto, "f16") => Storage::F16,
+        _ => Storage::F32,
     }
 }

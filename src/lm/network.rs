@@ -87,6 +87,9 @@ pub trait Network: Send + Sync {
         64
     }
 
+    /// Bytes of weights that a pass reads.
+    fn weight_bytes(&self) -> usize;
+
     /// What it keeps of a token.
     fn kv_shape(&self) -> KvShape;
 

@@ -1,0 +1,92 @@
+//! `llmpr models bench`.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use crate::lm::{
+    Lm, ModelConfig,
+    bench::{flops_per_token, limits, speed},
+    decoder::Decoder,
+    device::{DeviceChoice, DtypeChoice},
+    model::storage,
+    network::Network,
+    random,
+    simd::Isa,
+};
+
+/// Arguments of `llmpr models bench`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Folder, .gguf file or hub id
+    #[arg(required_unless_present = "random_weights")]
+    model: Option<String>,
+    /// Rows at a time
+    #[arg(long, value_delimiter = ',', default_value = "1,16,64")]
+    batch: Vec<usize>,
+    /// Tokens of each row's prompt
+    #[arg(long, default_value_t = 16)]
+    prompt_tokens: usize,
+    /// Tokens drawn for each row
+    #[arg(long, default_value_t = 32)]
+    new_tokens: usize,
+    /// A model of this shape with random weights instead
+    #[arg(long, value_name = "CONFIG.json", conflicts_with = "model")]
+    random_weights: Option<PathBuf>,
+    /// auto, cpu or cuda:N
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+    /// auto, f32, f16 or bf16
+    #[arg(long, default_value = "auto")]
+    dtype: DtypeChoice,
+}
+
+/// Runs it.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let lm;
+    let random;
+    let network: &dyn Network = match (&args.random_weights, &args.model) {
+        (Some(path), _) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read `{}`", path.display()))?;
+            let config = ModelConfig::from_json(&text, None)
+                .with_context(|| format!("`{}`", path.display()))?;
+            random = Decoder::new(&config, &random::weights(&config)?, storage(args.dtype, "f32"))?;
+            &random
+        }
+        (None, model) => {
+            let model = model.as_deref().unwrap_or_default();
+            lm = Lm::open(model, args.device, args.dtype)?;
+            lm.network()
+        }
+    };
+    let limits = limits();
+    println!(
+        "machine   {:.0} GFLOP/s in registers, {:.1} GB/s from memory, {} threads, {}",
+        limits.flops / 1e9,
+        limits.bytes / 1e9,
+        rayon::current_num_threads(),
+        Isa::best().name(),
+    );
+    println!(
+        "model     {:.0} MFLOP a token, {:.0} MB of weights; {} prompt and {} new tokens a row",
+        flops_per_token(network.config()) / 1e6,
+        network.weight_bytes() as f64 / 1e6,
+        args.prompt_tokens,
+        args.new_tokens,
+    );
+    println!(
+        "{:>5} {:>14} {:>14} {:>16} {:>16}",
+        "rows", "prefill tok/s", "decode tok/s", "GFLOP/s (peak)", "GB/s (peak)"
+    );
+    for &rows in &args.batch {
+        let speed = speed(network, rows.max(1), args.prompt_tokens, args.new_tokens)?;
+        let flops =
+            format!("{:.0} ({:.0} %)", speed.flops / 1e9, 100.0 * speed.flops / limits.flops);
+        let bytes =
+            format!("{:.1} ({:.0} %)", speed.bytes / 1e9, 100.0 * speed.bytes / limits.bytes);
+        let (prefill, decode) = (speed.prefill, speed.decode);
+        println!("{rows:>5} {prefill:>14.1} {decode:>14.1} {flops:>16} {bytes:>16}");
+    }
+    Ok(())
+}

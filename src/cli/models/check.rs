@@ -1,0 +1,163 @@
+//! `llmpr models check`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+
+use crate::{
+    lm::{
+        Lm, check,
+        decoder::Decoder,
+        determinism::determinism,
+        device::{DeviceChoice, DtypeChoice},
+        gemm::Storage,
+        kv::Want,
+        network::Depth,
+    },
+    matrix::Matrix,
+    npy,
+};
+
+/// Arguments of `llmpr models check`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Folder, .gguf file or hub id; or a folder of folders with reference values (expected.json)
+    model: String,
+    /// JSON lines, each a list of token ids, to compute --logits and --hidden for
+    #[arg(long, value_name = "IDS.jsonl")]
+    token_ids: Option<PathBuf>,
+    /// Logits after the last token of each line, n × vocabulary
+    #[arg(long, value_name = "OUT.npy", requires = "token_ids")]
+    logits: Option<PathBuf>,
+    /// Final hidden state of the last token of each line, n × width
+    #[arg(long, value_name = "OUT.npy", requires = "token_ids")]
+    hidden: Option<PathBuf>,
+    /// Draw the same completions at several batch sizes, thread counts and orders and compare them
+    #[arg(long)]
+    determinism: bool,
+    /// auto, cpu or cuda:N
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+    /// auto, f32, f16 or bf16
+    #[arg(long, default_value = "auto")]
+    dtype: DtypeChoice,
+}
+
+/// Runs it.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let folders = golden_folders(Path::new(&args.model))?;
+    if !folders.is_empty() {
+        return golden(&folders);
+    }
+    let something = args.token_ids.is_some() || args.determinism;
+    ensure!(
+        something,
+        "`{}` holds no reference values (expected.json); give --token-ids or --determinism",
+        args.model
+    );
+    let lm = Lm::open(&args.model, args.device, args.dtype)?;
+    if let Some(path) = &args.token_ids {
+        states(&lm, path, args)?;
+    }
+    if args.determinism {
+        let found = determinism(lm.network(), 24)?;
+        println!("{} completions, {} tokens, {}", found.completions, found.tokens, lm.precision());
+        for way in &found.ways {
+            let order = if way.reversed { "reversed, prompts in pieces" } else { "in order" };
+            let (rows, threads, different) = (way.rows, way.threads, way.different);
+            println!("rows {rows:>3}  threads {threads:>2}  {order:<28} different: {different}");
+        }
+        ensure!(found.holds(), "completions depend on how they were batched");
+        println!("every completion is the same, to the last bit of its log-probability");
+    }
+    Ok(())
+}
+
+/// The folder itself or those in it that hold reference values.
+fn golden_folders(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    if !root.is_dir() {
+        return Ok(Vec::new());
+    }
+    if root.join("expected.json").exists() {
+        return Ok(vec![root.to_owned()]);
+    }
+    let entries =
+        std::fs::read_dir(root).with_context(|| format!("cannot read `{}`", root.display()))?;
+    let mut folders: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    folders.retain(|folder| folder.join("expected.json").exists());
+    folders.sort();
+    Ok(folders)
+}
+
+fn golden(folders: &[PathBuf]) -> anyhow::Result<()> {
+    println!(
+        "{:<24} {:<15} {:>9} {:>9} {:>9} {:>9}  greedy",
+        "model", "config", "hidden", "middle", "logits", "logprob"
+    );
+    let mut wrong = Vec::new();
+    for folder in folders {
+        let name = folder.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        for config in ["config.json", "config_v4.json"] {
+            if !folder.join(config).exists() {
+                continue;
+            }
+            let opened = check::open_golden(folder, config)?;
+            let network = Decoder::new(&opened.config, &opened.weights, Storage::F32)?;
+            let p = check::golden(&network, folder)?;
+            let (same, all) = (p.greedy.1 - p.greedy.0, p.greedy.1);
+            println!(
+                "{name:<24} {config:<15} {:>9.1e} {:>9.1e} {:>9.1e} {:>9.1e}  {same}/{all}{}",
+                p.hidden,
+                p.middle,
+                p.logits,
+                p.logprob,
+                if p.holds() { "" } else { "  WRONG" },
+            );
+            if !p.holds() {
+                wrong.push(format!("{name} ({config})"));
+            }
+        }
+    }
+    println!(
+        "allowed: hidden states {:.0e}, logits {:.0e}",
+        check::HIDDEN_TOLERANCE,
+        check::LOGIT_TOLERANCE
+    );
+    if !wrong.is_empty() {
+        bail!("outside the tolerances: {}", wrong.join(", "));
+    }
+    Ok(())
+}
+
+fn states(lm: &Lm, path: &Path, args: &Args) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read `{}`", path.display()))?;
+    let mut ids: Vec<Vec<u32>> = Vec::new();
+    for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let read = serde_json::from_str(line);
+        ids.push(read.with_context(|| {
+            format!("`{}`: line {} is no list of token ids", path.display(), i + 1)
+        })?);
+    }
+    let mut hidden = Vec::new();
+    let mut logits = Vec::new();
+    // A few texts at a time bound the memory of long lists.
+    for part in ids.chunks(64) {
+        let states = check::states(lm.network(), part, Want::Last, Depth::Full)?;
+        if args.logits.is_some() {
+            logits.extend(check::logits(lm.network(), &states)?);
+        }
+        hidden.extend(states);
+    }
+    let write = |path: &Path, cols: usize, data: Vec<f32>| -> anyhow::Result<()> {
+        npy::write_npy(path, &Matrix::new(cols, data)?)?;
+        Ok(())
+    };
+    if let Some(path) = &args.hidden {
+        write(path, lm.config().hidden, hidden)?;
+    }
+    if let Some(path) = &args.logits {
+        write(path, lm.config().vocab, logits)?;
+    }
+    Ok(())
+}

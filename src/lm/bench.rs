@@ -1,0 +1,165 @@
+//! How fast a model prefills and decodes here, against what the machine could do.
+#![expect(
+    unsafe_code,
+    reason = "the peak of the processor is measured with its vector instructions"
+)]
+
+use std::{ops::ControlFlow, time::Instant};
+
+use rayon::prelude::*;
+
+use super::{
+    LmError, ModelConfig,
+    generate::{Event, GenerateOptions, Request, run},
+    network::Network,
+    simd::{Isa, Simd, for_isa},
+};
+use crate::{decode::Decoding, rng};
+
+/// What the processor can do at most, all threads together.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Multiply-adds in registers, in floating-point operations per second.
+    pub flops: f64,
+    /// Reading of memory beyond the caches, bytes per second.
+    pub bytes: f64,
+}
+
+/// One batch size's speed.
+#[derive(Clone, Copy, Debug)]
+pub struct Speed {
+    /// Rows at a time.
+    pub rows: usize,
+    /// Prompt tokens per second.
+    pub prefill: f64,
+    /// New tokens per second, sampling included.
+    pub decode: f64,
+    /// Operations per second of the matrix products while decoding.
+    pub flops: f64,
+    /// Bytes of weights and of keys and values read per second while decoding.
+    pub bytes: f64,
+}
+
+/// Operations of the matrix products for one token.
+pub fn flops_per_token(c: &ModelConfig) -> f64 {
+    let (q, kv) = (c.heads * c.head_dim, c.kv_heads * c.head_dim);
+    let gated = if c.rope.is_some() { 3 } else { 2 };
+    let block = c.hidden * (2 * q + 2 * kv) + gated * c.hidden * c.intermediate;
+    2.0 * (c.layers * block + c.vocab * c.hidden) as f64
+}
+
+/// Times `rows` rows of `prompt` random tokens each, continued by `new` tokens.
+///
+/// # Errors
+///
+/// Those of [`run`]; [`LmError::Context`] when the sequence is too long for the model.
+pub fn speed(
+    network: &dyn Network,
+    rows: usize,
+    prompt: usize,
+    new: usize,
+) -> Result<Speed, LmError> {
+    let c = network.config();
+    let mut numbers = rng::named(0, "bench");
+    let mut request = |i: usize| Request {
+        tag: i as u64,
+        prompt: (0..prompt.max(1)).map(|_| rng::next_below(&mut numbers, c.vocab) as u32).collect(),
+        decoding: Decoding::default(),
+        seed: 0,
+        draw: rng::Draw { prompt: i as u32, sample: 0 },
+        max_new_tokens: new,
+        stop: [].into(),
+    };
+    let requests: Vec<_> = (0..rows).map(&mut request).collect();
+    let options = GenerateOptions { batch: Some(rows), ..GenerateOptions::default() };
+    let (mut prefill, mut decode) = ((0, 0.0), (0, 0.0, 0));
+    let mut failed = None;
+    let mut last = Instant::now();
+    run(network, None, &[], requests.into_iter(), &options, &mut |event| {
+        match event {
+            Event::Step { new_tokens, prompt_tokens, .. } => {
+                let seconds = last.elapsed().as_secs_f64();
+                last = Instant::now();
+                if prompt_tokens > 0 {
+                    prefill = (prefill.0 + prompt_tokens, prefill.1 + seconds);
+                } else {
+                    decode = (decode.0 + new_tokens, decode.1 + seconds, decode.2 + 1);
+                }
+            }
+            Event::Failed { error, .. } => failed = Some(error),
+            Event::Finished(_) => {}
+        }
+        ControlFlow::Continue(())
+    })?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    let per_second =
+        |count: usize, seconds: f64| if count == 0 { 0.0 } else { count as f64 / seconds };
+    let context = (prompt + new / 2) * rows * decode.2;
+    let read = decode.2 * network.weight_bytes() + context * network.kv_shape().bytes(16) / 16;
+    let decoded = per_second(decode.0, decode.1);
+    Ok(Speed {
+        rows,
+        prefill: per_second(prefill.0, prefill.1),
+        decode: decoded,
+        flops: decoded * flops_per_token(c),
+        bytes: per_second(read, decode.1),
+    })
+}
+
+for_isa! {
+    /// `rounds` times twenty independent chains of multiply-adds; writes what keeps them alive.
+    fn spin(rounds: usize, out: &mut [f32; 16]) = spin_body
+}
+
+#[inline(always)]
+unsafe fn spin_body<S: Simd>(rounds: usize, out: &mut [f32; 16]) {
+    // SAFETY: `out` has 16 values; instructions are the caller's promise.
+    unsafe {
+        let (x, y) = (S::splat(0.999), S::splat(1e-3));
+        let mut sums = [y; 20];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                *sum = S::fma(*sum, x, y);
+            }
+        }
+        let mut all = S::zero();
+        for sum in sums {
+            all = S::fma(sum, x, all);
+        }
+        S::store(out.as_mut_ptr(), all);
+    }
+}
+
+/// Measures the machine for about a second, with as many threads as rayon uses.
+pub fn limits() -> Limits {
+    let (isa, threads) = (Isa::best(), rayon::current_num_threads());
+    let rounds = 2_000_000;
+    let flops = best_of(3, || {
+        (0..threads).into_par_iter().with_max_len(1).for_each(|_| {
+            let mut out = [0.0; 16];
+            // SAFETY: `best` is available here.
+            unsafe { spin(isa, rounds, &mut out) };
+            std::hint::black_box(out);
+        });
+        (threads * rounds * 20 * 16 * 2) as f64
+    });
+    let data = vec![1u64; 32 << 20];
+    let bytes = best_of(3, || {
+        let part = data.len() / threads;
+        let sum: u64 = data.par_chunks(part.max(1)).map(|part| part.iter().sum::<u64>()).sum();
+        std::hint::black_box(sum);
+        (8 * data.len()) as f64
+    });
+    Limits { flops, bytes }
+}
+
+/// Amounts per second in the fastest of `n` runs.
+fn best_of(n: usize, run: impl Fn() -> f64) -> f64 {
+    let once = || {
+        let start = Instant::now();
+        run() / start.elapsed().as_secs_f64()
+    };
+    (0..n).map(|_| once()).fold(0.0, f64::max)
+}

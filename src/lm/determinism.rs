@@ -1,0 +1,118 @@
+//! Whether texts notice their company, shown on the user's own machine.
+
+use std::{collections::BTreeMap, ops::ControlFlow};
+
+use super::{
+    LmError,
+    generate::{Event, GenerateOptions, Request, run},
+    network::Network,
+};
+use crate::{decode::Decoding, rng};
+
+/// Requests that are drawn in every way.
+const REQUESTS: usize = 64;
+
+/// One way of running the same requests.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// Rows at a time.
+    pub rows: usize,
+    /// Threads.
+    pub threads: usize,
+    /// Requests in reversed order, prompts computed in small pieces.
+    pub reversed: bool,
+    /// Completions that differ from those drawn one at a time, in a token or in a bit of a
+    /// log-probability.
+    pub different: usize,
+}
+
+/// What a check of determinism found.
+#[derive(Clone, Debug)]
+pub struct Determinism {
+    /// Completions compared.
+    pub completions: usize,
+    /// Tokens drawn for each way.
+    pub tokens: usize,
+    /// The ways tried.
+    pub ways: Vec<Way>,
+}
+
+impl Determinism {
+    /// Whether every way gave the same completions.
+    pub fn holds(&self) -> bool {
+        self.ways.iter().all(|way| way.different == 0)
+    }
+}
+
+type Drawn = BTreeMap<u64, (Vec<u32>, u64)>;
+
+/// Draws the same 64 completions of `new` tokens alone, at 7 and at 64 rows, with one and with all
+/// threads, in two orders, with prompts that share beginnings.
+///
+/// # Errors
+///
+/// Those of [`run`].
+pub fn determinism(network: &dyn Network, new: usize) -> Result<Determinism, LmError> {
+    let c = network.config();
+    let new = new.min(c.max_positions.saturating_sub(48)).max(1);
+    let mut numbers = rng::named(0, "determinism");
+    let mut random =
+        |n| -> Vec<u32> { (0..n).map(|_| rng::next_below(&mut numbers, c.vocab) as u32).collect() };
+    let shared = random(24);
+    let prompts: Vec<Vec<u32>> =
+        (0..5).map(|i| [&shared[..6 * i], &random(1 + 3 * i)].concat()).collect();
+    let requests = |reversed: bool| {
+        let mut all: Vec<_> = (0..REQUESTS).map(|i| request(i, &prompts[i % 5], new)).collect();
+        if reversed {
+            all.reverse();
+        }
+        all
+    };
+    let draw = |rows, reversed: bool| -> Result<Drawn, LmError> {
+        let prefill_tokens = reversed.then_some(7);
+        let options =
+            GenerateOptions { batch: Some(rows), prefill_tokens, ..GenerateOptions::default() };
+        let mut drawn = BTreeMap::new();
+        run(network, None, &c.eos, requests(reversed).into_iter(), &options, &mut |event| {
+            if let Event::Finished(done) = event {
+                drawn.insert(done.tag, (done.tokens, done.logprob.to_bits()));
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(drawn)
+    };
+    let alone = draw(1, false)?;
+    let all = rayon::current_num_threads();
+    let mut ways = Vec::new();
+    for (rows, threads, reversed) in
+        [(1, 1, true), (7, all, false), (7, 1, true), (REQUESTS, all, true), (REQUESTS, 1, false)]
+    {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let drawn = match pool {
+            Ok(pool) => pool.install(|| draw(rows, reversed))?,
+            Err(_) => draw(rows, reversed)?,
+        };
+        let different = (0..REQUESTS as u64).filter(|tag| drawn.get(tag) != alone.get(tag)).count();
+        ways.push(Way { rows, threads, reversed, different });
+    }
+    let tokens = alone.values().map(|(tokens, _)| tokens.len()).sum();
+    Ok(Determinism { completions: alone.len(), tokens, ways })
+}
+
+fn request(i: usize, prompt: &[u32], new: usize) -> Request {
+    Request {
+        tag: i as u64,
+        prompt: prompt.into(),
+        decoding: Decoding {
+            temperature: [0.7, 1.0, 1.3, 0.0][i % 4],
+            top_p: (i % 3 == 0).then_some(0.9),
+            top_k: (i % 5 == 1).then_some(40),
+            repetition_penalty: (i % 7 == 2).then_some(1.1),
+            ..Decoding::default()
+        },
+        seed: 0,
+        draw: rng::Draw { prompt: (i % 5) as u32, sample: i as u32 },
+        max_new_tokens: 1 + (i * 5) % new,
+        stop: [].into(),
+    }
+}
