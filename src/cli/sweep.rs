@@ -6,7 +6,10 @@ use anyhow::bail;
 
 use super::options::{self, Names, Word, options};
 use crate::{
-    lm::device::{DeviceChoice, DtypeChoice},
+    lm::{
+        device::{DeviceChoice, DtypeChoice},
+        embed::Pooling,
+    },
     metric::{
         neighbors::Ties,
         score::{Clusters, Families, Normalize, Reduce, ScoreOptions},
@@ -14,7 +17,7 @@ use crate::{
     run::{
         plan::{Grid, Shard},
         range::{Integers, Reals},
-        settings::{Batch, PcaFit, Pooling, SweepSettings},
+        settings::{Batch, PcaFit, SweepSettings},
     },
     text::{chat::ChatMode, prompt::Style},
 };

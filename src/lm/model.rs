@@ -44,15 +44,23 @@ impl Lm {
         dtype: DtypeChoice,
     ) -> Result<Self, LmError> {
         let checkpoint = checkpoint.into();
+        let precision = Self::precision_of(&checkpoint, device, dtype).to_owned();
         let storage = storage(dtype, &checkpoint.dtype);
-        let _ = device;
         let network = Decoder::new(&checkpoint.config, &checkpoint.weights, storage)?;
-        let precision = match storage {
+        Ok(Self { checkpoint, network: Box::new(network), precision })
+    }
+
+    /// The [`precision`](Self::precision) that a checkpoint would be loaded in.
+    pub fn precision_of(
+        checkpoint: &Checkpoint,
+        _device: &Device,
+        dtype: DtypeChoice,
+    ) -> &'static str {
+        match storage(dtype, &checkpoint.dtype) {
             Storage::F32 => "cpu-f32",
             Storage::Bf16 => "cpu-bf16",
             Storage::F16 => "cpu-f16",
-        };
-        Ok(Self { checkpoint, network: Box::new(network), precision: precision.into() })
+        }
     }
 
     /// What the model was opened as.

@@ -9,6 +9,8 @@ pub mod progress;
 pub mod prompts;
 pub mod range;
 #[cfg(feature = "lm")]
+pub mod sampling;
+#[cfg(feature = "lm")]
 pub mod settings;
 pub mod signals;
 pub mod store;

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use super::plan::{Grid, Shard};
 use crate::{
-    lm::device::{DeviceChoice, DtypeChoice},
+    lm::{
+        device::{DeviceChoice, DtypeChoice},
+        embed::Pooling,
+    },
     metric::score::ScoreOptions,
     text::{chat::ChatMode, prompt::Style},
 };
@@ -30,37 +33,6 @@ impl std::str::FromStr for PcaFit {
             "joint" => Ok(Self::Joint),
             _ => Err(format!("`{text}` is no way to fit; use run or joint")),
         }
-    }
-}
-
-/// Which hidden states make a text's feature.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pooling {
-    /// That of the last token.
-    #[default]
-    Last,
-    /// The mean over all tokens.
-    Mean,
-}
-
-impl std::str::FromStr for Pooling {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "last" => Ok(Self::Last),
-            "mean" => Ok(Self::Mean),
-            _ => Err(format!("`{text}` is no pooling; use last or mean")),
-        }
-    }
-}
-
-impl std::fmt::Display for Pooling {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Last => "last",
-            Self::Mean => "mean",
-        })
     }
 }
 

@@ -47,6 +47,12 @@ impl Stop {
         Ok(Self::default())
     }
 
+    /// The same answer, as the engine asks for it.
+    #[cfg(feature = "lm")]
+    pub fn interrupt(&self) -> crate::lm::network::Interrupt {
+        crate::lm::network::Interrupt::on(self.0.clone())
+    }
+
     /// Asks for a stop.
     pub fn ask(&self) {
         self.0.store(true, Ordering::Relaxed);

@@ -1,0 +1,267 @@
+//! Drawing a model's cells: all their completions as one stream through the model, each kept at once.
+
+use std::{
+    collections::HashSet,
+    ops::ControlFlow,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    folder::{FolderError, RunFolder},
+    lock::Lock,
+    plan::draws,
+    progress::Progress,
+    prompts::PlannedPrompts,
+    signals::Stop,
+    store::{Log, StoreError, write_json},
+};
+use crate::{
+    lm::{
+        Lm, LmError,
+        generate::{Completion, Event, FinishReason, GenerateOptions, Request, generate},
+    },
+    report::record::{CellRecord, SampleRecord},
+    rng::Draw,
+    text::task::Task,
+};
+
+/// Cells whose logs are open at a time: each takes two of the files that a process may open.
+const CELLS_AT_A_TIME: usize = 200;
+
+/// Why drawing ended early.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SampleError {
+    /// The run folder.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A file of it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The model or the device.
+    #[error(transparent)]
+    Lm(#[from] LmError),
+}
+
+/// A cell and the prompts its model reads.
+#[derive(Clone, Debug)]
+pub struct PlannedCell {
+    /// Its settings.
+    pub record: CellRecord,
+    /// Its prompts.
+    pub prompts: Arc<PlannedPrompts>,
+}
+
+/// What was drawn.
+#[derive(Clone, Debug, Default)]
+pub struct Drawn {
+    /// Completions.
+    pub completions: u64,
+    /// Their tokens.
+    pub tokens: u64,
+    /// Time that took.
+    pub time: Duration,
+    /// Torn lines that were cut.
+    pub torn: u64,
+    /// Cells in which something failed: id and why.
+    pub failed: Vec<(String, String)>,
+    /// Whether a stop was asked for before all was drawn.
+    pub stopped: bool,
+}
+
+/// A cell whose log is open.
+struct Open<'a> {
+    cell: &'a PlannedCell,
+    log: Log,
+    missing: Vec<Draw>,
+    failure: Option<String>,
+    _lock: Lock,
+}
+
+/// Whether a cell has all its completions; nothing is opened for writing.
+pub fn is_complete(folder: &RunFolder, cell: &CellRecord) -> bool {
+    let records = super::store::read_log::<SampleRecord>(&folder.cell(&cell.id, "samples.jsonl"));
+    records.is_ok_and(|records| present(&records).len() >= cell.n_samples)
+}
+
+fn present(records: &[SampleRecord]) -> HashSet<Draw> {
+    records.iter().map(|r| Draw { prompt: r.prompt_index, sample: r.sample }).collect()
+}
+
+impl<'a> Open<'a> {
+    /// Takes the cell's lock, finds what is missing, cuts a torn line.
+    fn new(folder: &RunFolder, cell: &'a PlannedCell) -> Result<(Self, u64), SampleError> {
+        let record = &cell.record;
+        let lock = folder.lock_cell(&record.id)?;
+        write_json(&folder.cell(&record.id, "cell.json"), record)?;
+        let (log, found) = Log::open::<SampleRecord>(&folder.cell(&record.id, "samples.jsonl"))?;
+        let there = present(&found.records);
+        let all = draws(record.n_samples, cell.prompts.prompts.len());
+        let missing = all.filter(|draw| !there.contains(draw)).collect();
+        Ok((Self { cell, log, missing, failure: None, _lock: lock }, u64::from(found.torn > 0)))
+    }
+
+    fn request(&self, tag: u64, draw: Draw, stop: &Arc<[String]>) -> Request {
+        let CellRecord { decoding, seed, max_new_tokens, .. } = self.cell.record;
+        let prompt = self.cell.prompts.prompts[draw.prompt as usize].ids.clone();
+        Request { tag, prompt, decoding, seed, draw, max_new_tokens, stop: stop.clone() }
+    }
+}
+
+/// The line of `samples.jsonl` for a completion.
+pub fn sample_record(
+    task: &Task,
+    cell: &PlannedCell,
+    draw: Draw,
+    completion: Completion,
+) -> SampleRecord {
+    let prompt = &cell.prompts.prompts[draw.prompt as usize];
+    let d = cell.record.decoding;
+    let text = task.scored_completion(&completion.text, &prompt.prefix);
+    let finish_reason = match completion.finish_reason {
+        FinishReason::Eos => "eos",
+        FinishReason::Stop => "stop",
+        FinishReason::Length => "length",
+    };
+    SampleRecord {
+        id: format!("{}-{}", draw.prompt, draw.sample),
+        prompt_id: prompt.id.clone(),
+        prompt: prompt.text.clone(),
+        completion: (completion.text != text).then_some(completion.text),
+        text,
+        tokens: completion.tokens,
+        finish_reason: finish_reason.to_owned(),
+        logprob: completion.logprob,
+        logprob_model: completion.logprob_model,
+        entropy: completion.entropy,
+        temperature: d.temperature,
+        top_k: d.top_k,
+        top_p: d.top_p,
+        min_p: d.min_p,
+        typical_p: d.typical_p,
+        repetition_penalty: d.repetition_penalty,
+        seed: cell.record.seed,
+        prompt_index: draw.prompt,
+        sample: draw.sample,
+        shots_used: prompt.shots_used,
+    }
+}
+
+/// Draws what is missing of `cells`, all of one model, and appends each completion to its cell's
+/// `samples.jsonl` as it is finished.
+///
+/// The requests go prompt by prompt, so that the cells which share a prompt meet in the model.
+///
+/// # Errors
+///
+/// [`SampleError`]: the folder, the disk or the device. What is finished by then is kept. A request
+/// that cannot be served fails its cell alone, see [`Drawn::failed`].
+pub fn draw_cells(
+    lm: &Lm,
+    task: &Task,
+    folder: &RunFolder,
+    cells: &[PlannedCell],
+    batch: Option<usize>,
+    stop: &Stop,
+    progress: &dyn Progress,
+) -> Result<Drawn, SampleError> {
+    let mut drawn = Drawn::default();
+    let total: usize = cells.iter().map(|cell| cell.record.n_samples).sum();
+    let name = cells.first().map_or("", |cell| cell.record.model.as_str());
+    let mut begun = false;
+    let mut found = 0;
+    for part in cells.chunks(CELLS_AT_A_TIME) {
+        let mut open = Vec::with_capacity(part.len());
+        for cell in part {
+            let (cell, torn) = Open::new(folder, cell)?;
+            drawn.torn += torn;
+            found += cell.cell.record.n_samples - cell.missing.len();
+            open.push(cell);
+        }
+        if open.iter().all(|cell| cell.missing.is_empty()) {
+            continue;
+        }
+        if !begun {
+            progress.begin(&format!("sampling {name}"), "texts", total as u64, found as u64);
+            begun = true;
+        }
+        let result = draw_open(lm, task, &mut open, batch, stop, progress, &mut drawn);
+        for cell in &mut open {
+            cell.log.sync()?;
+            if let Some(why) = cell.failure.take() {
+                drawn.failed.push((cell.cell.record.id.clone(), why));
+            }
+        }
+        result?;
+        if drawn.stopped {
+            break;
+        }
+    }
+    if begun {
+        progress.end();
+    }
+    Ok(drawn)
+}
+
+fn draw_open(
+    lm: &Lm,
+    task: &Task,
+    open: &mut [Open<'_>],
+    batch: Option<usize>,
+    stop: &Stop,
+    progress: &dyn Progress,
+    drawn: &mut Drawn,
+) -> Result<(), SampleError> {
+    let started = Instant::now();
+    let mut asked: Vec<(usize, Draw)> = Vec::new();
+    for (at, cell) in open.iter().enumerate() {
+        asked.extend(cell.missing.iter().map(|&draw| (at, draw)));
+    }
+    // Cells of one number of shots read the same prompts, one after the other.
+    asked.sort_by_key(|&(at, draw)| (open[at].cell.record.shots, draw.prompt, at, draw.sample));
+    let stops: Vec<Arc<[String]>> =
+        open.iter().map(|cell| cell.cell.record.stop.clone().into()).collect();
+    let requests: Vec<Request> = asked
+        .iter()
+        .enumerate()
+        .map(|(tag, &(at, draw))| open[at].request(tag as u64, draw, &stops[at]))
+        .collect();
+    let options =
+        GenerateOptions { batch, interrupt: stop.interrupt(), ..GenerateOptions::default() };
+    let mut failure: Option<StoreError> = None;
+    let mut steps = 0;
+    let mut on_event = |event| {
+        match event {
+            Event::Finished(completion) => {
+                let (at, draw) = asked[completion.tag as usize];
+                let cell = &mut open[at];
+                drawn.completions += 1;
+                drawn.tokens += completion.tokens.len() as u64;
+                let record = sample_record(task, cell.cell, draw, completion);
+                if let Err(error) = cell.log.append(&record) {
+                    failure = Some(error);
+                    return ControlFlow::Break(());
+                }
+                progress.advance(1, 0);
+            }
+            Event::Failed { tag, error } => {
+                let (at, draw) = asked[tag as usize];
+                let prompt = &open[at].cell.prompts.prompts[draw.prompt as usize].id;
+                open[at].failure.get_or_insert_with(|| format!("prompt {prompt}: {error}"));
+            }
+            Event::Step { new_tokens, .. } => {
+                steps += 1;
+                progress.advance(0, new_tokens as u64);
+            }
+        }
+        if stop.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let totals = generate(lm, requests.into_iter(), &options, &mut on_event);
+    drawn.time += started.elapsed();
+    if let Some(error) = failure {
+        return Err(error.into());
+    }
+    drawn.stopped |= totals?.stopped;
+    Ok(())
+}
