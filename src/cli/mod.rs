@@ -92,6 +92,16 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Writes to stdout; a reader that has gone away, such as `head`, is no error.
+fn to_stdout(text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
 /// The parser, for completions and the manual page.
 fn parser() -> clap::Command {
     <Cli as clap::CommandFactory>::command()

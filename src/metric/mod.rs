@@ -16,6 +16,7 @@ pub mod record;
 pub mod score;
 mod space;
 pub mod special;
+pub mod warnings;
 
 use crate::{
     matrix::Matrix,

@@ -11,9 +11,6 @@ mod permute;
 mod rarefaction;
 
 pub use interval::{Interval, Subsample, interval, subsample};
-pub use null::{
-    alpha_1_null, carried_on, coverage_null, frechet_null, frontier_integral_null, js_null,
-    mauve_null,
-};
+pub use null::{carried_on, frechet_null};
 pub use permute::{Tail, p_value, relabel};
 pub use rarefaction::{coverage_at, richness_beyond};

@@ -1,9 +1,26 @@
 //! `P` against `Q`: every measure that is asked for, with what is needed to read it.
+//!
+//! A score has a value per measure, and beside it an interval (subsamples without replacement), a
+//! ceiling (the reference against itself at these sizes) and a p-value (exchanged labels); the curves
+//! behind the values; and warnings where a value misleads. What each number means is said where it is
+//! computed; how it was computed stands in the signature.
 
 pub mod catalog;
+mod clouds;
+mod draws;
+mod error;
+mod estimate;
+mod exchange;
+mod group;
+mod histograms;
 mod options;
+mod prepare;
+mod quantized;
 mod texts;
 
+pub use clouds::score;
+pub use error::ScoreError;
+pub use histograms::score_histograms;
 pub use options::{
     Clusters, Families, Family, Normalize, OptionsError, Reduce, ScoreOptions, Unequal,
 };

@@ -1,0 +1,185 @@
+//! What `--reference` and `--samples` name: histograms, features, or texts to be embedded.
+
+use anyhow::{Context, bail};
+
+use crate::{
+    lm::{
+        device::{DeviceChoice, DtypeChoice},
+        embed::{Embedder, Pooling},
+    },
+    matrix::Matrix,
+    metric::score::TextFacts,
+    npy,
+    run::progress,
+    sides::{Side, Sides},
+    signature::Signature,
+    text::{Text, read_texts},
+};
+
+/// How texts become features.
+#[derive(clap::Args)]
+pub struct EmbedArgs {
+    /// The model that embeds texts: a folder, a .gguf file, a hub id or a bundled name
+    #[arg(long, value_name = "MODEL")]
+    embedder: Option<String>,
+    /// Which hidden state stands for a text: `last` or `mean`
+    #[arg(long, default_value = "last")]
+    pooling: Pooling,
+    /// Tokens after which texts of both sides are cut
+    #[arg(long, default_value_t = 1024, value_name = "N")]
+    max_tokens: usize,
+    /// Where the embedder runs: `auto`, `cpu` or `cuda:0`
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+    /// Its precision: `auto`, `f32`, `f16` or `bf16`
+    #[arg(long, default_value = "auto")]
+    dtype: DtypeChoice,
+}
+
+/// Both sides, read.
+pub enum Input {
+    /// Counts over shared bins.
+    Histograms(Sides<Vec<u64>>),
+    /// Features, with the texts they were made from where they were.
+    Clouds {
+        /// One row a text.
+        features: Sides<Matrix>,
+        /// Their texts.
+        texts: Option<Sides<TextFacts>>,
+        /// What made the features.
+        embedder: String,
+    },
+}
+
+/// What a file holds, by its name and header.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Histogram,
+    Features,
+    Texts,
+}
+
+impl Kind {
+    fn of(spec: &str) -> anyhow::Result<Self> {
+        if !npy::is_feature_path(spec) {
+            return Ok(Self::Texts);
+        }
+        let histogram = npy::is_histogram(spec)
+            .with_context(|| format!("cannot read features from `{spec}`"))?;
+        Ok(if histogram { Self::Histogram } else { Self::Features })
+    }
+
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Histogram => "a histogram",
+            Self::Features => "features",
+            Self::Texts => "texts",
+        }
+    }
+}
+
+/// Reads both sides; they are of one kind.
+pub fn read(specs: Sides<&str>, embed: &EmbedArgs) -> anyhow::Result<Input> {
+    if specs.reference == "-" && specs.model == "-" {
+        bail!("only one of --reference and --samples can be `-`");
+    }
+    let kinds = specs.try_map(Kind::of)?;
+    match (kinds.reference, kinds.model) {
+        (Kind::Histogram, Kind::Histogram) => {
+            let read = |spec| {
+                npy::read_histogram(spec)
+                    .with_context(|| format!("cannot read a histogram from `{spec}`"))
+            };
+            Ok(Input::Histograms(specs.try_map(read)?))
+        }
+        (Kind::Features, Kind::Features) => {
+            let read = |spec| {
+                npy::read_features(spec)
+                    .with_context(|| format!("cannot read features from `{spec}`"))
+            };
+            let features = specs.try_map(read)?;
+            for side in [Side::Reference, Side::Model] {
+                if features.get(side).rows() == 0 {
+                    bail!("`{}` has no rows", specs.get(side));
+                }
+            }
+            Ok(Input::Clouds { features, texts: None, embedder: "file".to_owned() })
+        }
+        (Kind::Texts, Kind::Texts) => texts(specs, embed),
+        (reference, model) => bail!(
+            "`{}` holds {} and `{}` {}; both sides must be of one kind",
+            specs.reference,
+            reference.noun(),
+            specs.model,
+            model.noun()
+        ),
+    }
+}
+
+/// Reads the texts of both sides and embeds them.
+fn texts(specs: Sides<&str>, embed: &EmbedArgs) -> anyhow::Result<Input> {
+    let texts = specs.try_map(read_texts)?;
+    let Some(model) = &embed.embedder else {
+        bail!(
+            "`{}` and `{}` are texts; name the model that embeds them with --embedder MODEL, or \
+             give features (.npy, .npz, .safetensors)",
+            specs.reference,
+            specs.model
+        );
+    };
+    let EmbedArgs { pooling, max_tokens, device, dtype, .. } = *embed;
+    let embedder = Embedder::open(model, device, dtype, pooling, max_tokens)
+        .with_context(|| format!("cannot open the embedder `{model}`"))?;
+    let embedded = |side: Side| {
+        side_of(texts.get(side), side, &embedder)
+            .with_context(|| format!("cannot embed `{}`", specs.get(side)))
+    };
+    let (reference, reference_facts) = embedded(Side::Reference)?;
+    let (model, model_facts) = embedded(Side::Model)?;
+    let own = Signature::default().to_string();
+    let signature = embedder.sign(Signature::default()).to_string();
+    let made_with = signature.trim_start_matches(&own).trim_start_matches("|emb:").to_owned();
+    Ok(Input::Clouds {
+        features: Sides { reference, model },
+        texts: Some(Sides { reference: reference_facts, model: model_facts }),
+        embedder: made_with.replace('|', " "),
+    })
+}
+
+/// Features and facts of one side's texts; a line of progress on stderr.
+fn side_of(texts: &[Text], side: Side, embedder: &Embedder) -> anyhow::Result<(Matrix, TextFacts)> {
+    let tokens =
+        texts.iter().map(|text| embedder.ids(&text.text)).collect::<Result<Vec<_>, _>>()?;
+    let bar = progress::for_stderr();
+    let mut begun = 0;
+    let rows = embedder.embed_ids(&tokens, &mut |done, all| {
+        if begun == 0 {
+            bar.begin(&format!("embedding {} {side} texts", texts.len()), "tokens", all as u64, 0);
+        }
+        bar.advance((done - begun) as u64, (done - begun) as u64);
+        begun = done;
+    })?;
+    bar.end();
+    let prompts = prompts_of(texts);
+    let cut_here = tokens.iter().map(|ids| ids.len() >= embedder.max_tokens());
+    let cut = cut_here
+        .zip(texts)
+        .map(|(cut, text)| cut || text.finish_reason.as_deref() == Some("length"))
+        .collect();
+    Ok((rows, TextFacts { tokens, cut, prompts }))
+}
+
+/// Numbers of the prompts that the texts answer; empty where none is named.
+fn prompts_of(texts: &[Text]) -> Vec<u64> {
+    let name = |text: &Text| text.prompt_id.clone().or_else(|| text.prompt.clone());
+    let names: Option<Vec<String>> = texts.iter().map(name).collect();
+    let mut numbers = std::collections::HashMap::new();
+    names
+        .unwrap_or_default()
+        .into_iter()
+        .map(|name| {
+            let next = numbers.len() as u64;
+            *numbers.entry(name).or_insert(next)
+        })
+        .collect()
+}

@@ -1,0 +1,120 @@
+//! From features as they came to the clouds that are measured: sizes, lengths of rows, reduction.
+
+use super::{Normalize, Reduce, ScoreError, ScoreOptions, TextFacts, Unequal};
+use crate::{
+    matrix::Matrix,
+    metric::{
+        Clouds, MetricError,
+        calibrate::{Subsample, subsample},
+        record::{PcaFacts, Warning},
+        warnings,
+    },
+    pca::{Keep, Pca},
+    rng,
+    sides::{Side, Sides},
+};
+
+/// The clouds that are measured.
+pub(super) struct Prepared {
+    pub clouds: Sides<Matrix>,
+    /// Facts of the texts behind the rows that were kept.
+    pub texts: Option<Sides<TextFacts>>,
+    pub pca: Option<PcaFacts>,
+    pub warnings: Vec<Warning>,
+}
+
+/// Draws the larger side down, scales rows and reduces them, as `options` say. A `pca` that was fitted
+/// before is applied in place of one fitted to the two sets.
+pub(super) fn prepare(
+    clouds: Clouds<'_>,
+    texts: Option<Sides<&TextFacts>>,
+    pca: Option<&Pca>,
+    options: &ScoreOptions,
+) -> Result<Prepared, ScoreError> {
+    let mut notes = Vec::new();
+    let sizes = clouds.sides().map(Matrix::rows);
+    let subsampled = options.unequal == Unequal::Subsample;
+    notes.extend(warnings::unequal_n(sizes.reference, sizes.model, subsampled));
+    let kept = |side: Side| -> Option<Vec<usize>> {
+        let (n, size) = (*sizes.get(side), sizes.reference.min(sizes.model));
+        (subsampled && size < n).then(|| {
+            let mut rng = rng::named(options.seed, &format!("{side} subsample"));
+            subsample(&mut rng, Subsample { n, size }, &[])
+        })
+    };
+    let rows = Sides { reference: kept(Side::Reference), model: kept(Side::Model) };
+    let of_side = |side: Side| {
+        let matrix = *clouds.sides().get(side);
+        let chosen = rows.get(side).as_ref().map(|rows| matrix.select(rows));
+        match options.normalize {
+            Normalize::L2 => chosen.as_ref().unwrap_or(matrix).l2_normalized(),
+            Normalize::None => chosen.unwrap_or_else(|| matrix.clone()),
+        }
+    };
+    let scaled = Sides { reference: of_side(Side::Reference), model: of_side(Side::Model) };
+    let texts = texts.map(|texts| {
+        let select = |side: Side| match rows.get(side) {
+            Some(rows) => texts.get(side).select(rows),
+            None => (*texts.get(side)).clone(),
+        };
+        Sides { reference: select(Side::Reference), model: select(Side::Model) }
+    });
+
+    let fitted = match (pca, options.pca) {
+        (Some(pca), _) => Some(pca.clone()),
+        (None, Reduce::None) => None,
+        (None, Reduce::Share(share)) => fit(&scaled, Keep::Share(share))?,
+        (None, Reduce::Components(count)) => {
+            let most = scaled.reference.cols();
+            fit(&scaled, Keep::Components(count.min(most)))?
+        }
+    };
+    let constant = fitted.is_none() && options.pca != Reduce::None;
+    if constant {
+        notes.push(warnings::constant_features());
+    }
+    let (clouds, facts) = match &fitted {
+        None => (scaled, None),
+        Some(pca) => {
+            let (components, explained) = (pca.components(), pca.explained());
+            notes.extend(warnings::dominated_spectrum(pca.top_share(), components));
+            let projected = scaled.as_ref().try_map(|rows| pca.project(rows))?;
+            (projected, Some(PcaFacts { components, explained }))
+        }
+    };
+    Ok(Prepared { clouds, texts, pca: facts, warnings: notes })
+}
+
+/// The components of both sets together; `None` where nothing varies.
+fn fit(sets: &Sides<Matrix>, keep: Keep) -> Result<Option<Pca>, ScoreError> {
+    let pca = Pca::fit(&[&sets.model, &sets.reference], keep)?;
+    Ok((pca.total_variance() > 0.0).then_some(pca))
+}
+
+/// Checks that texts and features are of the same rows.
+pub(super) fn check_texts(
+    clouds: Clouds<'_>,
+    texts: Option<Sides<&TextFacts>>,
+) -> Result<(), ScoreError> {
+    let Some(texts) = texts else { return Ok(()) };
+    for side in [Side::Reference, Side::Model] {
+        let (rows, facts) = (clouds.sides().get(side).rows(), texts.get(side));
+        for texts in [facts.tokens.len(), facts.cut.len(), facts.prompts.len()] {
+            if texts != rows && texts != 0 {
+                return Err(ScoreError::TextsWithoutRows { side, texts, rows });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks that every ball has its `k`-th neighbor.
+pub(super) fn check_k(clouds: Clouds<'_>, k: usize) -> Result<(), MetricError> {
+    for side in [Side::Reference, Side::Model] {
+        let n = clouds.sides().get(side).rows();
+        if k >= n {
+            return Err(MetricError::NoKthNeighbor { side, n, k });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,320 @@
+//! What makes a number misleading, in sentences with figures.
+//!
+//! Every code is stable: scripts may look for it.
+
+use super::record::Warning;
+use crate::sides::{Side, Sides};
+
+/// Rows below which ball-based measures and clusterings are mostly noise.
+pub const FEW_ROWS: usize = 200;
+/// Share of distinct rows below which copies are reported.
+const FEW_DISTINCT: f64 = 0.98;
+/// Length-only AUC from which measures may be reading length.
+const LENGTH_AUC: f64 = 0.6;
+/// Share of texts cut at the token limit from which it is reported.
+const MANY_CUT: f64 = 0.05;
+/// Share of the variance in the first component from which it is reported.
+const DOMINANT: f64 = 0.5;
+
+fn warning(code: &str, message: String) -> Warning {
+    Warning { code: code.to_owned(), message }
+}
+
+/// `duplicates`: copies within a set, with what `measures` become without them.
+///
+/// `with_and_without` holds each measure's name, its value on all rows and on distinct rows.
+pub fn duplicates(
+    rows: Sides<(usize, usize)>,
+    with_and_without: &[(&str, f64, f64)],
+) -> Option<Warning> {
+    let share = |(n, unique): (usize, usize)| unique as f64 / n.max(1) as f64;
+    if rows.as_ref().map(|&at| share(at) >= FEW_DISTINCT)
+        == (Sides { reference: true, model: true })
+    {
+        return None;
+    }
+    let Sides { reference, model } = rows;
+    let mut message = format!(
+        "{} of {} reference rows and {} of {} model rows are distinct; copies set radii to 0 and \
+         move precision and recall either way",
+        reference.1, reference.0, model.1, model.0
+    );
+    if !with_and_without.is_empty() {
+        let values: Vec<String> = with_and_without
+            .iter()
+            .map(|(name, with, without)| format!("{name} {without:.3} ({with:.3} with them)"))
+            .collect();
+        message += &format!("; without copies: {}", values.join(", "));
+    }
+    Some(warning("duplicates", message))
+}
+
+/// `unequal_n`: sizes differ, and what was done about it.
+pub fn unequal_n(n: usize, m: usize, subsampled: bool) -> Option<Warning> {
+    (n != m).then(|| {
+        let done = if subsampled {
+            format!("{} rows of each were used, drawn at random", n.min(m))
+        } else {
+            "all were kept: coverage, MAUVE and Fréchet distance depend on the ratio, so compare \
+             only with scores at these sizes"
+                .to_owned()
+        };
+        warning("unequal_n", format!("{n} reference rows against {m} model rows; {done}"))
+    })
+}
+
+/// `too_few`: a set of fewer than [`FEW_ROWS`] rows.
+pub fn too_few(n: usize, m: usize) -> Option<Warning> {
+    (n.min(m) < FEW_ROWS).then(|| {
+        let message = format!(
+            "{n} reference rows and {m} model rows: below {FEW_ROWS} intervals are wide and \
+             ceilings rough; papers use 4000 to 5000 of each"
+        );
+        warning("too_few", message)
+    })
+}
+
+/// `small_reference`: too few rows for a ceiling by splitting the reference.
+pub fn no_ceiling(n: usize) -> Warning {
+    let message = format!(
+        "{n} reference rows cannot be split into quarters, so measures without a \
+                           closed form have no ceiling"
+    );
+    warning("no_ceiling", message)
+}
+
+/// `length_mismatch`: how well the number of tokens alone tells the sides apart.
+///
+/// ```text
+/// AUC = P(length in Q > length in P) + ½ P(equal)
+/// ```
+pub fn length_mismatch(lengths: Sides<&[usize]>) -> Option<Warning> {
+    let auc = length_auc(lengths)?;
+    let mean = |lengths: &[usize]| lengths.iter().sum::<usize>() as f64 / lengths.len() as f64;
+    let Sides { reference, model } = lengths.map(mean);
+    let apart = auc.max(1.0 - auc);
+    (apart >= LENGTH_AUC).then(|| {
+        let message = format!(
+            "reference texts have {reference:.1} tokens on average and model texts {model:.1}; \
+             length alone tells them apart with AUC {apart:.3}, so the measures may be reading length"
+        );
+        warning("length_mismatch", message)
+    })
+}
+
+/// The share of pairs in which the model's text is longer, equal lengths counted half; `None` where a
+/// side is empty. `O((n + m) log(n + m))`.
+pub fn length_auc(lengths: Sides<&[usize]>) -> Option<f64> {
+    let Sides { reference, model } = lengths;
+    if reference.is_empty() || model.is_empty() {
+        return None;
+    }
+    let mut sorted = reference.to_vec();
+    sorted.sort_unstable();
+    let wins: f64 = model
+        .iter()
+        .map(|length| {
+            let below = sorted.partition_point(|other| other < length);
+            let up_to = sorted.partition_point(|other| other <= length);
+            (below + up_to) as f64 / 2.0
+        })
+        .sum();
+    Some(wins / (reference.len() as f64 * model.len() as f64))
+}
+
+/// `over_dispersion`: recall above what the reference reaches against itself, or balls much larger.
+///
+/// `radii` is the median radius of the model's balls over that of the reference's.
+pub fn over_dispersion(recall: f64, ceiling: Option<f64>, radii: f64) -> Option<Warning> {
+    let above = ceiling.is_some_and(|ceiling| recall > ceiling + 0.02);
+    (above || radii > 1.1).then(|| {
+        let against = match ceiling {
+            Some(ceiling) if above => {
+                format!("recall {recall:.3} exceeds the {ceiling:.3} of the reference against itself")
+            }
+            _ => format!("recall is {recall:.3}"),
+        };
+        let message = format!(
+            "{against}, and the model's radii are {radii:.2} times the reference's: the samples are \
+             spread wider than the reference, which raises recall and lowers precision by itself; \
+             read coverage and sym_recall"
+        );
+        warning("over_dispersion", message)
+    })
+}
+
+/// `outliers`: one side's largest radii dwarf its median one.
+///
+/// `stretch` is the 99th percentile of the radii over their median.
+pub fn outliers(stretch: Sides<f64>) -> Option<Warning> {
+    let wide: Vec<String> = [Side::Reference, Side::Model]
+        .into_iter()
+        .filter(|&side| *stretch.get(side) > 2.5)
+        .map(|side| {
+            format!("the {side} side's 99th percentile radius is {:.1} medians", stretch.get(side))
+        })
+        .collect();
+    (!wide.is_empty()).then(|| {
+        let message = format!(
+            "{}: a few outlying texts have balls that hold much of the space, which raises precision \
+             (reference outliers) or recall (model outliers); read the clipped pair",
+            wide.join(" and ")
+        );
+        warning("outliers", message)
+    })
+}
+
+/// `saturated_frontier`: MAUVE at an end of its scale.
+///
+/// `lowest` is its value without any overlap.
+pub fn saturated_frontier(mauve: f64, ceiling: Option<f64>, lowest: f64) -> Option<Warning> {
+    if mauve <= lowest * 1.5 {
+        let message = format!(
+            "MAUVE {mauve:.4} is at its least ({lowest:.4}, no overlap at all): lower --scaling or use \
+             fewer --clusters to tell bad models apart"
+        );
+        return Some(warning("saturated_frontier", message));
+    }
+    let ceiling = ceiling.filter(|ceiling| mauve >= ceiling - 0.01)?;
+    let message = format!(
+        "MAUVE {mauve:.4} is at what the reference scores against itself ({ceiling:.4}): it cannot rank \
+         models this close; use fewer --clusters or more texts"
+    );
+    Some(warning("saturated_frontier", message))
+}
+
+/// `dominated_spectrum`: most of the variance lies along one direction.
+pub fn dominated_spectrum(first_share: f64, components: usize) -> Option<Warning> {
+    (first_share > DOMINANT).then(|| {
+        let message = format!(
+            "the first of {components} principal components holds {:.0} % of the variance: distances \
+             mostly read one direction of the embedding",
+            100.0 * first_share
+        );
+        warning("dominated_spectrum", message)
+    })
+}
+
+/// `truncated_texts`: texts cut at a token limit.
+pub fn truncated_texts(cut: Sides<(usize, usize)>) -> Option<Warning> {
+    let share = |(cut, n): (usize, usize)| cut as f64 / n.max(1) as f64;
+    let Sides { reference, model } = cut;
+    (share(reference) > MANY_CUT || share(model) > MANY_CUT).then(|| {
+        let message = format!(
+            "{} of {} reference texts and {} of {} model texts were cut at the token limit; their \
+             last-token features are those of broken-off sentences",
+            reference.0, reference.1, model.0, model.1
+        );
+        warning("truncated_texts", message)
+    })
+}
+
+/// `ties`: the rule for a point exactly on a radius changes a measure.
+pub fn ties(name: &str, strict: f64, inclusive: f64) -> Option<Warning> {
+    ((strict - inclusive).abs() > 1e-3).then(|| {
+        let message = format!(
+            "{name} is {strict:.4} when a point exactly on a radius is outside (strict) and \
+             {inclusive:.4} when it is inside (inclusive)"
+        );
+        warning("ties", message)
+    })
+}
+
+/// `identical_rows`: a side whose rows are all the same.
+pub fn identical_rows(side: Side, n: usize) -> Warning {
+    warning(
+        "identical_rows",
+        format!("all {n} {side} rows are the same point; every radius on that side is 0"),
+    )
+}
+
+/// `constant_features`: no variance to reduce.
+pub fn constant_features() -> Warning {
+    warning(
+        "constant_features",
+        "all rows of both sides are the same point, so no reduction was done".to_owned(),
+    )
+}
+
+/// `undefined`: measures without a value, and why.
+pub fn undefined(names: &[&str], why: &str) -> Warning {
+    let verb = if names.len() == 1 { "is" } else { "are" };
+    warning("undefined", format!("{} {verb} undefined: {why}", names.join(", ")))
+}
+
+/// `infinite`: divergences that are infinite because a cluster holds only one side's texts.
+pub fn infinite(names: &[&str]) -> Option<Warning> {
+    (!names.is_empty()).then(|| {
+        let verb = if names.len() == 1 { "is" } else { "are" };
+        let message = format!(
+            "{} {verb} infinite because some bin holds texts of one side only; the _smoothed values \
+             count half a text more in each bin",
+            names.join(", ")
+        );
+        warning("infinite", message)
+    })
+}
+
+/// `blank_texts`: texts without a word.
+pub fn blank_texts(blank: Sides<(usize, usize)>) -> Option<Warning> {
+    let Sides { reference, model } = blank;
+    (reference.0 + model.0 > 0).then(|| {
+        let message = format!(
+            "{} of {} reference texts and {} of {} model texts are empty; they are kept, as copies of \
+             one another",
+            reference.0, reference.1, model.0, model.1
+        );
+        warning("blank_texts", message)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn both<T: Clone>(value: T) -> Sides<T> {
+        Sides { reference: value.clone(), model: value }
+    }
+
+    #[test]
+    fn good_data_gets_no_warning() {
+        assert_eq!(duplicates(both((1000, 1000)), &[]), None);
+        assert_eq!(unequal_n(1000, 1000, true), None);
+        assert_eq!(too_few(1000, 1000), None);
+        assert_eq!(length_mismatch(both(&[5, 6, 7][..])), None);
+        assert_eq!(over_dispersion(0.64, Some(0.65), 1.01), None);
+        assert_eq!(outliers(both(1.5)), None);
+        assert_eq!(saturated_frontier(0.9, Some(0.966), 0.004), None);
+        assert_eq!(dominated_spectrum(0.1, 50), None);
+        assert_eq!(truncated_texts(both((1, 100))), None);
+        assert_eq!(ties("precision", 0.5, 0.5), None);
+    }
+
+    #[test]
+    fn copies_are_counted_and_the_deduplicated_value_stands_beside() {
+        let rows = Sides { reference: (100, 100), model: (100, 7) };
+        let got = duplicates(rows, &[("recall", 0.99, 0.2)]).unwrap();
+        assert_eq!(got.code, "duplicates");
+        assert_eq!(
+            got.message,
+            "100 of 100 reference rows and 7 of 100 model rows are distinct; copies set radii to 0 and \
+             move precision and recall either way; without copies: recall 0.200 (0.990 with them)"
+        );
+    }
+
+    #[test] // by hand: 3 of 4 pairs longer, one equal
+    fn the_length_auc_counts_pairs() {
+        let lengths = Sides { reference: &[1, 3][..], model: &[3, 4][..] };
+        assert_eq!(length_auc(lengths), Some(3.5 / 4.0));
+        assert_eq!(length_auc(Sides { reference: &[][..], model: &[1][..] }), None);
+        assert!(length_mismatch(lengths).unwrap().message.contains("AUC 0.875"));
+    }
+
+    #[test]
+    fn a_frontier_is_saturated_at_either_end() {
+        assert!(
+            saturated_frontier(0.0041, Some(0.96), 0.004).unwrap().message.contains("no overlap")
+        );
+        assert!(saturated_frontier(0.961, Some(0.966), 0.004).unwrap().message.contains("itself"));
+    }
+}

@@ -1,0 +1,210 @@
+//! A score for a terminal and for a spreadsheet.
+
+use std::fmt::Write as _;
+
+use crate::metric::{
+    record::{Estimate, Score},
+    score::catalog,
+};
+
+/// A score as a table: measures by family with interval, ceiling and p-value, then warnings, then
+/// the signature. `styled` puts family names in bold for a terminal.
+pub fn table(score: &Score, styled: bool) -> String {
+    let bold = |text: &str| {
+        if styled { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+    };
+    let name_width = score.metrics.keys().map(String::len).max().unwrap_or(0).max(9);
+    let mut out = sizes(score);
+    let header = format!(
+        "\n{:name_width$}  {:>9}  {:>19}  {:>9}  {:>7}\n",
+        "  measure",
+        "value",
+        "95 % interval",
+        "ceiling",
+        "p",
+        name_width = name_width + 2
+    );
+    out.push_str(&header);
+    let mut family = None;
+    for (name, estimate) in &score.metrics {
+        let of = catalog::family(name);
+        if family != Some(of) {
+            let _ = writeln!(out, "{}", bold(of.name()));
+            family = Some(of);
+        }
+        let Estimate { value, low, high, ceiling, p_value } = estimate;
+        let interval = match (low, high) {
+            (Some(low), Some(high)) => format!("{} … {}", number(*low), number(*high)),
+            _ => String::new(),
+        };
+        let line = format!(
+            "  {name:name_width$}  {:>9}  {interval:>19}  {:>9}  {:>7}",
+            number(*value),
+            ceiling.map(number).unwrap_or_default(),
+            p_value.map(p).unwrap_or_default(),
+        );
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+    if !score.warnings.is_empty() {
+        let _ = writeln!(out, "{}", bold("warnings"));
+        for warning in &score.warnings {
+            let text = format!("{}: {}", warning.code, warning.message);
+            let _ = writeln!(out, "{}", wrapped(&text, 96));
+        }
+    }
+    let _ = write!(
+        out,
+        "\nceiling: what the reference scores against itself at these sizes. p: share of random \
+         exchanges of\nthe two labels that are at least as extreme.\n{}\n",
+        score.signature
+    );
+    out
+}
+
+/// A score as CSV: `metric,family,value,low,high,ceiling,p_value`, empty where there is none.
+pub fn csv(score: &Score) -> String {
+    let mut out = String::from("metric,family,value,low,high,ceiling,p_value\n");
+    let cell = |value: f64| if value.is_nan() { String::new() } else { value.to_string() };
+    let option = |value: Option<f64>| value.map(cell).unwrap_or_default();
+    for (name, estimate) in &score.metrics {
+        let Estimate { value, low, high, ceiling, p_value } = *estimate;
+        let cells = [Some(value), low, high, ceiling, p_value].map(option).join(",");
+        let _ = writeln!(out, "{name},{},{cells}", catalog::family(name).name());
+    }
+    out
+}
+
+fn sizes(score: &Score) -> String {
+    let side = |facts: &crate::metric::record::SetFacts| {
+        let repeated = facts.n - facts.unique.min(facts.n);
+        let distinct = match repeated {
+            0 => String::new(),
+            _ => format!(", {} distinct", facts.unique),
+        };
+        if facts.dim == 0 {
+            format!("{} rows{distinct}", facts.n)
+        } else {
+            format!("{} × {}{distinct}", facts.n, facts.dim)
+        }
+    };
+    let mut out = format!("reference {}; samples {}", side(&score.reference), side(&score.samples));
+    if let Some(pca) = &score.pca {
+        let share = 100.0 * pca.explained;
+        let _ = write!(out, "; {} components hold {share:.1} % of the variance", pca.components);
+    }
+    out.push('\n');
+    out
+}
+
+/// `text` in lines of at most `width` characters, the first indented by two, the others by four.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut out = String::from(" ");
+    let mut used = 1;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if used + 1 + length > width && used > 4 {
+            out.push_str("\n   ");
+            used = 3;
+        }
+        out.push(' ');
+        out.push_str(word);
+        used += 1 + length;
+    }
+    out
+}
+
+/// Four significant digits or four decimals, whichever is shorter; `–` where undefined.
+pub fn number(value: f64) -> String {
+    match value.abs() {
+        _ if value.is_nan() => "–".to_owned(),
+        f64::INFINITY => if value > 0.0 { "inf" } else { "-inf" }.to_owned(),
+        0.0 => "0".to_owned(),
+        size if !(1e-3..1e5).contains(&size) => format!("{value:.2e}"),
+        size if size < 10.0 => format!("{value:.4}"),
+        size if size < 1000.0 => format!("{value:.2}"),
+        _ => format!("{value:.0}"),
+    }
+}
+
+fn p(value: f64) -> String {
+    if value < 0.001 { "<0.001".to_owned() } else { format!("{value:.3}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::record::{Curves, PcaFacts, SCHEMA, SetFacts, Warning};
+
+    fn score() -> Score {
+        let full = Estimate {
+            value: 0.61234,
+            low: Some(0.59),
+            high: Some(0.63),
+            ceiling: Some(0.64),
+            p_value: Some(0.0005),
+        };
+        Score {
+            schema: SCHEMA.to_owned(),
+            signature: "llmpr:0.1.0|k:4".to_owned(),
+            reference: SetFacts { n: 10, dim: 3, unique: 10 },
+            samples: SetFacts { n: 10, dim: 3, unique: 7 },
+            pca: Some(PcaFacts { components: 2, explained: 0.9512 }),
+            metrics: [
+                ("precision".to_owned(), full),
+                ("kl".to_owned(), Estimate::bare(f64::INFINITY)),
+                ("chi2".to_owned(), Estimate::bare(f64::NAN)),
+            ]
+            .into_iter()
+            .collect(),
+            curves: Curves::default(),
+            warnings: vec![Warning { code: "duplicates".into(), message: "three rows".into() }],
+        }
+    }
+
+    #[test]
+    fn a_table_reads_from_sizes_to_signature() {
+        insta::assert_snapshot!(table(&score(), false), @r"
+        reference 10 × 3; samples 10 × 3, 7 distinct; 2 components hold 95.1 % of the variance
+
+          measure        value        95 % interval    ceiling        p
+        support
+          precision     0.6123      0.5900 … 0.6300     0.6400   <0.001
+        divergence
+          kl               inf
+          chi2               –
+        warnings
+          duplicates: three rows
+
+        ceiling: what the reference scores against itself at these sizes. p: share of random exchanges of
+        the two labels that are at least as extreme.
+        llmpr:0.1.0|k:4
+        ");
+    }
+
+    #[test]
+    fn a_spreadsheet_has_infinity_as_a_word_and_the_undefined_empty() {
+        insta::assert_snapshot!(csv(&score()), @r"
+        metric,family,value,low,high,ceiling,p_value
+        precision,support,0.61234,0.59,0.63,0.64,0.0005
+        kl,divergence,inf,,,,
+        chi2,divergence,,,,,
+        ");
+    }
+
+    #[test]
+    fn numbers_keep_four_figures() {
+        let cases = [
+            (0.0, "0"),
+            (0.12345, "0.1235"),
+            (12.345, "12.35"),
+            (1234.5, "1234"),
+            (1e-7, "1.00e-7"),
+            (f64::NAN, "–"),
+            (f64::NEG_INFINITY, "-inf"),
+            (-0.5, "-0.5000"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(number(value), text, "{value}");
+        }
+    }
+}
