@@ -8,7 +8,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{LmError, ModelConfig, Tokenizer, Weights, gguf::Gguf};
+use super::{LmError, ModelConfig, Tokenizer, Weights, gguf::Gguf, hub::Hub, source::ModelSource};
 
 /// A checkpoint that has been found and understood; no weight has been read yet.
 pub struct Checkpoint {
@@ -26,17 +26,38 @@ pub struct Checkpoint {
     hash: OnceLock<String>,
 }
 
-/// Opens a model by what a person calls it: a folder or a `.gguf` file.
+/// Opens a model by what a person calls it: a folder, a `.gguf` file, a hub id or a bundled name.
+///
+/// A hub model that the cache lacks is fetched, unless `HF_HUB_OFFLINE` is set.
 ///
 /// # Errors
 ///
-/// [`LmError`] naming the file and what is wrong with it.
+/// [`LmError`] naming the model or file and what is wrong with it; a server is not a checkpoint.
 pub fn open(model: &str) -> Result<Checkpoint, LmError> {
-    let path = Path::new(model);
-    match path.extension().is_some_and(|extension| extension == "gguf") {
-        true => Checkpoint::open_gguf(path),
-        false => Checkpoint::open_folder(path),
-    }
+    let path = match ModelSource::parse(model)? {
+        ModelSource::Folder(path) | ModelSource::Gguf(path) => path,
+        ModelSource::Hub(id) => {
+            let hub = Hub::from_env();
+            let fetch_by_hand = |e| match e {
+                LmError::Fetch { what, why } => LmError::Fetch {
+                    what,
+                    why: format!("{why}; later, or elsewhere: llmpr models pull {id}"),
+                },
+                other => other,
+            };
+            hub.resolve(&id, &mut |_, _, _| {}).map_err(fetch_by_hand)?
+        }
+        ModelSource::Server { .. } => {
+            let what = "a server gives texts only; this needs a checkpoint".into();
+            return Err(LmError::Model { model: model.into(), what });
+        }
+    };
+    let mut checkpoint = match path.extension().is_some_and(|extension| extension == "gguf") {
+        true => Checkpoint::open_gguf(&path)?,
+        false => Checkpoint::open_folder(&path)?,
+    };
+    checkpoint.source = model.into();
+    Ok(checkpoint)
 }
 
 impl Checkpoint {

@@ -12,6 +12,8 @@ pub mod gemm;
 pub mod generate;
 pub mod gguf;
 mod gpt2;
+mod http;
+pub mod hub;
 pub mod kv;
 mod linear;
 mod llama;
@@ -21,6 +23,7 @@ pub mod network;
 pub mod parts;
 pub mod random;
 pub mod simd;
+pub mod source;
 pub mod tokenizer;
 mod vector;
 pub mod weights;
@@ -59,6 +62,20 @@ pub enum LmError {
     /// A checkpoint without a tokenizer where texts are involved.
     #[error("`{path}` has no tokenizer ({what}), so it takes token ids only")]
     NoTokenizer { path: String, what: &'static str },
+    /// A model that cannot be found by what it was called.
+    #[error("model `{model}`: {what}")]
+    Model { model: String, what: String },
+    /// A hub model that is not in the cache while no connection may be opened.
+    #[error(
+        "`{id}`: `{file}` is not in the cache `{cache}`, and HF_HUB_OFFLINE is set; where there is a network, run: llmpr models pull {id}"
+    )]
+    NotCached { id: String, file: String, cache: String },
+    /// A download that failed.
+    #[error("cannot fetch `{what}`: {why}")]
+    Fetch { what: String, why: String },
+    /// A file that cannot be written.
+    #[error("cannot write `{path}`: {source}")]
+    Write { path: String, source: std::io::Error },
     /// A CUDA device that cannot be opened.
     #[error("cannot open CUDA device {index}: {source}")]
     Gpu { index: usize, source: candle_core::Error },
