@@ -11,3 +11,12 @@ mod read;
 mod clouds;
 #[path = "golden/histograms.rs"]
 mod histograms;
+
+#[path = "golden/classifiers.rs"]
+mod classifiers;
+
+#[path = "golden/choosing.rs"]
+mod choosing;
+
+#[path = "golden/text.rs"]
+mod text;

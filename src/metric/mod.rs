@@ -7,16 +7,24 @@ pub mod divergence;
 pub mod envelope;
 pub mod frontier;
 pub mod histogram;
+pub mod inception;
+pub mod likelihood;
 pub mod neighbors;
+pub mod ngram;
 pub mod nulls;
 mod pass;
 pub mod permutation;
 pub mod prdc;
+pub mod ratio;
 pub mod record;
+pub mod rejection;
+pub mod repetition;
 pub mod score;
+pub mod self_bleu;
 mod space;
 pub mod special;
 pub mod warnings;
+pub mod zipf;
 
 use crate::{
     matrix::Matrix,

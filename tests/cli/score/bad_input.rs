@@ -1,0 +1,182 @@
+//! What bad input gets: a sentence and exit code 1, or 2 where the command line is wrong.
+
+use std::{io::Write, path::Path};
+
+use super::{Ran, llmpr, number, score_json};
+
+/// Writes rows as a `.npy` of f32.
+fn write_rows(path: &Path, rows: usize, cols: usize, value: impl Fn(usize) -> f32) -> String {
+    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {cols}), }}");
+    let padding = 64 - (10 + header.len() + 1) % 64;
+    let header = format!("{header}{}\n", " ".repeat(padding));
+    let mut file = std::fs::File::create(path).unwrap();
+    file.write_all(b"\x93NUMPY\x01\x00").unwrap();
+    file.write_all(&(header.len() as u16).to_le_bytes()).unwrap();
+    file.write_all(header.as_bytes()).unwrap();
+    (0..rows * cols).for_each(|i| file.write_all(&value(i).to_le_bytes()).unwrap());
+    path.to_str().unwrap().to_owned()
+}
+
+/// Numbers without a pattern that balls could see.
+fn scattered(i: usize) -> f32 {
+    ((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f32 / (1u64 << 24) as f32
+}
+
+fn complaint(reference: &str, samples: &str, more: &[&str]) -> String {
+    let mut args = vec!["score", "--reference", reference, "--samples", samples];
+    args.extend(more);
+    let Ran { code, stdout, stderr } = llmpr(&args);
+    assert_eq!((code, stdout.as_str()), (1, ""), "{args:?}: {stderr}");
+    assert!(stderr.starts_with("llmpr: ") && stderr.trim_end().lines().count() == 1, "{stderr}");
+    stderr
+}
+
+fn assert_says(said: &str, words: &[&str]) {
+    for word in words {
+        assert!(said.contains(word), "`{word}` is missing in: {said}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let said = complaint("no.npy", "no.npy", &[]);
+    assert_says(&said, &["no.npy", "No such file or directory"]);
+    let said = complaint("no.jsonl", "no.jsonl", &[]);
+    assert_says(&said, &["no.jsonl", "No such file or directory"]);
+}
+
+#[test]
+fn features_that_cannot_be_compared_get_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let good = write_rows(&at("good.npy"), 30, 4, scattered);
+    let wide = write_rows(&at("wide.npy"), 30, 5, scattered);
+    let said = complaint(&good, &wide, &[]);
+    assert_says(&said, &["reference rows have 4 dimensions and model rows 5"]);
+
+    let nan = write_rows(&at("nan.npy"), 30, 4, |i| if i == 13 { f32::NAN } else { 0.5 });
+    assert_says(&complaint(&nan, &good, &[]), &["nan.npy", "row 3, column 1 holds NaN"]);
+
+    let empty = write_rows(&at("empty.npy"), 0, 4, scattered);
+    assert_says(&complaint(&good, &empty, &[]), &["empty.npy", "no rows"]);
+
+    let one = write_rows(&at("one.npy"), 1, 4, scattered);
+    assert_says(&complaint(&one, &good, &[]), &["k = 4 needs 1 ≤ k < n", "n = 1"]);
+
+    assert_says(&complaint(&good, &good, &["--k", "30"]), &["k = 30 needs 1 ≤ k < n"]);
+    assert_says(&complaint(&good, &good, &["--k", "0"]), &["k = 0 is outside"]);
+
+    std::fs::write(at("cut.npy"), b"\x93NUMPY\x01\x00v\x00{'descr'").unwrap();
+    assert_says(&complaint(at("cut.npy").to_str().unwrap(), &good, &[]), &["cut.npy"]);
+    assert_says(&complaint("-", "-", &[]), &["only one of --reference and --samples"]);
+}
+
+#[test]
+fn texts_that_cannot_be_read_are_named_with_their_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let good = write("good.jsonl", b"{\"text\": \"a\"}\n{\"text\": \"b\"}\n");
+    let bad = write("bad.jsonl", b"{\"text\": \"a\"}\n{\"text\": \n{\"text\": \"c\"}\n");
+    assert_says(&complaint(&bad, &good, &[]), &["bad.jsonl", "2"]);
+    let latin = write("latin.txt", b"caf\xe9\n");
+    assert_says(&complaint(&latin, &good, &[]), &["latin.txt", "UTF-8"]);
+    let empty = write("empty.jsonl", b"");
+    assert_says(&complaint(&empty, &good, &[]), &["empty.jsonl"]);
+    assert_says(&complaint(&good, &good, &[]), &["--embedder"]);
+    let features = write_rows(&folder.path().join("f.npy"), 9, 2, scattered);
+    assert_says(&complaint(&features, &good, &[]), &["both sides must be of one kind"]);
+}
+
+#[test]
+fn a_wrong_command_line_exits_with_two() {
+    for (args, word) in [
+        (&["--metrics", "mauve"][..], "there is no metric family `mauve`"),
+        (&["--pca", "1.5"], "a share in (0, 1)"),
+        (&["--clusters", "1"], "auto"),
+        (&["--format", "xml"], "table"),
+        (&["--k", "four"], "invalid digit"),
+    ] {
+        let mut all = vec!["score", "--reference", "a.npy", "--samples", "b.npy"];
+        all.extend(args);
+        let ran = llmpr(&all);
+        assert_eq!(ran.code, 2, "{args:?}: {}", ran.stderr);
+        assert_says(&ran.stderr, &[word]);
+    }
+}
+
+#[test]
+fn odd_clouds_get_numbers_or_null_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let cases = [
+        ("identical rows", write_rows(&at("same.npy"), 40, 3, |i| (i % 3) as f32)),
+        ("one column", write_rows(&at("line.npy"), 40, 1, scattered)),
+        ("zeros", write_rows(&at("zero.npy"), 40, 3, |_| 0.0)),
+        ("fewer rows than columns", write_rows(&at("flat.npy"), 12, 50, scattered)),
+    ];
+    let good = |cols| write_rows(&at("good.npy"), 40, cols, |i| scattered(i + 1000));
+    for (case, file) in &cases {
+        let cols = match *case {
+            "one column" => 1,
+            "fewer rows than columns" => 50,
+            _ => 3,
+        };
+        for normalize in ["l2", "none"] {
+            for pair in [[file, file], [file, &good(cols)], [&good(cols), file]] {
+                let score = score_json(&[
+                    "--reference",
+                    pair[0],
+                    "--samples",
+                    pair[1],
+                    "--normalize",
+                    normalize,
+                    "--resamples",
+                    "8",
+                    "--permutations",
+                    "19",
+                ]);
+                let undefined = score["metrics"]
+                    .as_object()
+                    .unwrap()
+                    .iter()
+                    .find(|(_, metric)| number(&metric["value"]).is_nan());
+                if let Some((name, _)) = undefined {
+                    let reasons = score["warnings"].to_string();
+                    assert!(
+                        reasons.contains(name.as_str()),
+                        "{case}: {name} lacks a reason: {reasons}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn histograms_over_different_bins_get_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, counts: &[i64]| {
+        let path = folder.path().join(name);
+        let header =
+            format!("{{'descr': '<i8', 'fortran_order': False, 'shape': ({},), }}\n", counts.len());
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((header.len() as u16).to_le_bytes());
+        bytes.extend(header.as_bytes());
+        counts.iter().for_each(|count| bytes.extend(count.to_le_bytes()));
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (two, three) = (write("two.npy", &[1, 2]), write("three.npy", &[1, 2, 3]));
+    let said = complaint(&two, &three, &[]);
+    assert_says(&said, &["2 bins", "3", "must count the same bins"]);
+    let nothing = write("nothing.npy", &[0, 0]);
+    assert_says(&complaint(&two, &nothing, &[]), &["counts nothing"]);
+    let negative = write("negative.npy", &[1, -2]);
+    assert_says(&complaint(&two, &negative, &[]), &["negative.npy", "-2"]);
+    let said = complaint(&two, &two, &["--metrics", "support"]);
+    assert_says(&said, &["histograms have the families frontier, curve and divergence"]);
+}
