@@ -37,7 +37,8 @@ pub struct Inception {
 ///
 /// # Arguments
 ///
-/// * `probabilities`: row-major, a row of `classes` per text, each summing to 1.
+/// * `probabilities`: row-major, a row of `classes` per text, each summing to 1 within
+///   10⁻³; what rounding left is divided out.
 /// * `splits`: equal consecutive parts scored apart; rows that do not fill the last are left out of the
 ///   parts. 1 scores all rows together; papers often take 10, which lowers the score.
 ///
@@ -66,14 +67,16 @@ pub fn inception_score(
     if classes == 0 || !values.is_multiple_of(classes) {
         return Err(InceptionError::Ragged { values, classes });
     }
-    let rows: Vec<&[f64]> = probabilities.chunks_exact(classes).collect();
-    for (row, shares) in rows.iter().enumerate() {
+    let n = values / classes;
+    let mut normalized = probabilities.to_vec();
+    for (row, shares) in normalized.chunks_exact_mut(classes).enumerate() {
         let sum: f64 = shares.iter().sum();
         if shares.iter().any(|p| *p < 0.0) || !((sum - 1.0).abs() <= 1e-3) {
             return Err(InceptionError::NoDistribution { row, sum });
         }
+        shares.iter_mut().for_each(|p| *p /= sum);
     }
-    let n = rows.len();
+    let rows: Vec<&[f64]> = normalized.chunks_exact(classes).collect();
     if splits == 0 || splits > n {
         return Err(InceptionError::Splits { n, splits });
     }
