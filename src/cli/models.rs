@@ -1,7 +1,8 @@
-//! `llmpr models`: check and time models.
+//! `llmpr models`: list, fetch, inspect, check and time models.
 
 mod bench;
 mod check;
+mod inspect;
 
 /// Arguments of `llmpr models`.
 #[derive(clap::Args)]
@@ -12,6 +13,12 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Command {
+    /// List the models at hand: bundled ones and those in the hub's cache
+    List(inspect::ListArgs),
+    /// Fetch models from the hub into its cache
+    Pull(inspect::PullArgs),
+    /// Say what a model is, without running it
+    Inspect(inspect::InspectArgs),
     /// Hold a model against reference values, or write its logits and hidden states
     Check(check::Args),
     /// Time prefill and decoding against what the machine could do
@@ -21,6 +28,9 @@ enum Command {
 /// Runs it.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     match &args.command {
+        Command::List(args) => inspect::list(args),
+        Command::Pull(args) => inspect::pull(args),
+        Command::Inspect(args) => inspect::inspect(args),
         Command::Check(args) => check::run(args),
         Command::Bench(args) => bench::run(args),
     }

@@ -7,8 +7,10 @@ use std::collections::HashMap;
 
 use super::{
     Lm, LmError, check,
-    device::{DeviceChoice, DtypeChoice},
+    device::{self, DeviceChoice, DtypeChoice},
+    encoder::{self, SentenceEncoder},
     kv::{Piece, Span, Want},
+    load,
     network::{Depth, Interrupt, Session},
 };
 use crate::{matrix::Matrix, signature::Signature};
@@ -46,18 +48,26 @@ impl std::fmt::Display for Pooling {
 
 /// A model that turns texts into vectors.
 pub struct Embedder {
-    lm: Lm,
+    network: Backend,
     pooling: Pooling,
     max_tokens: usize,
     interrupt: Interrupt,
 }
 
+/// What computes the vectors.
+enum Backend {
+    Decoder(Box<Lm>),
+    Sentence(Box<SentenceEncoder>),
+}
+
 impl Embedder {
     /// Opens a model by name; texts are cut after `max_tokens` tokens or at the model's context.
     ///
+    /// A sentence encoder pools as its own files say; `pooling` and `dtype` are for language models.
+    ///
     /// # Errors
     ///
-    /// Those of [`Lm::open`].
+    /// Those of [`Lm::open`] and [`SentenceEncoder::open`].
     pub fn open(
         model: &str,
         device: DeviceChoice,
@@ -65,13 +75,21 @@ impl Embedder {
         pooling: Pooling,
         max_tokens: usize,
     ) -> Result<Self, LmError> {
-        Ok(Self::new(Lm::open(model, device, dtype)?, pooling, max_tokens))
+        let path = load::locate(model)?;
+        if !encoder::is_encoder(&path) {
+            return Ok(Self::new(Lm::open(model, device, dtype)?, pooling, max_tokens));
+        }
+        let device = device::open(device)?;
+        let encoder = Box::new(SentenceEncoder::open(&path, model, &device, max_tokens)?);
+        let (max_tokens, interrupt) = (encoder.max_tokens(), Interrupt::default());
+        Ok(Self { network: Backend::Sentence(encoder), pooling, max_tokens, interrupt })
     }
 
     /// An embedder of a model that is loaded already.
     pub fn new(lm: Lm, pooling: Pooling, max_tokens: usize) -> Self {
         let max_tokens = max_tokens.clamp(1, lm.config().max_positions);
-        Self { lm, pooling, max_tokens, interrupt: Interrupt::default() }
+        let network = Backend::Decoder(Box::new(lm));
+        Self { network, pooling, max_tokens, interrupt: Interrupt::default() }
     }
 
     /// Ends [`embed`](Self::embed) soon after the interrupt is raised.
@@ -81,14 +99,17 @@ impl Embedder {
         self
     }
 
-    /// The model.
-    pub fn lm(&self) -> &Lm {
-        &self.lm
+    /// The language model, where it is one and not a sentence encoder.
+    pub fn lm(&self) -> Option<&Lm> {
+        if let Backend::Decoder(lm) = &self.network { Some(lm) } else { None }
     }
 
     /// Width of a vector.
     pub fn dim(&self) -> usize {
-        self.lm.config().hidden
+        match &self.network {
+            Backend::Decoder(lm) => lm.config().hidden,
+            Backend::Sentence(encoder) => encoder.dim(),
+        }
     }
 
     /// Tokens after which a text is cut.
@@ -98,8 +119,11 @@ impl Embedder {
 
     /// Adds what decides the vectors to a signature.
     pub fn sign(&self, signature: Signature) -> Signature {
-        let Self { lm, pooling, max_tokens, .. } = self;
-        signature.with("emb", lm.source()).with("pool", pooling).with("cut", max_tokens)
+        let (source, pooling) = match &self.network {
+            Backend::Decoder(lm) => (lm.source(), self.pooling.to_string()),
+            Backend::Sentence(encoder) => (encoder.source(), encoder.pooling()),
+        };
+        signature.with("emb", source).with("pool", pooling).with("cut", self.max_tokens)
     }
 
     /// SHA-256 of the model's files, pooling, cut and precision: what a cache of vectors is keyed by.
@@ -108,7 +132,11 @@ impl Embedder {
     ///
     /// Those of [`Checkpoint::hash`](super::Checkpoint::hash).
     pub fn hash(&self) -> Result<String, LmError> {
-        let Self { lm, pooling, max_tokens, .. } = self;
+        let Self { pooling, max_tokens, .. } = self;
+        let lm = match &self.network {
+            Backend::Decoder(lm) => lm,
+            Backend::Sentence(encoder) => return encoder.hash().map(str::to_owned),
+        };
         let tokenizer = lm.tokenizer().map_or("", |tokenizer| tokenizer.hash());
         let model = lm.checkpoint().hash()?;
         Ok(format!("{model}|{tokenizer}|{pooling}|{max_tokens}|{}", lm.precision()))
@@ -121,11 +149,15 @@ impl Embedder {
     /// [`LmError::NoTokenizer`], [`LmError::Tokenize`], and [`LmError::EmptyText`] for a text without
     /// tokens.
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, LmError> {
-        let tokenizer = self.lm.checkpoint().tokenizer()?;
+        let lm = match &self.network {
+            Backend::Decoder(lm) => lm,
+            Backend::Sentence(encoder) => return encoder.ids(text),
+        };
+        let tokenizer = lm.checkpoint().tokenizer()?;
         let mut ids = tokenizer.encode(text)?;
         if ids.is_empty() {
             // The one token that stands for the beginning or end of every text.
-            let config = self.lm.config();
+            let config = lm.config();
             let stand_in = config.bos.or(config.eos.first().copied());
             ids.extend(stand_in);
         }
@@ -158,7 +190,13 @@ impl Embedder {
         texts: &[Vec<u32>],
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Matrix, LmError> {
-        let config = self.lm.config();
+        let lm = match &self.network {
+            Backend::Decoder(lm) => lm,
+            Backend::Sentence(encoder) => {
+                return encoder.embed_ids(texts, &self.interrupt, progress);
+            }
+        };
+        let config = lm.config();
         let mut row_of = HashMap::new();
         let mut distinct: Vec<&[u32]> = Vec::new();
         let mut rows = Vec::with_capacity(texts.len());
@@ -174,7 +212,7 @@ impl Embedder {
         let all = distinct.iter().map(|ids| ids.len()).sum();
         let mut done = 0;
         let mut vectors = Matrix::zeros(distinct.len(), config.hidden);
-        let mut session = Session::single_pass(self.lm.network());
+        let mut session = Session::single_pass(lm.network());
         session.interrupt = self.interrupt.clone();
         let mut rest = order.as_slice();
         while !rest.is_empty() {
@@ -186,7 +224,7 @@ impl Embedder {
             let count = count.count().max(1);
             let (batch, later) = rest.split_at(count);
             rest = later;
-            self.pass(&mut session, &distinct, batch, &mut vectors)?;
+            self.pass(lm, &mut session, &distinct, batch, &mut vectors)?;
             done += batch.iter().map(|&i| distinct[i].len()).sum::<usize>();
             progress(done, all);
         }
@@ -195,6 +233,7 @@ impl Embedder {
 
     fn pass(
         &self,
+        lm: &Lm,
         session: &mut Session,
         texts: &[&[u32]],
         batch: &[usize],
@@ -208,7 +247,7 @@ impl Embedder {
         let span =
             |(&i, own): (&usize, &Piece)| Span { tokens: texts[i], prefix: &[], own: *own, want };
         let spans: Vec<_> = batch.iter().zip(&own).map(span).collect();
-        let states = self.lm.network().forward(session, &spans, Depth::Full)?;
+        let states = lm.network().forward(session, &spans, Depth::Full)?;
         own.iter().for_each(|piece| session.kv.release(piece.id));
         if let Some(layer) = states.faults.iter().flatten().next() {
             return Err(LmError::NotFinite { layer: *layer });

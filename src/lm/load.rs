@@ -26,32 +26,40 @@ pub struct Checkpoint {
     hash: OnceLock<String>,
 }
 
-/// Opens a model by what a person calls it: a folder, a `.gguf` file, a hub id or a bundled name.
+/// The folder or GGUF file of a model by what a person calls it: a path, a hub id or a bundled name.
 ///
 /// A hub model that the cache lacks is fetched, unless `HF_HUB_OFFLINE` is set.
 ///
 /// # Errors
 ///
-/// [`LmError`] naming the model or file and what is wrong with it; a server is not a checkpoint.
-pub fn open(model: &str) -> Result<Checkpoint, LmError> {
-    let path = match ModelSource::parse(model)? {
-        ModelSource::Folder(path) | ModelSource::Gguf(path) => path,
+/// [`LmError`] naming the model and what is wrong with it; a server has no files.
+pub fn locate(model: &str) -> Result<PathBuf, LmError> {
+    match ModelSource::parse(model)? {
+        ModelSource::Folder(path) | ModelSource::Gguf(path) => Ok(path),
         ModelSource::Hub(id) => {
-            let hub = Hub::from_env();
-            let fetch_by_hand = |e| match e {
-                LmError::Fetch { what, why } => LmError::Fetch {
-                    what,
-                    why: format!("{why}; later, or elsewhere: llmpr models pull {id}"),
-                },
+            let by_hand = |e| match e {
+                LmError::Fetch { what, why } => {
+                    let why = format!("{why}; later, or elsewhere: llmpr models pull {id}");
+                    LmError::Fetch { what, why }
+                }
                 other => other,
             };
-            hub.resolve(&id, &mut |_, _, _| {}).map_err(fetch_by_hand)?
+            Hub::from_env().resolve(&id, &mut |_, _, _| {}).map_err(by_hand)
         }
         ModelSource::Server { .. } => {
             let what = "a server gives texts only; this needs a checkpoint".into();
-            return Err(LmError::Model { model: model.into(), what });
+            Err(LmError::Model { model: model.into(), what })
         }
-    };
+    }
+}
+
+/// Opens the language model that [`locate`] finds.
+///
+/// # Errors
+///
+/// [`LmError`] naming the model or file and what is wrong with it.
+pub fn open(model: &str) -> Result<Checkpoint, LmError> {
+    let path = locate(model)?;
     let mut checkpoint = match path.extension().is_some_and(|extension| extension == "gguf") {
         true => Checkpoint::open_gguf(&path)?,
         false => Checkpoint::open_folder(&path)?,
@@ -144,7 +152,7 @@ impl Checkpoint {
 }
 
 /// SHA-256 over files: each one's length, then its bytes.
-fn sha256(files: &[PathBuf]) -> Result<String, LmError> {
+pub(super) fn sha256(files: &[PathBuf]) -> Result<String, LmError> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     for path in files {

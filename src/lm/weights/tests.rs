@@ -1,15 +1,6 @@
 use super::*;
 use crate::lm::{Arch, Checkpoint, ModelConfig};
-
-/// A folder of the shared golden models, if the shared data are there.
-pub fn shared(path: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(path);
-    if !path.exists() {
-        eprintln!("skipped: {} is absent", path.display());
-        return None;
-    }
-    Some(path)
-}
+pub use crate::shared_data::shared;
 
 /// Every tensor that a configuration calls for, with its shape.
 pub fn wanted(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {

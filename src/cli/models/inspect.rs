@@ -1,0 +1,148 @@
+//! `llmpr models list`, `inspect` and `pull`.
+
+use std::io::{IsTerminal, Write};
+
+use anyhow::bail;
+
+use crate::lm::{
+    hub::{Hub, HubId},
+    inspect::{self, Facts},
+};
+
+/// Arguments of `llmpr models list`.
+#[derive(clap::Args)]
+pub struct ListArgs {
+    /// Print one JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the models at hand.
+pub fn list(args: &ListArgs) -> anyhow::Result<()> {
+    let hub = Hub::from_env();
+    let models = inspect::at_hand(&hub);
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&models)?);
+        return Ok(());
+    }
+    let width = models.iter().map(|m| m.model.chars().count()).max().unwrap_or_default();
+    for model in &models {
+        println!("{:width$}  {:7}  {}", model.model, model.from, model.path);
+    }
+    if models.is_empty() {
+        eprintln!(
+            "no bundled models, and none in `{}`; fetch one with llmpr models pull org/name",
+            hub.cache.display()
+        );
+    }
+    Ok(())
+}
+
+/// Arguments of `llmpr models inspect`.
+#[derive(clap::Args)]
+pub struct InspectArgs {
+    /// Folder, .gguf file, hub id or bundled name
+    model: String,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Also SHA-256 over the configuration and every byte of the weights
+    #[arg(long)]
+    hash: bool,
+}
+
+/// Prints what a model is.
+pub fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
+    let facts = inspect::inspect(&args.model, args.hash)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&facts)?);
+        return Ok(());
+    }
+    for (name, value) in rows(&facts) {
+        println!("{name:13} {value}");
+    }
+    Ok(())
+}
+
+fn rows(facts: &Facts) -> Vec<(&'static str, String)> {
+    let (heads, kv_heads, head_dim) = facts.heads;
+    let million = facts.parameters as f64 / 1e6;
+    let mut rows = vec![
+        ("model", facts.model.clone()),
+        ("path", facts.path.clone()),
+        ("architecture", facts.architecture.clone()),
+        ("parameters", format!("{} ({million:.1} M), mostly {}", facts.parameters, facts.dtype)),
+        ("size", size(facts.bytes)),
+        ("layers", format!("{} × {} wide, MLP {}", facts.layers, facts.hidden, facts.intermediate)),
+        ("heads", format!("{heads} of {head_dim}, {kv_heads} for keys and values")),
+        ("vocabulary", format!("{}{}", facts.vocab, if facts.tied { ", tied" } else { "" })),
+        ("context", format!("{} tokens, {} positions", facts.context, facts.positions)),
+        ("cache", format!("{} a token in f32", size(facts.cache_bytes_per_token as u64))),
+    ];
+    if let Some((width, layers)) = facts.sliding {
+        rows.push(("window", format!("{width} tokens in {layers} layers")));
+    }
+    let none = || "none".to_owned();
+    rows.push(("begin", facts.bos.clone().unwrap_or_else(none)));
+    rows.push(("end", if facts.eos.is_empty() { none() } else { facts.eos.join(", ") }));
+    rows.push(("tokenizer", facts.tokenizer.map_or_else(none, |n| format!("{n} tokens"))));
+    rows.push((
+        "chat",
+        if facts.chat_template { "template in the checkpoint".to_owned() } else { none() },
+    ));
+    rows.extend(facts.sha256.clone().map(|hash| ("sha256", hash)));
+    rows
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.2} GB", bytes as f64 / 1e9),
+    }
+}
+
+/// Arguments of `llmpr models pull`.
+#[derive(clap::Args)]
+pub struct PullArgs {
+    /// Hub ids: org/name[@revision][/file.gguf]
+    #[arg(required = true)]
+    models: Vec<String>,
+}
+
+/// Fetches models into the hub's cache and prints where they lie.
+pub fn pull(args: &PullArgs) -> anyhow::Result<()> {
+    let hub = Hub::from_env();
+    for model in &args.models {
+        let Some(id) = HubId::parse(model) else {
+            bail!("`{model}` is no hub id; write org/name[@revision][/file.gguf]");
+        };
+        let terminal = std::io::stderr().is_terminal();
+        let mut last = (String::new(), 0);
+        let path = hub.pull(&id, &mut |name, have, all| {
+            // A line a file, and on a terminal a figure that moves by megabytes.
+            let step = (name.to_owned(), if terminal { have >> 22 } else { 0 });
+            if last != step || (terminal && Some(have) == all) {
+                let all = all.map_or_else(String::new, |all| format!(" of {}", size(all)));
+                let now = if terminal {
+                    format!("\r{name}: {}{all}   ", size(have))
+                } else {
+                    format!("{name}{all}\n")
+                };
+                if terminal && !last.0.is_empty() && last.0 != name {
+                    eprintln!();
+                }
+                eprint!("{now}");
+                let _ = std::io::stderr().flush();
+                last = step;
+            }
+        })?;
+        if terminal && !last.0.is_empty() {
+            eprintln!();
+        }
+        let path = id.file.as_ref().map_or(path.clone(), |file| path.join(file));
+        println!("{}", path.display());
+    }
+    Ok(())
+}

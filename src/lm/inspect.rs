@@ -1,0 +1,139 @@
+//! What there is to say about a model without running it.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{
+    Checkpoint, LmError,
+    config::RopeScaling,
+    hub::{Hub, HubId},
+    load, source,
+};
+
+/// A model's facts, as `llmpr models inspect` prints them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Facts {
+    /// What it was called.
+    pub model: String,
+    /// The folder or file it was found in.
+    pub path: String,
+    /// `llama`, `gpt2`, …
+    pub architecture: String,
+    /// Number of stored parameters.
+    pub parameters: usize,
+    /// The type that holds most of them.
+    pub dtype: String,
+    /// Bytes of the files that hold the weights.
+    pub bytes: u64,
+    /// Blocks.
+    pub layers: usize,
+    /// Width.
+    pub hidden: usize,
+    /// Query heads, key heads, and the width of one.
+    pub heads: (usize, usize, usize),
+    /// Width inside the MLP.
+    pub intermediate: usize,
+    /// Tokens of the vocabulary.
+    pub vocab: usize,
+    /// Longest sequence in tokens.
+    pub context: usize,
+    /// Rotary positions in words, or `learned`.
+    pub positions: String,
+    /// Width of the sliding window and number of layers that have one.
+    pub sliding: Option<(usize, usize)>,
+    /// Whether the output projection is the embedding.
+    pub tied: bool,
+    /// Begin-of-text token: id and text.
+    pub bos: Option<String>,
+    /// Tokens that end a text: ids and texts.
+    pub eos: Vec<String>,
+    /// Whether there is a tokenizer, and with how many tokens.
+    pub tokenizer: Option<usize>,
+    /// Whether there is a chat template.
+    pub chat_template: bool,
+    /// Bytes of keys and values that one token takes in f32.
+    pub cache_bytes_per_token: usize,
+    /// SHA-256 over configuration and weights, where it was asked for.
+    pub sha256: Option<String>,
+}
+
+/// Opens a model and collects its facts; `hash` reads every byte of it.
+///
+/// # Errors
+///
+/// Those of [`load::open`].
+pub fn inspect(model: &str, hash: bool) -> Result<Facts, LmError> {
+    let checkpoint = load::open(model)?;
+    let Checkpoint { config, weights, tokenizer, .. } = &checkpoint;
+    let spelled = |id: &u32| {
+        let text = tokenizer.as_ref().and_then(|tokenizer| tokenizer.token(*id));
+        text.map_or_else(|| id.to_string(), |text| format!("{id} {text}"))
+    };
+    let positions = config.rope.as_ref().map_or_else(
+        || "learned".to_owned(),
+        |rope| {
+            let scaling = match &rope.scaling {
+                RopeScaling::None => String::new(),
+                RopeScaling::Linear { factor } => format!(", linear by {factor}"),
+                RopeScaling::Llama3 { factor, .. } => format!(", llama3 by {factor}"),
+                RopeScaling::Factors(_) => ", factors of the file".to_owned(),
+            };
+            format!("rotary, theta {}{scaling}", rope.theta)
+        },
+    );
+    let sliding = config.windows.iter().flatten().next();
+    let sliding = sliding.map(|width| (*width, config.windows.iter().flatten().count()));
+    let size = |path: &std::path::PathBuf| path.metadata().map_or(0, |metadata| metadata.len());
+    Ok(Facts {
+        model: model.into(),
+        path: weights.origin().into(),
+        architecture: config.model_type.clone(),
+        parameters: weights.parameters(),
+        dtype: checkpoint.dtype.clone(),
+        bytes: weights.files().iter().map(size).sum(),
+        layers: config.layers,
+        hidden: config.hidden,
+        heads: (config.heads, config.kv_heads, config.head_dim),
+        intermediate: config.intermediate,
+        vocab: config.vocab,
+        context: config.max_positions,
+        positions,
+        sliding,
+        tied: config.tied,
+        bos: config.bos.as_ref().map(spelled),
+        eos: config.eos.iter().map(spelled).collect(),
+        tokenizer: tokenizer.as_ref().map(super::Tokenizer::vocab_size),
+        chat_template: tokenizer
+            .as_ref()
+            .is_some_and(|tokenizer| tokenizer.chat_template.is_some()),
+        cache_bytes_per_token: 8 * config.layers * config.kv_heads * config.head_dim,
+        sha256: hash.then(|| checkpoint.hash().map(str::to_owned)).transpose()?,
+    })
+}
+
+/// A model that is at hand without a download.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AtHand {
+    /// What to write for MODEL.
+    pub model: String,
+    /// `bundled` or `cached`.
+    pub from: &'static str,
+    /// Where it lies.
+    pub path: String,
+}
+
+/// Bundled models, then those of the hub's cache whose files are complete, each in alphabetical order.
+pub fn at_hand(hub: &Hub) -> Vec<AtHand> {
+    let shown = |path: &Path| path.display().to_string();
+    let bundled = source::bundled_names().into_iter().filter_map(|model| {
+        let path = shown(&source::bundled(&model)?);
+        Some(AtHand { model, from: "bundled", path })
+    });
+    let offline = Hub { offline: true, ..hub.clone() };
+    let cached = hub.list().into_iter().filter_map(|model| {
+        let path = shown(&offline.resolve(&HubId::parse(&model)?, &mut |_, _, _| {}).ok()?);
+        Some(AtHand { model, from: "cached", path })
+    });
+    bundled.chain(cached).collect()
+}
