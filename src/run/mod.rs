@@ -14,3 +14,4 @@ pub mod sampling;
 pub mod settings;
 pub mod signals;
 pub mod store;
+pub mod truth;

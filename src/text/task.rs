@@ -10,7 +10,11 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use super::{Text, prompt::fill};
+use super::{
+    Text,
+    grammar::{Grammar, GrammarError},
+    prompt::fill,
+};
 use file::File;
 
 /// Why a task is refused.
@@ -32,7 +36,8 @@ pub enum TaskError {
 }
 
 /// Every bundled task: name and file.
-const BUNDLED: [(&str, &str); 5] = [
+const BUNDLED: [(&str, &str); 6] = [
+    ("synthetic-bio", include_str!("../../prompts/synthetic-bio.toml")),
     ("wikipedia-bio", include_str!("../../prompts/wikipedia-bio.toml")),
     ("webtext", include_str!("../../prompts/webtext.toml")),
     ("creative", include_str!("../../prompts/creative.toml")),
@@ -77,6 +82,9 @@ pub struct Task {
     pub chat: Chat,
     /// How a reference text is written before it is compared; default `{text}`.
     pub reference: String,
+    /// The grammar whose texts these are, as [`Grammar::named`] understands it: reference and shots are
+    /// drawn from it where no file is given, and precision and recall are known exactly.
+    pub grammar: Option<String>,
     /// Where a completion is parted into `{title}` and `{text}`, to be written as references are.
     pub title_end: Option<String>,
     /// What of a completion is scored where it is not parted; default `{completion}`.
@@ -149,6 +157,7 @@ impl Task {
         })?;
         file.check().map_err(|(span, what)| invalid(Some(span), what))?;
         let own = |template: Spanned<String>| template.into_inner();
+        let grammar = file.grammar.map(|name| beside(path, name.get_ref()));
         let hash = Sha256::digest(source.as_bytes());
         Ok(Self {
             name: file.name,
@@ -169,11 +178,21 @@ impl Task {
                 start: file.chat.start.map(own),
             },
             reference: file.reference.map_or_else(|| "{text}".to_owned(), own),
+            grammar,
             title_end: file.title_end.map(own),
             scored: file.scored.map_or_else(|| "{completion}".to_owned(), own),
             truncate: file.truncate.map(Spanned::into_inner),
             max_new_tokens: file.max_new_tokens.map_or(256, Spanned::into_inner),
         })
+    }
+
+    /// The task's grammar, where it has one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Grammar::named`].
+    pub fn grammar(&self) -> Result<Option<Grammar>, GrammarError> {
+        self.grammar.as_deref().map(Grammar::named).transpose()
     }
 
     /// Whether each prompt opens with words of a text, so that texts to take them from are needed.
@@ -213,6 +232,15 @@ impl Task {
             Some(Truncate::Chars(limit)) => text.chars().take(limit).collect(),
             Some(Truncate::Tokens(_)) | None => text.to_owned(),
         }
+    }
+}
+
+/// A file named in a task file is looked for beside it.
+fn beside(task: &str, name: &str) -> String {
+    let (file, _) = name.split_once('?').unwrap_or((name, ""));
+    match std::path::Path::new(task).parent() {
+        Some(folder) if file.ends_with(".grammar") => folder.join(name).display().to_string(),
+        _ => name.to_owned(),
     }
 }
 

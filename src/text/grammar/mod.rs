@@ -11,6 +11,7 @@ mod expand;
 mod modes;
 mod read;
 mod recognize;
+mod reference;
 
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,9 @@ pub enum GrammarError {
     /// A pattern of modes that fits none.
     #[error("`{pattern}` fits no mode; write table=row[,table=row] with {allowed}")]
     NoSuchMode { pattern: String, allowed: String },
+    /// An option behind a grammar's name that is none.
+    #[error("`{option}` changes no grammar; write drop=PATTERN or double=PATTERN")]
+    Option { option: String },
     /// A variant that leaves nothing.
     #[error("every mode is dropped, so that no text is left")]
     Empty,

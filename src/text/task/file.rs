@@ -26,6 +26,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) chat: ChatFile,
     pub(super) reference: Option<Spanned<String>>,
+    pub(super) grammar: Option<Spanned<String>>,
     pub(super) title_end: Option<Spanned<String>>,
     pub(super) scored: Option<Spanned<String>>,
     pub(super) truncate: Option<Spanned<Truncate>>,

@@ -1,0 +1,201 @@
+//! What is exactly true of completions of a task whose distribution is a grammar.
+
+use indexmap::IndexMap;
+
+use crate::{
+    metric::{
+        calibrate::{Subsample, interval, subsample},
+        curve::pr_curve,
+        record::Estimate,
+    },
+    rng,
+    sides::Sides,
+    text::grammar::Grammar,
+};
+
+/// Half-samples behind an interval.
+const RESAMPLES: usize = 100;
+/// Slopes at which the exact curve is kept, as those of the estimated one.
+pub const LAMBDAS: [f64; 7] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
+
+/// What a grammar says of a set of texts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdicts {
+    /// The mode of each text; `None` for one that the grammar rejects.
+    pub modes: Vec<Option<usize>>,
+    /// Exact probabilities of the modes.
+    pub shares: Vec<f64>,
+}
+
+impl Verdicts {
+    /// Parses every text. A mode that the grammar's variant drops counts as outside of the language.
+    pub fn new<S: AsRef<str>>(grammar: &Grammar, texts: &[S]) -> Self {
+        let verdict = |text: &S| {
+            let parse = grammar.parse(text.as_ref().trim()).ok()?;
+            (parse.probability > 0.0).then(|| parse.mode())
+        };
+        let shares = grammar.modes().iter().map(|mode| mode.probability).collect();
+        Self { modes: texts.iter().map(verdict).collect(), shares }
+    }
+
+    /// The measures of [`truth`] over `rows`.
+    fn measure(&self, rows: &[usize]) -> IndexMap<String, f64> {
+        let mut counts = vec![0usize; self.shares.len()];
+        for mode in rows.iter().filter_map(|&row| self.modes[row]) {
+            counts[mode] += 1;
+        }
+        let n = rows.len() as f64;
+        let q: Vec<f64> = counts.iter().map(|&count| count as f64 / n).collect();
+        let accepted: usize = counts.iter().sum();
+        let reached = counts.iter().zip(&self.shares).filter(|(count, _)| **count > 0);
+        let mut measures = IndexMap::new();
+        measures.insert("precision".to_owned(), accepted as f64 / n);
+        measures.insert("recall".to_owned(), reached.clone().map(|(_, p)| p).sum());
+        measures.insert("modes".to_owned(), reached.count() as f64);
+        let shares = Sides { reference: &self.shares[..], model: &q[..] };
+        let points = pr_curve(shares, &LAMBDAS);
+        for point in &points {
+            measures.insert(format!("alpha@{}", point.lambda), point.alpha);
+        }
+        for point in &points {
+            measures.insert(format!("beta@{}", point.lambda), point.beta);
+        }
+        measures
+    }
+}
+
+/// Exact precision and recall of texts under a grammar; higher is better.
+///
+/// With `p_i` the exact probability of mode `i` and `q_i` the share of texts in it:
+///
+/// ```text
+/// precision = share of texts that the grammar accepts      recall = Σ p_i over the modes reached
+/// alpha@λ   = Σ min(λ p_i, q_i)                            beta@λ = alpha@λ / λ
+/// modes     = number of modes reached
+/// ```
+///
+/// Precision has Wilson's binomial interval, the others delete-half ones from `seed`. The ceiling of
+/// recall, modes, alpha and beta is what as many texts of the grammar itself reach on average:
+/// `Σ p_i (1 − (1 − p_i)^n)` for recall; for alpha and beta the mean over draws.
+///
+/// Empty for no texts. Cost: a parse a text and `O(n)` for each half-sample.
+pub fn truth<S: AsRef<str>>(
+    grammar: &Grammar,
+    texts: &[S],
+    seed: u64,
+) -> IndexMap<String, Estimate> {
+    let verdicts = Verdicts::new(grammar, texts);
+    let n = texts.len();
+    let all: Vec<usize> = (0..n).collect();
+    if n == 0 {
+        return IndexMap::new();
+    }
+    let mut rng = rng::named(seed, "truth halves");
+    let half = Subsample::half(n);
+    let halves: Vec<IndexMap<String, f64>> = match n {
+        1 => Vec::new(),
+        _ => (0..RESAMPLES).map(|_| verdicts.measure(&subsample(&mut rng, half, &[]))).collect(),
+    };
+    let ceilings = ceilings(&verdicts.shares, n, seed);
+    let estimate = |(name, value): (String, f64)| {
+        let values: Vec<f64> = halves.iter().filter_map(|half| half.get(&name).copied()).collect();
+        let range = if name == "modes" { (0.0, verdicts.shares.len() as f64) } else { (0.0, 1.0) };
+        let around = match name.as_str() {
+            "precision" => Some(wilson(value, n)),
+            _ => interval(value, &values, half.variance_factor(), 0.0, range)
+                .map(|interval| (interval.low, interval.high)),
+        };
+        let ceiling = ceilings.get(&name).copied();
+        let (low, high) = (around.map(|a| a.0), around.map(|a| a.1));
+        (name, Estimate { low, high, ceiling, ..Estimate::bare(value) })
+    };
+    verdicts.measure(&all).into_iter().map(estimate).collect()
+}
+
+/// Wilson's 95 % interval of a share of `n`.
+fn wilson(share: f64, n: usize) -> (f64, f64) {
+    let (z, n) = (1.959_963_985_f64, n as f64);
+    let scale = (1.0 + z * z / n).recip();
+    let center = (share + z * z / (2.0 * n)) * scale;
+    let reach = z * scale * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
+    ((center - reach).max(0.0).min(share), (center + reach).min(1.0).max(share))
+}
+
+/// What `n` texts of the grammar itself score on average.
+fn ceilings(shares: &[f64], n: usize, seed: u64) -> IndexMap<String, f64> {
+    const DRAWS: usize = 50;
+    let mut rng = rng::named(seed, "truth ceilings");
+    let mut ends = Vec::with_capacity(shares.len());
+    let mut sum = 0.0;
+    for share in shares {
+        sum += share;
+        ends.push(sum);
+    }
+    let mut sums: IndexMap<String, f64> = IndexMap::new();
+    for _ in 0..DRAWS {
+        let draw = |_| {
+            let u = rng::next_unit(&mut rng);
+            Some(ends.partition_point(|&end| end <= u).min(shares.len() - 1))
+        };
+        let verdicts = Verdicts { modes: (0..n).map(draw).collect(), shares: shares.to_vec() };
+        for (name, value) in verdicts.measure(&(0..n).collect::<Vec<_>>()) {
+            *sums.entry(name).or_default() += value / DRAWS as f64;
+        }
+    }
+    let missed = |p: f64| (1.0 - p).powf(n as f64);
+    sums.insert("recall".to_owned(), shares.iter().map(|&p| p * (1.0 - missed(p))).sum());
+    sums.insert("modes".to_owned(), shares.iter().map(|&p| 1.0 - missed(p)).sum());
+    sums.insert("precision".to_owned(), 1.0);
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grammar() -> Grammar {
+        let source = "start s\nmodes t\ntable t\n    3 * a\n    1 * b\nrule s\n    {t}\n";
+        Grammar::parse_source(source, "t.grammar").unwrap()
+    }
+
+    #[test] // closed form
+    fn precision_is_what_is_accepted_and_recall_the_mass_of_modes_reached() {
+        let found = truth(&grammar(), &["a", "a ", "c", "a"], 0);
+        let value = |name: &str| found[name].value;
+        assert_eq!((value("precision"), value("recall"), value("modes")), (0.75, 0.75, 1.0));
+        // λ = 1: min(¾, ¾); λ = ½: min(⅜, ¾); β = α/λ
+        assert_eq!((value("alpha@1"), value("alpha@0.5"), value("beta@0.5")), (0.75, 0.375, 0.75));
+        let precision = &found["precision"];
+        assert!(precision.low.unwrap() < 0.31 && precision.high.unwrap() > 0.95, "{precision:?}");
+        // Four draws miss `a` with probability 1/256 and `b` with 81/256.
+        let ceiling = 0.75 * (1.0 - 1.0 / 256.0) + 0.25 * (1.0 - 81.0 / 256.0);
+        assert!((found["recall"].ceiling.unwrap() - ceiling).abs() < 1e-12);
+    }
+
+    #[test]
+    fn texts_of_the_grammar_itself_are_at_the_ceiling() {
+        let grammar = Grammar::synthetic_bio();
+        let found = truth(grammar, &grammar.texts(1, "test", 400).unwrap(), 0);
+        assert_eq!(found["precision"].value, 1.0);
+        for (name, estimate) in &found {
+            let (low, high) = (estimate.low.unwrap(), estimate.high.unwrap());
+            let (ceiling, room) = (estimate.ceiling.unwrap(), 0.02 * estimate.value.max(0.05));
+            assert!((low - room..=high + room).contains(&ceiling), "{name}: {estimate:?}");
+        }
+    }
+
+    #[test]
+    fn a_dropped_mode_is_outside_and_no_texts_have_no_truth() {
+        let without = Grammar::synthetic_bio();
+        let dropped = without
+            .variant(crate::text::grammar::Variant {
+                drop: vec!["country=Ireland".to_owned()],
+                double: Vec::new(),
+            })
+            .unwrap();
+        let found = truth(&dropped, &without.texts(1, "test", 1000).unwrap(), 0);
+        let precision = found["precision"].value;
+        assert!((precision - 0.6).abs() < 0.06, "{precision}"); // 1000 draws at 0.6: 0.015
+        assert!(truth::<&str>(without, &[], 0).is_empty());
+    }
+}
