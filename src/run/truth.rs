@@ -193,9 +193,9 @@ mod tests {
                 double: Vec::new(),
             })
             .unwrap();
-        let found = truth(&dropped, &without.texts(1, "test", 1000).unwrap(), 0);
+        let found = truth(&dropped, &without.texts(1, "test", 300).unwrap(), 0);
         let precision = found["precision"].value;
-        assert!((precision - 0.6).abs() < 0.06, "{precision}"); // 1000 draws at 0.6: 0.015
+        assert!((precision - 0.6).abs() < 0.12, "{precision}"); // 300 draws at 0.6 deviate by 0.028
         assert!(truth::<&str>(without, &[], 0).is_empty());
     }
 }

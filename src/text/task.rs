@@ -37,12 +37,12 @@ pub enum TaskError {
 
 /// Every bundled task: name and file.
 const BUNDLED: [(&str, &str); 6] = [
-    ("synthetic-bio", include_str!("../../prompts/synthetic-bio.toml")),
     ("wikipedia-bio", include_str!("../../prompts/wikipedia-bio.toml")),
     ("webtext", include_str!("../../prompts/webtext.toml")),
     ("creative", include_str!("../../prompts/creative.toml")),
     ("news", include_str!("../../prompts/news.toml")),
     ("tinystories", include_str!("../../prompts/tinystories.toml")),
+    ("synthetic-bio", include_str!("../../prompts/synthetic-bio.toml")),
 ];
 
 /// The names of the bundled tasks.
