@@ -9,6 +9,8 @@ mod read;
 
 #[path = "golden/clouds.rs"]
 mod clouds;
+#[path = "golden/families.rs"]
+mod families;
 #[path = "golden/histograms.rs"]
 mod histograms;
 

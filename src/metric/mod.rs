@@ -1,28 +1,43 @@
 //! Measures: pure functions over two clouds of rows, over histograms, or over token ids.
 
+pub mod alpha;
+pub mod authenticity;
 pub mod calibrate;
+pub mod clipped;
+pub mod cover;
 pub mod curve;
 pub mod distinct;
 pub mod divergence;
 pub mod envelope;
+pub mod frechet;
 pub mod frontier;
 pub mod histogram;
 pub mod inception;
+pub mod kernel;
+pub mod kmeans;
 pub mod likelihood;
+mod moments;
 pub mod neighbors;
 pub mod ngram;
 pub mod nulls;
 mod pass;
 pub mod permutation;
 pub mod prdc;
+pub mod probabilistic;
 pub mod ratio;
+pub mod realism;
 pub mod record;
 pub mod rejection;
 pub mod repetition;
 pub mod score;
 pub mod self_bleu;
+pub mod sliced;
 mod space;
 pub mod special;
+mod summary;
+pub mod support;
+pub mod topological;
+pub mod vendi;
 pub mod warnings;
 pub mod zipf;
 
@@ -47,6 +62,15 @@ pub enum MetricError {
     /// No row of a set has a `k`-th other row.
     #[error("k = {k} needs 1 ≤ k < n, and the {side} set has n = {n} rows")]
     NoKthNeighbor { side: Side, n: usize, k: usize },
+    /// No clusters, or more than rows.
+    #[error("{clusters} clusters were asked for; {n} rows have 1 to {n}")]
+    Clusters { clusters: usize, n: usize },
+    /// A decomposition failed.
+    #[error(transparent)]
+    Eigen(#[from] crate::eigen::NoEigenvalues),
+    /// A computed point is beyond the range of `f32`.
+    #[error(transparent)]
+    Matrix(#[from] crate::matrix::MatrixError),
 }
 
 /// `P` and `Q` in one space: neither is empty and both have the same number of columns.

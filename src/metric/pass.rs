@@ -198,7 +198,7 @@ impl Visit for Meeting<'_> {
         if let Some(squared) = &ask.realism {
             let (radius, best) = (squared[row_p], b.realism[j]);
             if radius >= 0.0 && low * best <= radius {
-                let ratio = if exact() == 0.0 { f64::INFINITY } else { radius / exact() };
+                let ratio = if radius == 0.0 { 0.0 } else { radius / exact() };
                 if ratio > best {
                     b.realism[j] = ratio;
                     b.update_reach(q, j);

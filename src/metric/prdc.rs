@@ -3,9 +3,9 @@
 use super::{
     Clouds, MetricError,
     distinct::Distinct,
-    neighbors::{Neighbors, Ties},
-    pass::{Ask, Balls, Counts, pass},
-    space::Space,
+    neighbors::Ties,
+    pass::{Ask, Counts},
+    support::Prepared,
 };
 use crate::sides::{Side, Sides};
 
@@ -80,35 +80,24 @@ pub fn prdc(clouds: Clouds<'_>, k: usize, ties: Ties) -> Result<Prdc, MetricErro
 ///
 /// # Errors
 ///
-/// [`MetricError::NoKthNeighbor`] for the largest or the smallest `k`.
+/// [`MetricError::NoKthNeighbor`] for the first `k` that a cloud has no neighbor of.
 pub fn prdc_at(clouds: Clouds<'_>, ks: &[usize], ties: Ties) -> Result<Vec<Prdc>, MetricError> {
-    let space = Space::new(clouds);
-    let neighbors = Sides {
-        reference: find(&space, ks, Side::Reference)?,
-        model: find(&space, ks, Side::Model)?,
-    };
-    let balls = |around: Side, k: usize| Balls {
-        around,
-        squared: neighbors.get(around).squared_radii(space.0.get(around), k),
-        ties,
-    };
-    let both = ks.iter().flat_map(|&k| [balls(Side::Reference, k), balls(Side::Model, k)]);
-    let found = pass(&space, &Ask { balls: both.collect(), ..Ask::default() });
-    let distinct = space.0.as_ref().map(|rows| &rows.distinct);
+    for (side, n) in [Side::Reference, Side::Model].map(|s| (s, clouds.sides().get(s).rows())) {
+        if let Some(&k) = ks.iter().find(|&&k| k == 0 || k >= n) {
+            return Err(MetricError::NoKthNeighbor { side, n, k });
+        }
+    }
+    let Some(&rank) = ks.iter().max() else { return Ok(Vec::new()) };
+    let prepared = Prepared::new(clouds, rank)?;
+    let both = ks.iter().flat_map(|&k| {
+        [Side::Reference, Side::Model].map(|around| prepared.balls(around, k, ties))
+    });
+    let found = prepared.run(&Ask { balls: both.collect(), ..Ask::default() });
+    let distinct = prepared.space.0.as_ref().map(|rows| &rows.distinct);
     let of_k = |(&k, counts): (&usize, &[Counts])| {
         Prdc::from_counts(distinct, k, Sides { reference: &counts[0], model: &counts[1] })
     };
     Ok(ks.iter().zip(found.counts.chunks_exact(2)).map(of_k).collect())
-}
-
-/// The neighbors of one side as far as the largest of `ks`.
-pub(super) fn find(space: &Space, ks: &[usize], side: Side) -> Result<Neighbors, MetricError> {
-    let rows = space.0.get(side);
-    let n = rows.distinct.of.len();
-    if let Some(&k) = ks.iter().find(|&&k| k == 0) {
-        return Err(MetricError::NoKthNeighbor { side, n, k });
-    }
-    Neighbors::find(rows, ks.iter().copied().max().unwrap_or(1), side)
 }
 
 impl Prdc {

@@ -27,6 +27,7 @@ pub(super) struct Rows<'a> {
     slack: Vec<f32>,
     /// `‖x − y‖²` of the rows as given is `unit` times that of the scaled rows.
     unit: f64,
+    shift: Vec<f64>,
 }
 
 /// Two clouds under one shift and scale.
@@ -87,7 +88,44 @@ impl<'a> Rows<'a> {
         let floor = d as f64 * 1e-37;
         let low = norms.iter().map(|norm| (norm * (1.0 - c) - floor) as f32).collect();
         let slack = norms.iter().map(|norm| (norm * 2.1 * c + 3.0 * floor) as f32).collect();
-        Self { matrix, distinct, shifted, low, slack, unit: scale.powi(-2) }
+        Self { matrix, distinct, shifted, low, slack, unit: scale.powi(-2), shift: shift.to_vec() }
+    }
+
+    /// Another cloud under the shift and scale of this one.
+    pub(super) fn like<'b>(&self, matrix: &'b Matrix) -> Rows<'b> {
+        Rows::new(matrix, &self.shift, self.unit.sqrt().recip())
+    }
+
+    /// The rows as given.
+    pub(super) fn matrix(&self) -> &'a Matrix {
+        self.matrix
+    }
+
+    /// Number of columns.
+    pub(super) fn cols(&self) -> usize {
+        self.matrix.cols()
+    }
+
+    /// Distinct row `i`, shifted and scaled.
+    pub(super) fn shifted(&self, i: usize) -> &[f32] {
+        let d = self.cols();
+        &self.shifted[i * d..(i + 1) * d]
+    }
+
+    /// All distinct rows, shifted and scaled.
+    pub(super) fn all_shifted(&self) -> &[f32] {
+        &self.shifted
+    }
+
+    /// A shifted and scaled point in the coordinates of the rows as given.
+    pub(super) fn unscaled(&self, point: &[f32]) -> impl Iterator<Item = f64> {
+        let scale = self.unit.sqrt();
+        point.iter().zip(&self.shift).map(move |(&x, shift)| f64::from(x) * scale + shift)
+    }
+
+    /// What a scaled squared distance is multiplied by to become one of the rows as given.
+    pub(super) fn unit(&self) -> f64 {
+        self.unit
     }
 
     /// Number of distinct rows.

@@ -44,7 +44,7 @@ fn prdc_of_the_features_equals_exact_arithmetic() {
 }
 
 /// The papers' reduction: L2, joint PCA, 90 % of the variance.
-fn reduced(case: &Case) -> (Pca, Sides<Matrix>) {
+pub fn reduced(case: &Case) -> (Pca, Sides<Matrix>) {
     let sets = case.sets.as_ref().map(Matrix::l2_normalized);
     let pca = Pca::fit(&[&sets.model, &sets.reference], Keep::Share(0.9)).unwrap();
     let projected = sets.as_ref().map(|rows| pca.project(rows).unwrap());

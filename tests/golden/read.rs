@@ -39,7 +39,12 @@ pub fn expected(case: &str) -> Option<Value> {
 
 /// `side` (`p` or `q`) of a case: float32, C order.
 pub fn cloud(case: &str, side: &str) -> Matrix {
-    let bytes = std::fs::read(path(&format!("{case}/{side}.npy"))).expect("clouds can be read");
+    array(case, side)
+}
+
+/// The `.npy` file `name` of a case: float32, C order.
+pub fn array(case: &str, name: &str) -> Matrix {
+    let bytes = std::fs::read(path(&format!("{case}/{name}.npy"))).expect("clouds can be read");
     let header_len = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
     let header = String::from_utf8_lossy(&bytes[10..10 + header_len]);
     assert!(header.contains("'<f4'") && header.contains("False"), "{header}");

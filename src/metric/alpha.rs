@@ -1,0 +1,95 @@
+//! α-precision and β-recall: supports that hold a given share of the mass.
+
+use super::{
+    Clouds, MetricError,
+    moments::mean,
+    pass::{Ask, Found},
+    summary::quantiles,
+    support::Prepared,
+};
+use crate::{matrix::Matrix, sides::Side};
+
+/// Number of levels, evenly spaced from 0 to 1.
+pub const LEVELS: usize = 30;
+
+/// α-precision and β-recall over all levels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlphaPr {
+    /// Per level: share of `Q` in the ball around the mean of `P` that holds that share of `P`.
+    pub alpha_curve: Vec<f64>,
+    /// Per level: share of `P` that has a near row of `Q` among that share of `Q`'s most typical rows.
+    pub beta_curve: Vec<f64>,
+    /// `1 − 2 Σ |level − α-curve| / 29`: 1 where the curve is the diagonal; below 0 it can fall.
+    pub alpha_precision: f64,
+    /// The same of the β-curve.
+    pub beta_recall: f64,
+}
+
+/// α-precision and β-recall of `Q` against `P`, integrated over 30 levels; higher is better.
+///
+/// ```text
+/// α-curve(t) = |{ y ∈ Q : ‖y − mean P‖ ≤ quantile_t over P of ‖x − mean P‖ }| / |Q|
+/// β-curve(t) = |{ x ∈ P : ‖x − y*‖ ≤ r_1(x), ‖y* − mean Q‖ ≤ quantile_t of the same over P }| / |P|
+///              with y* = nearest row of Q to x
+/// ```
+///
+/// On the rows as given, without the paper's one-class network.
+///
+/// # Errors
+///
+/// [`MetricError::NoKthNeighbor`] when a cloud has a single row.
+///
+/// # Cost and sources
+///
+/// That of [`super::prdc::prdc`]. Alaa et al. 2022, arXiv:2102.08921.
+pub fn alpha_precision_recall(clouds: Clouds<'_>) -> Result<AlphaPr, MetricError> {
+    let prepared = Prepared::new(clouds, 1)?;
+    let found = prepared.run(&Ask { nearest: true, ..Ask::default() });
+    Ok(AlphaPr::read(&prepared, &found))
+}
+
+impl AlphaPr {
+    pub(super) fn read(prepared: &Prepared, found: &Found) -> Self {
+        let (p, q) = (&prepared.space.0.reference, &prepared.space.0.model);
+        let levels: Vec<f64> = (0..LEVELS).map(|t| t as f64 / (LEVELS - 1) as f64).collect();
+        let share = |values: &[f64], within: f64| {
+            values.iter().filter(|&&value| value <= within).count() as f64 / values.len() as f64
+        };
+
+        let center = mean(p.matrix());
+        let of_q = distances(q.matrix(), &center);
+        let reach = quantiles(distances(p.matrix(), &center), &levels);
+        let alpha_curve: Vec<f64> = reach.iter().map(|&reach| share(&of_q, reach)).collect();
+
+        let typical = distances(q.matrix(), &mean(q.matrix()));
+        let radii = prepared.squared_radii(Side::Reference, 1);
+        let nearest = p.distinct.spread(&found.nearest.reference);
+        let off: Vec<f64> =
+            nearest.iter().map(|near| typical[q.distinct.first[near.row as usize]]).collect();
+        let covered = nearest.iter().zip(&p.distinct.of).zip(&off).map(|((near, &g), &off)| {
+            if near.squared <= radii[g as usize] { off } else { f64::INFINITY }
+        });
+        let covered: Vec<f64> = covered.collect();
+        let reach = quantiles(off, &levels);
+        let beta_curve: Vec<f64> = reach.iter().map(|&reach| share(&covered, reach)).collect();
+
+        let integrated = |curve: &[f64]| {
+            let off = levels.iter().zip(curve).map(|(level, value)| (level - value).abs());
+            1.0 - 2.0 * off.sum::<f64>() / (LEVELS - 1) as f64
+        };
+        Self {
+            alpha_precision: integrated(&alpha_curve),
+            beta_recall: integrated(&beta_curve),
+            alpha_curve,
+            beta_curve,
+        }
+    }
+}
+
+fn distances(rows: &Matrix, center: &[f64]) -> Vec<f64> {
+    let of_row = |i| {
+        let squares = rows.row_f64(i).zip(center).map(|(x, c)| (x - c).powi(2));
+        squares.sum::<f64>().sqrt()
+    };
+    (0..rows.rows()).map(of_row).collect()
+}

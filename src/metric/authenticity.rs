@@ -1,0 +1,37 @@
+//! Authenticity: how much of what a model writes is no near copy of a reference text.
+
+use super::{
+    Clouds, MetricError,
+    pass::{Ask, Found},
+    support::Prepared,
+};
+use crate::sides::Side;
+
+/// Share of `Q` that is farther from its nearest reference row than that row is from its own nearest.
+///
+/// ```text
+/// x*(y) = nearest row of P to y;   authenticity = |{ y ∈ Q : r_1(x*) < ‖x* − y‖ }| / |Q|
+/// ```
+///
+/// About one half for equal distributions in low dimension; near 0 for a model that copies.
+///
+/// # Errors
+///
+/// [`MetricError::NoKthNeighbor`] when a cloud has a single row.
+///
+/// # Cost and sources
+///
+/// That of [`super::prdc::prdc`]. Alaa et al. 2022, arXiv:2102.08921; `dgm-eval`'s AuthPct over 100.
+pub fn authenticity(clouds: Clouds<'_>) -> Result<f64, MetricError> {
+    let prepared = Prepared::new(clouds, 1)?;
+    let found = prepared.run(&Ask { nearest: true, ..Ask::default() });
+    Ok(read(&prepared, &found))
+}
+
+pub(super) fn read(prepared: &Prepared, found: &Found) -> f64 {
+    let radii = prepared.squared_radii(Side::Reference, 1);
+    prepared.share(Side::Model, |g| {
+        let near = found.nearest.model[g];
+        radii[near.row as usize] < near.squared
+    })
+}

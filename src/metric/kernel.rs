@@ -1,0 +1,220 @@
+//! Kernel distance: squared maximum mean discrepancy with a cubic kernel.
+
+use rayon::prelude::*;
+
+use super::{Clouds, MetricError};
+use crate::{
+    matrix::Matrix,
+    product::{rows_by_rows, rows_by_rows_f64},
+    rng,
+    sides::{Side, Sides},
+};
+
+/// A kernel distance, unbiased and biased.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Kernel {
+    /// Without the diagonals: 0 on average for equal distributions, so it may fall below 0.
+    pub unbiased: f64,
+    /// With the diagonals: never below 0, and above it for equal distributions.
+    pub biased: f64,
+}
+
+const BLOCK: usize = 256;
+
+/// Kernel distance of `Q` to `P` over all rows; lower is better.
+///
+/// ```text
+/// k(x, y)  = (⟨x, y⟩/d + 1)³
+/// unbiased = Σ_{i≠l} k(x_i, x_l)/(n(n−1)) + Σ_{j≠l} k(y_j, y_l)/(m(m−1)) − 2 mean_ij k(x_i, y_j)
+/// ```
+///
+/// # Errors
+///
+/// [`MetricError::NoKthNeighbor`] for a cloud of one row.
+///
+/// # Cost and sources
+///
+/// `O((n + m)² d)` in `f64`, `O((n + m) d)` memory. Bińkowski et al. 2018, arXiv:1801.01401, without its subsets.
+pub fn kernel_distance(clouds: Clouds<'_>) -> Result<Kernel, MetricError> {
+    let sides = clouds.sides();
+    check(sides)?;
+    let d = clouds.dim();
+    let values = sides.map(values);
+    let own = |of: &[f64]| (pair_sum(of, of, d), diagonal_sum(of, d));
+    let Sides { reference: (pp, diagonal_p), model: (qq, diagonal_q) } =
+        Sides { reference: own(&values.reference), model: own(&values.model) };
+    let (n, m) = (sides.reference.rows() as f64, sides.model.rows() as f64);
+    let cross = 2.0 * pair_sum(&values.reference, &values.model, d) / (n * m);
+    Ok(Kernel {
+        unbiased: (pp - diagonal_p) / (n * (n - 1.0)) + (qq - diagonal_q) / (m * (m - 1.0)) - cross,
+        biased: pp / (n * n) + qq / (m * m) - cross,
+    })
+}
+
+fn check(sides: Sides<&Matrix>) -> Result<(), MetricError> {
+    for side in [Side::Reference, Side::Model] {
+        let n = sides.get(side).rows();
+        if n < 2 {
+            return Err(MetricError::NoKthNeighbor { side, n, k: 1 });
+        }
+    }
+    Ok(())
+}
+
+fn values(rows: &Matrix) -> Vec<f64> {
+    (0..rows.rows()).flat_map(|i| rows.row_f64(i)).collect()
+}
+
+fn cubic(product: f64, d: usize) -> f64 {
+    (product / d as f64 + 1.0).powi(3)
+}
+
+/// `Σ_ij k(a_i, b_j)`, each tile's sum in order and the tiles' sums in order.
+fn pair_sum(a: &[f64], b: &[f64], d: usize) -> f64 {
+    let tiles: Vec<(&[f64], &[f64])> =
+        a.chunks(BLOCK * d).flat_map(|a| b.chunks(BLOCK * d).map(move |b| (a, b))).collect();
+    let sum = |(a, b): (&[f64], &[f64])| {
+        let mut products = vec![0.0; a.len() / d * (b.len() / d)];
+        rows_by_rows_f64(a, b, d, 1.0, &mut products);
+        products.iter().map(|&product| cubic(product, d)).sum::<f64>()
+    };
+    tiles.into_par_iter().map(sum).collect::<Vec<f64>>().iter().sum()
+}
+
+fn diagonal_sum(a: &[f64], d: usize) -> f64 {
+    a.chunks_exact(d).map(|row| cubic(row.iter().map(|x| x * x).sum(), d)).sum()
+}
+
+/// How often a random split of the pooled rows is at least as far apart as `P` and `Q`: the p-value of
+/// "same distribution" by the unbiased kernel distance.
+///
+/// # Arguments
+///
+/// * `permutations`: number of splits, all of them tried in one pass over the pooled kernel.
+/// * `seed`: of the splits.
+///
+/// # Errors
+///
+/// [`MetricError::NoKthNeighbor`] for a cloud of one row.
+///
+/// # Cost
+///
+/// `O((n + m)² (d + permutations))` in `f32`, `O((n + m) (d + permutations))` memory.
+pub fn kernel_test(clouds: Clouds<'_>, permutations: usize, seed: u64) -> Result<f64, MetricError> {
+    let sides = clouds.sides();
+    check(sides)?;
+    let (n, m, d) = (sides.reference.rows(), sides.model.rows(), clouds.dim());
+    let pooled = [sides.reference.as_slice(), sides.model.as_slice()].concat();
+    let splits = permutations + 1;
+    // Split 0 is the real one; row b of `member` is 1 for the rows it calls the reference's.
+    let mut member = vec![0.0f32; splits * (n + m)];
+    let mut rng = rng::named(seed, "kernel permutations");
+    let mut order: Vec<usize> = (0..n + m).collect();
+    for split in member.chunks_exact_mut(n + m) {
+        order[..n].iter().for_each(|&i| split[i] = 1.0);
+        rng::shuffle(&mut rng, &mut order);
+    }
+    let sums = split_sums(&pooled, d, &member, n + m);
+    let (n, m) = (n as f64, m as f64);
+    let distance = |&Sums { within, across, rest }: &Sums| {
+        within / (n * (n - 1.0)) + rest / (m * (m - 1.0)) - 2.0 * across / (n * m)
+    };
+    let distances: Vec<f64> = sums.iter().map(distance).collect();
+    let as_far = distances[1..].iter().filter(|&&other| other >= distances[0]).count();
+    Ok((1 + as_far) as f64 / splits as f64)
+}
+
+/// Sums of the kernel over pairs of different rows: within a split's reference, across, and the rest.
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    within: f64,
+    across: f64,
+    rest: f64,
+}
+
+fn split_sums(rows: &[f32], d: usize, member: &[f32], n: usize) -> Vec<Sums> {
+    let splits = member.len() / n;
+    let blocks: Vec<usize> = (0..n).step_by(BLOCK).collect();
+    // Per block of rows: K·member for its rows, from which each split takes its sums.
+    let of_block = |&from: &usize| {
+        let block = &rows[from * d..(from + BLOCK).min(n) * d];
+        let count = block.len() / d;
+        let mut toward = vec![0.0f32; count * splits];
+        let mut everyone = vec![0.0f64; count];
+        for start in (0..n).step_by(BLOCK) {
+            let other = &rows[start * d..(start + BLOCK).min(n) * d];
+            let width = other.len() / d;
+            let mut kernel = vec![0.0f32; count * width];
+            rows_by_rows(block, other, d, 1.0 / d as f32, &mut kernel);
+            kernel.iter_mut().for_each(|x| *x = (*x + 1.0).powi(3));
+            if start == from {
+                (0..count).for_each(|i| kernel[i * width + i] = 0.0);
+            }
+            for (row, sum) in kernel.chunks_exact(width).zip(&mut everyone) {
+                *sum += row.iter().map(|&x| f64::from(x)).sum::<f64>();
+            }
+            let chosen: Vec<f32> = member
+                .chunks_exact(n)
+                .flat_map(|split| &split[start..start + width])
+                .copied()
+                .collect();
+            let mut part = vec![0.0f32; count * splits];
+            rows_by_rows(&kernel, &chosen, width, 1.0, &mut part);
+            toward.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
+        }
+        let sums = (0..splits).map(|b| {
+            let mut sums = Sums::default();
+            for i in 0..count {
+                let toward = f64::from(toward[i * splits + b]);
+                if member[b * n + from + i] > 0.0 {
+                    sums.within += toward;
+                    sums.across += everyone[i] - toward;
+                } else {
+                    sums.rest += everyone[i] - toward;
+                }
+            }
+            sums
+        });
+        sums.collect::<Vec<Sums>>()
+    };
+    let parts: Vec<Vec<Sums>> = blocks.par_iter().map(of_block).collect();
+    let mut total = vec![Sums::default(); splits];
+    for (sum, part) in parts.iter().flat_map(|part| part.iter().enumerate()) {
+        total[sum].within += part.within;
+        total[sum].across += part.across;
+        total[sum].rest += part.rest;
+    }
+    total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(n: usize, shift: f32, name: &str) -> Matrix {
+        let mut rng = rng::named(5, name);
+        let draw = |_| rng::next_unit(&mut rng) as f32 + shift;
+        Matrix::new(3, (0..3 * n).map(draw).collect()).unwrap()
+    }
+
+    #[test] // by hand: d = 1, k(x, y) = (xy + 1)³
+    fn two_rows_each_are_summed_by_hand() {
+        let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
+        let sets = Sides { reference: line(&[0.0, 1.0]), model: line(&[1.0, 2.0]) };
+        let kernel = kernel_distance(Clouds::new(sets.as_ref()).unwrap()).unwrap();
+        // k(0,1) = 1; k(1,2) = 27; cross: 1, 1, 8, 27; diagonals: 1 + 8 and 8 + 125.
+        assert_eq!(kernel.unbiased, 1.0 + 27.0 - 2.0 * 37.0 / 4.0);
+        assert_eq!(kernel.biased, (2.0 + 9.0) / 4.0 + (54.0 + 133.0) / 4.0 - 2.0 * 37.0 / 4.0);
+    }
+
+    #[test]
+    fn a_shift_is_found_and_sameness_is_not_denied() {
+        let p = noise(300, 0.0, "p");
+        let value = |q: &Matrix| {
+            let sets = Sides { reference: &p, model: q };
+            kernel_test(Clouds::new(sets).unwrap(), 199, 1).unwrap()
+        };
+        assert_eq!(value(&noise(200, 0.3, "q")), 1.0 / 200.0);
+        assert!(value(&noise(200, 0.0, "q")) > 0.02);
+    }
+}

@@ -1,0 +1,331 @@
+//! k-means by matrix products: Lloyd's iteration to the end, best of several starts.
+
+use rayon::prelude::*;
+
+use super::{MetricError, space::Rows};
+use crate::{matrix::Matrix, product::rows_by_rows, rng};
+
+/// How to cluster. The default holds the settings of `mauve-text` (faiss).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KMeansOptions {
+    /// Number of clusters.
+    pub clusters: usize,
+    /// Starts, of which the best is kept.
+    pub redos: usize,
+    /// Most iterations of a start; one whose assignments stand still has ended before.
+    pub iterations: usize,
+    /// Centers are trained on at most this many rows each, drawn at random; `None` takes all rows.
+    pub rows_per_cluster: Option<usize>,
+    /// How a start chooses its centers.
+    pub start: Start,
+    /// Of the starts and of the rows to train on.
+    pub seed: u64,
+}
+
+/// How a start chooses its centers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// Different rows, each as likely as any other.
+    #[default]
+    Rows,
+    /// Rows far from those chosen before, with a chance in proportion to the squared distance
+    /// (k-means++).
+    Spread,
+}
+
+impl KMeansOptions {
+    /// The defaults for this many clusters: 5 starts, 500 iterations, 256 rows per cluster, seed 0.
+    pub fn new(clusters: usize) -> Self {
+        Self {
+            clusters,
+            redos: 5,
+            iterations: 500,
+            rows_per_cluster: Some(256),
+            start: Start::Rows,
+            seed: 0,
+        }
+    }
+}
+
+/// Rows in clusters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KMeans {
+    /// Per row: its cluster, that of the nearest center; the lower index on ties. Equal rows share one.
+    pub labels: Vec<u32>,
+    /// One center per cluster. Where distinct rows are fewer than clusters, the last ones are empty.
+    pub centers: Matrix,
+    /// Sum over all rows of the squared distance to the center.
+    pub inertia: f64,
+    /// Iterations of the start that was kept.
+    pub iterations: usize,
+}
+
+/// Clusters `rows`; the same for any number of threads.
+///
+/// # Errors
+///
+/// [`MetricError::Clusters`] for no clusters or more than rows.
+///
+/// # Cost and sources
+///
+/// `O(n clusters d)` per iteration, in matrix products over distinct rows. Lloyd 1982; starts: Arthur &
+/// Vassilvitskii 2007.
+pub fn kmeans(rows: &Matrix, options: &KMeansOptions) -> Result<KMeans, MetricError> {
+    let (n, clusters) = (rows.rows(), options.clusters);
+    if clusters == 0 || clusters > n {
+        return Err(MetricError::Clusters { clusters, n });
+    }
+    let limit = options.rows_per_cluster.map_or(n, |each| each.max(1).saturating_mul(clusters));
+    let all = Rows::alone(rows);
+    let mut rng = rng::named(options.seed, "k-means rows");
+    let chosen = (n > limit).then(|| {
+        let mut order: Vec<usize> = (0..n).collect();
+        rng::shuffle(&mut rng, &mut order);
+        order.truncate(limit);
+        order.sort_unstable();
+        rows.select(&order)
+    });
+    let part = chosen.as_ref().map(|chosen| all.like(chosen));
+    let training = part.as_ref().unwrap_or(&all);
+
+    let starts = (0..options.redos.max(1)).map(|redo| {
+        let mut rng = rng::named(options.seed, &format!("k-means start {redo}"));
+        let mut run = Run::start(training, options, &mut rng);
+        run.iterate(options.iterations);
+        run
+    });
+    let best = starts.reduce(|best, run| if run.inertia < best.inertia { run } else { best });
+    let Some(best) = best else {
+        return Err(MetricError::Clusters { clusters, n });
+    };
+    let d = rows.cols();
+    let values: Vec<f64> =
+        best.centers.chunks_exact(d).flat_map(|center| all.unscaled(center)).collect();
+    let (labels, inertia) = if chosen.is_some() {
+        let labels = assign(&all, &best.centers).into_iter().map(|(label, _)| label).collect();
+        let inertia = inertia(&all, &labels, &best.centers);
+        (labels, inertia)
+    } else {
+        (best.labels, best.inertia)
+    };
+    Ok(KMeans {
+        labels: all.distinct.spread(&labels),
+        centers: Matrix::from_f64(d, &values)?,
+        inertia,
+        iterations: best.iterations,
+    })
+}
+
+/// One start and what has become of it.
+struct Run<'a> {
+    rows: &'a Rows<'a>,
+    centers: Vec<f32>,
+    labels: Vec<u32>,
+    inertia: f64,
+    iterations: usize,
+}
+
+impl<'a> Run<'a> {
+    fn start(
+        rows: &'a Rows<'a>,
+        options: &KMeansOptions,
+        rng: &mut rand_chacha::ChaCha8Rng,
+    ) -> Self {
+        let wanted = options.clusters.min(rows.len());
+        let first = match options.start {
+            Start::Rows => {
+                let mut order: Vec<usize> = (0..rows.len()).collect();
+                rng::shuffle(rng, &mut order);
+                order.truncate(wanted);
+                order
+            }
+            Start::Spread => spread(rows, wanted, rng),
+        };
+        let mut centers: Vec<f32> = first.iter().flat_map(|&i| rows.shifted(i)).copied().collect();
+        // Clusters beyond the distinct rows repeat the first center, which takes every row before them.
+        let repeated = centers[..rows.cols()].repeat(options.clusters - wanted);
+        centers.extend(repeated);
+        Self { rows, centers, labels: Vec::new(), inertia: f64::INFINITY, iterations: 0 }
+    }
+
+    /// Assigns and moves in turn until assignments stand still.
+    fn iterate(&mut self, most: usize) {
+        for _ in 0..most.max(1) {
+            let assigned = assign(self.rows, &self.centers);
+            let labels: Vec<u32> = assigned.iter().map(|&(label, _)| label).collect();
+            if labels == self.labels {
+                break;
+            }
+            self.labels = labels;
+            self.iterations += 1;
+            self.move_centers(&assigned);
+        }
+        self.inertia = inertia(self.rows, &self.labels, &self.centers);
+    }
+
+    /// Moves every center to the mean of its rows; one without rows takes the row that is farthest from
+    /// its own center, of those in clusters of several distinct rows.
+    fn move_centers(&mut self, assigned: &[(u32, f32)]) {
+        let (rows, d) = (self.rows, self.rows.cols());
+        let clusters = self.centers.len() / d;
+        let mut sums = vec![0.0f64; clusters * d];
+        let mut sizes = vec![0u64; clusters];
+        let mut members = vec![0u32; clusters];
+        for (i, &(label, _)) in assigned.iter().enumerate() {
+            let copies = rows.distinct.copies[i];
+            let sum = &mut sums[label as usize * d..(label as usize + 1) * d];
+            for (sum, &x) in sum.iter_mut().zip(rows.shifted(i)) {
+                *sum += f64::from(copies) * f64::from(x);
+            }
+            sizes[label as usize] += u64::from(copies);
+            members[label as usize] += 1;
+        }
+        let mut empty: Vec<usize> = (0..clusters).filter(|&c| sizes[c] == 0).collect();
+        if !empty.is_empty() {
+            empty.reverse();
+            let mut far: Vec<usize> = (0..assigned.len()).collect();
+            far.sort_by(|&i, &j| assigned[j].1.total_cmp(&assigned[i].1));
+            for i in far {
+                let label = assigned[i].0 as usize;
+                if members[label] < 2 {
+                    continue;
+                }
+                let Some(cluster) = empty.pop() else { break };
+                let copies = rows.distinct.copies[i];
+                for (j, &x) in rows.shifted(i).iter().enumerate() {
+                    sums[label * d + j] -= f64::from(copies) * f64::from(x);
+                    sums[cluster * d + j] = f64::from(copies) * f64::from(x);
+                }
+                sizes[label] -= u64::from(copies);
+                members[label] -= 1;
+                (sizes[cluster], members[cluster]) = (u64::from(copies), 1);
+            }
+        }
+        for ((center, sum), &size) in
+            self.centers.chunks_exact_mut(d).zip(sums.chunks_exact(d)).zip(&sizes)
+        {
+            if size > 0 {
+                center.iter_mut().zip(sum).for_each(|(x, sum)| *x = (sum / size as f64) as f32);
+            }
+        }
+    }
+}
+
+/// k-means++: each next row with a chance in proportion to its squared distance from those chosen.
+fn spread(rows: &Rows, wanted: usize, rng: &mut rand_chacha::ChaCha8Rng) -> Vec<usize> {
+    let copies = &rows.distinct.copies;
+    let mut weights: Vec<f64> = copies.iter().map(|&copies| f64::from(copies)).collect();
+    let mut nearest = vec![f32::INFINITY; rows.len()];
+    let mut chosen = Vec::with_capacity(wanted);
+    while chosen.len() < wanted {
+        let total: f64 = weights.iter().sum();
+        let mut left = rng::next_unit(rng) * total;
+        let drawn = weights.iter().position(|&weight| {
+            left -= weight;
+            left < 0.0
+        });
+        let pick = drawn.or_else(|| weights.iter().rposition(|&weight| weight > 0.0));
+        let Some(pick) = pick.or_else(|| (0..rows.len()).find(|i| !chosen.contains(i))) else {
+            break;
+        };
+        chosen.push(pick);
+        nearest.par_iter_mut().zip(&mut weights).enumerate().for_each(|(i, (nearest, weight))| {
+            let pairs = rows.shifted(i).iter().zip(rows.shifted(pick));
+            let squared = pairs.fold(0.0f32, |sum, (x, y)| sum + (x - y) * (x - y));
+            *nearest = nearest.min(squared);
+            *weight = f64::from(copies[i]) * f64::from(*nearest);
+        });
+    }
+    chosen
+}
+
+/// Per distinct row: the nearest center and (about) the scaled squared distance to it.
+fn assign(rows: &Rows, centers: &[f32]) -> Vec<(u32, f32)> {
+    const BLOCK: usize = 256;
+    let d = rows.cols();
+    let square = |row: &[f32]| row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() as f32;
+    let norms: Vec<f32> = centers.chunks_exact(d).map(square).collect();
+    let blocks = rows.all_shifted().par_chunks(BLOCK * d);
+    let of_block = |block: &[f32]| {
+        let mut products = vec![0.0; block.len() / d * norms.len()];
+        rows_by_rows(block, centers, d, -2.0, &mut products);
+        let nearest =
+            products.chunks_exact(norms.len()).zip(block.chunks_exact(d)).map(|(row, x)| {
+                let mut best = (0, f32::INFINITY);
+                for (c, (product, norm)) in row.iter().zip(&norms).enumerate() {
+                    let value = product + norm;
+                    if value < best.1 {
+                        best = (c as u32, value);
+                    }
+                }
+                (best.0, best.1 + square(x))
+            });
+        nearest.collect::<Vec<_>>()
+    };
+    blocks.flat_map_iter(of_block).collect()
+}
+
+/// Sum of squared distances in `f64`, in row order, in units of the rows as given.
+fn inertia(rows: &Rows, labels: &Vec<u32>, centers: &[f32]) -> f64 {
+    let d = rows.cols();
+    let squared: Vec<f64> = labels
+        .par_iter()
+        .enumerate()
+        .map(|(i, &label)| {
+            let center = &centers[label as usize * d..(label as usize + 1) * d];
+            let pairs = rows.shifted(i).iter().zip(center);
+            pairs.map(|(&x, &c)| (f64::from(x) - f64::from(c)).powi(2)).sum()
+        })
+        .collect();
+    let copies = &rows.distinct.copies;
+    let total = squared.iter().zip(copies).map(|(squared, &copies)| squared * f64::from(copies));
+    total.sum::<f64>() * rows.unit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(xs: &[f32]) -> Matrix {
+        Matrix::new(1, xs.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn separate_groups_are_found_with_their_means() {
+        let rows = line(&[0.0, 100.0, 1.0, 101.0, 50.0, 2.0]);
+        for start in [Start::Rows, Start::Spread] {
+            let options = KMeansOptions { start, ..KMeansOptions::new(3) };
+            let found = kmeans(&rows, &options).unwrap();
+            let l = &found.labels;
+            assert!(l[0] == l[2] && l[2] == l[5] && l[1] == l[3] && l[0] != l[1] && l[4] != l[0]);
+            assert!((found.inertia - 2.5).abs() < 1e-6, "{found:?}");
+            assert!((found.centers.row(l[0] as usize)[0] - 1.0).abs() < 1e-5, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn equal_rows_share_a_cluster_even_where_clusters_are_plenty() {
+        let found = kmeans(&line(&[3.0, 3.0, 3.0, 7.0, 7.0]), &KMeansOptions::new(4)).unwrap();
+        assert!(found.labels[..3].iter().all(|&label| label == found.labels[0]));
+        assert_ne!(found.labels[0], found.labels[3]);
+        assert_eq!(found.inertia, 0.0);
+        assert_eq!(kmeans(&line(&[5.0; 4]), &KMeansOptions::new(2)).unwrap().labels, [0; 4]);
+    }
+
+    #[test]
+    fn a_seed_decides_and_training_rows_may_be_fewer() {
+        let rows = line(&(0..400).map(|i| (i * i % 1009) as f32).collect::<Vec<_>>());
+        let options = KMeansOptions { rows_per_cluster: Some(20), ..KMeansOptions::new(5) };
+        let found = kmeans(&rows, &options).unwrap();
+        assert_eq!(found, kmeans(&rows, &options).unwrap());
+        assert_eq!(found.labels.len(), 400);
+        let other = KMeansOptions { seed: 1, ..options };
+        assert_ne!(found.centers, kmeans(&rows, &other).unwrap().centers);
+    }
+
+    #[test]
+    fn clusters_are_at_most_as_many_as_rows() {
+        let error = kmeans(&line(&[1.0]), &KMeansOptions::new(2)).unwrap_err();
+        assert_eq!(error.to_string(), "2 clusters were asked for; 1 rows have 1 to 1");
+    }
+}

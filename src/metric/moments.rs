@@ -1,0 +1,55 @@
+//! Means and covariances in `f64`.
+
+use crate::{matrix::Matrix, product::add_columns_by_columns};
+
+/// Mean and covariance (divided by `n − 1`) of a cloud.
+pub(super) struct Moments {
+    pub(super) mean: Vec<f64>,
+    /// `d × d`, both triangles.
+    pub(super) covariance: Vec<f64>,
+}
+
+impl Moments {
+    /// Sums in blocks of rows, in order; the covariance of a single row is 0.
+    pub(super) fn of(rows: &Matrix) -> Self {
+        let mean = mean(rows);
+        let mut covariance = squares(rows, |x, j| x - mean[j]);
+        let degrees = rows.rows().saturating_sub(1).max(1) as f64;
+        covariance.iter_mut().for_each(|sum| *sum /= degrees);
+        Self { mean, covariance }
+    }
+
+    /// Sum of the variances.
+    pub(super) fn trace(&self) -> f64 {
+        let d = self.mean.len();
+        (0..d).map(|j| self.covariance[j * d + j]).sum()
+    }
+}
+
+/// The mean row.
+pub(super) fn mean(rows: &Matrix) -> Vec<f64> {
+    let mut sum = vec![0.0; rows.cols()];
+    for i in 0..rows.rows() {
+        sum.iter_mut().zip(rows.row_f64(i)).for_each(|(sum, x)| *sum += x);
+    }
+    sum.iter_mut().for_each(|sum| *sum /= rows.rows() as f64);
+    sum
+}
+
+/// `Zᵀ Z` for rows `z_j = f(x_j, j)`, both triangles.
+pub(super) fn squares(rows: &Matrix, f: impl Fn(f64, usize) -> f64) -> Vec<f64> {
+    const BLOCK: usize = 512;
+    let d = rows.cols();
+    let mut sums = vec![0.0; d * d];
+    for from in (0..rows.rows()).step_by(BLOCK) {
+        let block = from..rows.rows().min(from + BLOCK);
+        let values = block.flat_map(|i| rows.row_f64(i).enumerate().map(|(j, x)| f(x, j)));
+        add_columns_by_columns(&values.collect::<Vec<f64>>(), d, &mut sums);
+    }
+    for i in 0..d {
+        for j in 0..i {
+            sums[j * d + i] = sums[i * d + j];
+        }
+    }
+    sums
+}

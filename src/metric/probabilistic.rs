@@ -1,0 +1,77 @@
+//! P-precision and P-recall: membership that fades with distance.
+
+use super::{
+    Clouds, MetricError,
+    pass::{Ask, Found},
+    support::Prepared,
+};
+use crate::sides::{Side, Sides};
+
+/// Soft balls: one radius for a whole cloud.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Soft {
+    /// Rank of the neighbor whose mean distance sets the radius; 4 in the paper.
+    pub k: usize,
+    /// Factor on that mean; 1.2 in the paper.
+    pub scale: f64,
+}
+
+impl Default for Soft {
+    fn default() -> Self {
+        Self { k: 4, scale: 1.2 }
+    }
+}
+
+/// P-precision and P-recall, in `[0, 1]`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SoftPr {
+    /// Mean probability that a row of `Q` lies in the support of `P`.
+    pub precision: f64,
+    /// Mean probability that a row of `P` lies in the support of `Q`.
+    pub recall: f64,
+    /// The radii `R`.
+    pub radii: Sides<f64>,
+}
+
+/// P-precision and P-recall of `Q` against `P`; higher is better.
+///
+/// ```text
+/// R_P         = scale · mean over P of r_k
+/// p_precision = mean over Q of 1 − ∏_{x ∈ P} min(1, ‖x − y‖ / R_P)      (p_recall: P and Q exchanged)
+/// ```
+///
+/// In high dimension both come close to 1 for most models.
+///
+/// # Errors
+///
+/// [`MetricError::NoKthNeighbor`] when a cloud has no `k`-th other row.
+///
+/// # Cost and sources
+///
+/// That of [`super::prdc::prdc`]. Park & Kim 2023, arXiv:2309.01590.
+pub fn p_precision_recall(clouds: Clouds<'_>, soft: Soft) -> Result<SoftPr, MetricError> {
+    let prepared = Prepared::new(clouds, soft.k)?;
+    let mut ask = Ask::default();
+    let radii = soft.ask(&prepared, &mut ask);
+    let found = prepared.run(&ask);
+    Ok(SoftPr::read(&prepared, &found, radii))
+}
+
+impl Soft {
+    pub(super) fn ask(self, prepared: &Prepared, ask: &mut Ask) -> Sides<f64> {
+        let radius = |side| {
+            let radii = prepared.radii(side, self.k);
+            self.scale * radii.iter().sum::<f64>() / radii.len() as f64
+        };
+        let radii = Sides { reference: radius(Side::Reference), model: radius(Side::Model) };
+        ask.soft = Some(radii);
+        radii
+    }
+}
+
+impl SoftPr {
+    pub(super) fn read(prepared: &Prepared, found: &Found, radii: Sides<f64>) -> Self {
+        let inside = |side| prepared.mean(side, |g| 1.0 - found.soft.get(side)[g]);
+        Self { precision: inside(Side::Model), recall: inside(Side::Reference), radii }
+    }
+}

@@ -1,0 +1,48 @@
+//! Realism: how deep each generated text lies in the support of the reference.
+
+use super::{Clouds, MetricError, pass::Ask, summary::median, support::Prepared};
+use crate::sides::Side;
+
+/// Per row of `Q`: the largest `radius / distance` over the reference balls of less than median radius.
+///
+/// ```text
+/// realism(y) = max { r_k(x) / ‖x − y‖ : x ∈ P, r_k(x) < median r_k }
+/// ```
+///
+/// At least 1 inside such a ball; infinite on a copy of a center, unless its radius is 0: then that ball
+/// holds nothing. NaN where no radius lies below the median.
+///
+/// # Arguments
+///
+/// * `k`: rank of the neighbor that sets a radius; 3 in the paper.
+///
+/// # Errors
+///
+/// [`MetricError::NoKthNeighbor`] when a cloud has no `k`-th other row.
+///
+/// # Cost and sources
+///
+/// That of [`super::prdc::prdc`]. Kynkäänniemi et al. 2019, arXiv:1904.06991.
+pub fn realism(clouds: Clouds<'_>, k: usize) -> Result<Vec<f64>, MetricError> {
+    let prepared = Prepared::new(clouds, k)?;
+    let mut ask = Ask::default();
+    let any = self::ask(&prepared, k, &mut ask);
+    let found = prepared.run(&ask);
+    let of_row = |ratio: f64| if any { ratio.sqrt() } else { f64::NAN };
+    let realism: Vec<f64> = found.realism.into_iter().map(of_row).collect();
+    Ok(prepared.space.0.model.distinct.spread(&realism))
+}
+
+/// Asks for realism; whether any ball is left to measure it by.
+pub(super) fn ask(prepared: &Prepared, k: usize, ask: &mut Ask) -> bool {
+    let around = Side::Reference;
+    let limit = median(prepared.radii(around, k));
+    let kept: Vec<f64> = prepared
+        .squared_radii(around, k)
+        .into_iter()
+        .map(|squared| if squared.sqrt() < limit { squared } else { -1.0 })
+        .collect();
+    let any = kept.iter().any(|&squared| squared >= 0.0);
+    ask.realism = Some(kept);
+    any
+}

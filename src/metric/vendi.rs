@@ -1,0 +1,111 @@
+//! Vendi score: the effective number of different rows.
+
+use rayon::prelude::*;
+
+use super::MetricError;
+use crate::{
+    eigen,
+    matrix::Matrix,
+    product::{add_columns_by_columns, rows_by_rows_f64},
+};
+
+/// Vendi scores of `rows` at the given orders: 1 where all rows point one way, `n` where all are
+/// orthogonal.
+///
+/// ```text
+/// w = eigenvalues of (cosines of all pairs)/n
+/// q = 1: exp(−Σ w ln w);   q = ∞: 1/max w;   otherwise (Σ w^q)^(1/(1−q))
+/// ```
+///
+/// A row of zeros has no direction and is left out.
+///
+/// # Arguments
+///
+/// * `orders`: small orders count rare directions, large ones only the common.
+///
+/// # Errors
+///
+/// [`MetricError::Eigen`].
+///
+/// # Cost and sources
+///
+/// `O(n d min(n, d) + min(n, d)³)`: the `n × n` kernel and the `d × d` sums of products share their
+/// eigenvalues other than 0. Friedman & Dieng 2023, arXiv:2210.02410; orders: Pasarkar & Dieng 2023.
+pub fn vendi(rows: &Matrix, orders: &[f64]) -> Result<Vec<f64>, MetricError> {
+    let weights = weights(rows)?;
+    let score = |&order: &f64| {
+        if order == 1.0 {
+            (-weights.iter().map(|w| w * w.ln()).sum::<f64>()).exp()
+        } else if order == f64::INFINITY {
+            weights.first().map_or(1.0, |largest| 1.0 / largest)
+        } else {
+            weights.iter().map(|w| w.powf(order)).sum::<f64>().powf(1.0 / (1.0 - order))
+        }
+    };
+    Ok(orders.iter().map(score).collect())
+}
+
+/// Eigenvalues above rounding, largest first; they sum to 1.
+fn weights(rows: &Matrix) -> Result<Vec<f64>, MetricError> {
+    const BLOCK: usize = 512;
+    let d = rows.cols();
+    let mut unit: Vec<f64> = (0..rows.rows()).flat_map(|i| rows.row_f64(i)).collect();
+    let lengths: Vec<f64> = unit
+        .par_chunks_mut(d.max(1))
+        .map(|row| {
+            let length = row.iter().map(|x| x * x).sum::<f64>().sqrt();
+            if length > 0.0 {
+                row.iter_mut().for_each(|x| *x /= length);
+            }
+            length
+        })
+        .collect();
+    let n = lengths.iter().filter(|&&length| length > 0.0).count();
+    if n == 0 {
+        return Ok(vec![1.0]);
+    }
+    let size = rows.rows().min(d);
+    let mut kernel = vec![0.0; size * size];
+    if size == d {
+        unit.chunks(BLOCK * d).for_each(|block| add_columns_by_columns(block, d, &mut kernel));
+    } else {
+        kernel
+            .par_chunks_mut(BLOCK * size)
+            .zip(unit.par_chunks(BLOCK * d))
+            .for_each(|(out, block)| rows_by_rows_f64(block, &unit, d, 1.0, out));
+    }
+    kernel.iter_mut().for_each(|x| *x /= n as f64);
+    let values = eigen::symmetric(&kernel, size, false)?.values;
+    let noise = size as f64 * f64::EPSILON * values[0];
+    Ok(values.into_iter().filter(|&value| value > noise).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn score(rows: usize, cols: usize, at: impl Fn(usize) -> usize, orders: &[f64]) -> Vec<f64> {
+        let mut values = vec![0.0; rows * cols];
+        (0..rows).for_each(|i| values[i * cols + at(i)] = 1.0 + i as f32);
+        vendi(&Matrix::new(cols, values).unwrap(), orders).unwrap()
+    }
+
+    #[test]
+    fn orthogonal_rows_count_one_each_by_either_route() {
+        let orders = [0.5, 1.0, 2.0, f64::INFINITY];
+        for score in
+            score(4, 9, |i| 2 * i, &orders).into_iter().chain(score(12, 4, |i| i % 4, &orders))
+        {
+            assert!((score - 4.0).abs() < 1e-9, "{score}");
+        }
+        assert!((score(7, 3, |_| 1, &[1.0])[0] - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn rows_without_direction_are_left_out() {
+        let zeros = Matrix::zeros(3, 2);
+        assert_eq!(vendi(&zeros, &[1.0, 2.0]).unwrap(), [1.0, 1.0]);
+        let mixed = zeros.stack(&Matrix::new(2, vec![1.0, 0.0, 0.0, 1.0]).unwrap());
+        assert!((vendi(&mixed, &[1.0]).unwrap()[0] - 2.0).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,4 @@
+//! What holds for every input.
+
+#[path = "properties/clouds.rs"]
+mod clouds;
