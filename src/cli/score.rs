@@ -1,6 +1,6 @@
 //! `llmpr score`: a reference and samples in, measures out.
 
-mod input;
+pub mod input;
 
 use std::{io::IsTerminal, path::PathBuf};
 

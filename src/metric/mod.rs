@@ -31,6 +31,7 @@ pub mod rejection;
 pub mod repetition;
 pub mod score;
 pub mod self_bleu;
+pub mod selftest;
 pub mod sliced;
 mod space;
 pub mod special;

@@ -79,6 +79,19 @@ pub struct FrontierCurve {
     pub y: Vec<f64>,
 }
 
+/// How coverage grows with the number of samples: exact means over all subsets of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Growth {
+    /// Numbers of samples, ascending.
+    pub texts: Vec<usize>,
+    /// Expected coverage with so many of them.
+    #[serde(with = "crate::number::list")]
+    pub coverage: Vec<f64>,
+    /// Coverage that any number of further samples could reach, at least (Chao's bound).
+    #[serde(with = "crate::number::option", default, skip_serializing_if = "Option::is_none")]
+    pub reachable: Option<f64>,
+}
+
 /// The curves behind the numbers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Curves {
@@ -91,6 +104,9 @@ pub struct Curves {
     /// Further PR-curves by estimator (`logistic`, `knn`, `clusters`, …).
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub pr_by: IndexMap<String, PrCurve>,
+    /// Coverage at fewer samples, with the support family.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub growth: Option<Growth>,
 }
 
 /// Something that makes a number misleading.

@@ -54,7 +54,7 @@ const POSITIVE: (f64, f64) = (0.0, f64::INFINITY);
 /// What is known of the measure called `name`, as in a score's JSON; `None` for an unknown name.
 pub fn measure(name: &str) -> Option<Measure> {
     use Better::{Higher, Lower, Neither};
-    use Family::{Curve, Divergence, Diversity, Extra, Frontier, Moments, Ratio, Support};
+    use Family::{Curve, Divergence, Diversity, Frontier, Moments, Ratio, Support};
     let stem = name.split_once('@').map_or(name, |(stem, _)| stem);
     let (family, range, better, null) = match stem {
         "density" => (Support, POSITIVE, Neither, Null::Known(1.0)),
@@ -80,7 +80,7 @@ pub fn measure(name: &str) -> Option<Measure> {
         "kl" | "kl_smoothed" | "reverse_kl" | "reverse_kl_smoothed" | "chi2" | "chi2_smoothed" => {
             (Divergence, POSITIVE, Lower, Null::Halves(COUNTS))
         }
-        "frechet_distance" | "sliced_wasserstein" => {
+        "frechet_distance" | "sliced_wasserstein" | "sliced_w_approx" => {
             (Moments, POSITIVE, Lower, Null::Halves(COUNTS))
         }
         // Unbiased, so it may fall below 0.
@@ -89,14 +89,14 @@ pub fn measure(name: &str) -> Option<Measure> {
         "vendi_score_reference" => (Diversity, (1.0, f64::INFINITY), Neither, Null::None),
         "distinct_1" | "distinct_2" | "distinct_3" | "distinct_4" | "self_bleu_4"
         | "repetition" | "unique_fraction" => (Diversity, UNIT, Neither, Null::OwnValue),
-        "zipf" | "mean_tokens" => (Diversity, POSITIVE, Neither, Null::OwnValue),
+        "mean_tokens" => (Diversity, POSITIVE, Neither, Null::OwnValue),
+        "zipf" => (Diversity, (f64::NEG_INFINITY, f64::INFINITY), Neither, Null::OwnValue),
         "auc" | "c2st_accuracy" => (Ratio, UNIT, Lower, Null::Known(0.5)),
         "tv_lower_bound" => (Ratio, UNIT, Lower, Null::Known(0.0)),
         "inception_score" => (Ratio, (1.0, f64::INFINITY), Neither, Null::OwnValue),
         "inception_entropy" | "inception_conditional_entropy" => {
             (Ratio, POSITIVE, Neither, Null::OwnValue)
         }
-        "top_precision" | "top_recall" => (Extra, UNIT, Neither, Null::Halves(BALLS)),
         _ => return None,
     };
     Some(Measure { family, range, better, null })

@@ -3,27 +3,36 @@
 use indexmap::IndexMap;
 
 use super::{
-    Family, Reduce, ScoreError, ScoreOptions, TextFacts,
-    draws::Draws,
+    Clusters, Family, Reduce, ScoreError, ScoreOptions, TextFacts,
+    clusters::{Clustering, Purpose},
+    draws::{Draws, Parts},
     estimate::{self, Readings, Sizes},
     exchange,
-    group::{Group, Named},
+    group::{Group, Named, of_support, whole_support},
     histograms,
     prepare::{Prepared, check_k, check_texts, prepare},
+    quantized::{Measures, Quantized},
+    ratio::{Ratio, ratio},
+    words,
 };
 use crate::{
     matrix::Matrix,
     metric::{
         Clouds,
+        calibrate::{coverage_at, richness_beyond},
         distinct::Distinct,
+        kernel::kernel_test,
         neighbors::Ties,
         prdc::prdc,
-        record::{Curves, Estimate, SCHEMA, Score, SetFacts, Warning},
+        record::{Curves, Estimate, Growth, SCHEMA, Score, SetFacts, Warning},
         warnings,
     },
     pca::Pca,
     sides::{Side, Sides},
 };
+
+/// Relabelings behind the kernel distance's p-value at most: each costs a pass over all pairs.
+const KERNEL_PERMUTATIONS: usize = 200;
 
 /// The score of the rows `model` (`Q`) against the rows `reference` (`P`).
 ///
@@ -80,8 +89,21 @@ pub fn score(
         check_k(clouds, options.k)?;
     }
     let mut build = Build::new(&prepared, clouds, options);
-    if options.metrics.has(Family::Support) {
+    let has = |family| options.metrics.has(family);
+    if has(Family::Support) {
         build.support()?;
+    }
+    if has(Family::Frontier) {
+        build.frontier()?;
+    }
+    if [Family::Frontier, Family::Curve, Family::Divergence, Family::Ratio].into_iter().any(has) {
+        build.over_few_clusters()?;
+    }
+    if has(Family::Moments) {
+        build.moments()?;
+    }
+    if has(Family::Diversity) {
+        build.diversity()?;
     }
     build.finish(sets)
 }
@@ -97,6 +119,10 @@ struct Build<'a> {
     metrics: IndexMap<String, Estimate>,
     curves: Curves,
     warnings: Vec<Warning>,
+    /// The ratio family: measured with the clusters, and last in the table.
+    late: IndexMap<String, Estimate>,
+    /// What goes into the signature beside the settings.
+    facts: Vec<(&'static str, String)>,
 }
 
 impl<'a> Build<'a> {
@@ -117,6 +143,8 @@ impl<'a> Build<'a> {
             metrics: IndexMap::new(),
             curves: Curves::default(),
             warnings: prepared.warnings.clone(),
+            late: IndexMap::new(),
+            facts: Vec::new(),
         }
     }
 
@@ -126,33 +154,124 @@ impl<'a> Build<'a> {
         estimate::append(&mut self.metrics, &names, &values, readings, self.sizes);
     }
 
-    fn group(
-        &mut self,
-        group: Group,
-        adjust: impl FnOnce(&mut Readings),
-    ) -> Result<(), ScoreError> {
+    fn group(&mut self, group: Group) -> Result<(), ScoreError> {
         let named = group.values(self.clouds, self.options)?;
         let names: Vec<String> = named.iter().map(|(name, _)| name.clone()).collect();
-        let mut readings = group.readings(self.clouds, &names, self.options, &self.draws);
-        adjust(&mut readings);
+        let readings = group.readings(self.clouds, &names, self.options, &self.draws);
         self.append(&named, &readings);
         Ok(())
     }
 
     fn support(&mut self) -> Result<(), ScoreError> {
-        let exchanged = if self.options.permutations > 0 {
-            let pooled =
-                exchange::Pooled::find(self.clouds.sides(), self.options.k, self.options.ties)?;
-            Some(pooled.exchanged(self.sizes.n, &self.draws))
-        } else {
-            None
+        let options = self.options;
+        let found = whole_support(self.clouds, options)?;
+        let named = of_support(&found);
+        let names: Vec<String> = named.iter().map(|(name, _)| name.clone()).collect();
+        let mut readings = Group::Support.readings(self.clouds, &names, options, &self.draws);
+        if options.permutations > 0 {
+            let pooled = exchange::Pooled::find(self.clouds.sides(), options.k, options.ties)?;
+            let (observed, relabeled) = pooled.exchanged(self.sizes.n, &self.draws);
+            (readings.observed, readings.relabeled) = (observed, relabeled);
+        }
+        self.append(&named, &readings);
+        self.facts.push(("resamples", planned(Group::Support, self.clouds, options)));
+
+        let recall = &self.metrics["recall"];
+        let radii = found.radii.map(|radii| radii.median);
+        let ratio = if radii.reference > 0.0 { radii.model / radii.reference } else { 1.0 };
+        self.warnings.extend(warnings::over_dispersion(recall.value, recall.ceiling, ratio));
+        let stretch = Sides {
+            reference: stretch(found.reference.iter().map(|row| row.radius)),
+            model: stretch(found.model.iter().map(|row| row.radius)),
         };
-        self.group(Group::Support, |readings| {
-            if let Some((observed, relabeled)) = exchanged {
-                (readings.observed, readings.relabeled) = (observed, relabeled);
-            }
-        })?;
+        self.warnings.extend(warnings::outliers(stretch));
+        let in_ball: Vec<usize> =
+            found.reference.iter().map(|row| row.covered_by as usize).collect();
+        self.curves.growth = Some(growth(&in_ball, self.sizes.m));
         self.warn_of_copies()
+    }
+
+    fn frontier(&mut self) -> Result<(), ScoreError> {
+        let clustering = Clustering::of(self.clouds, Purpose::Frontier, self.options)?;
+        let scaling = self.options.scaling;
+        let facts = format!("{}x{}", clustering.clusters, clustering.partitions.len());
+        let measures = Measures::Frontier { scaling };
+        let quantized = Quantized { partitions: clustering.partitions, measures };
+        self.quantized(&quantized)?;
+        self.curves.frontier = Some(quantized.frontier(scaling)?);
+        self.facts.push(("c", scaling.to_string()));
+        self.facts.push(("mauve-clusters", facts));
+        Ok(())
+    }
+
+    /// The families over few clusters: those of divergences have the least bias.
+    fn over_few_clusters(&mut self) -> Result<(), ScoreError> {
+        let (options, clouds) = (self.options, self.clouds);
+        let has = |family| options.metrics.has(family);
+        let clustering = Clustering::of(clouds, Purpose::Curve, options)?;
+        let clusters = format!("{}x{}", clustering.clusters, clustering.partitions.len());
+        self.facts.push(("clusters", clusters));
+        let over = |measures| Quantized { partitions: clustering.partitions.clone(), measures };
+        if has(Family::Frontier) && options.clusters == Clusters::Auto {
+            self.quantized(&over(Measures::Frontier20 { scaling: options.scaling }))?;
+        }
+        if has(Family::Curve) {
+            let quantized = over(Measures::Curve { lambdas: options.lambdas.clone() });
+            self.quantized(&quantized)?;
+            self.curves.pr = Some(quantized.pr_curve()?);
+        }
+        if has(Family::Divergence) {
+            self.quantized(&over(Measures::Divergence))?;
+        }
+        if has(Family::Ratio) {
+            match ratio(clouds, &clustering, &self.draws)? {
+                Some(Ratio { metrics, curves }) => {
+                    self.late = metrics;
+                    self.curves.pr_by = curves;
+                }
+                None => self.warnings.push(warnings::undefined(
+                    &["auc", "c2st_accuracy", "tv_lower_bound", "inception_score"],
+                    "a classifier that is fitted in folds needs at least 5 rows of each side",
+                )),
+            }
+        }
+        Ok(())
+    }
+
+    fn quantized(&mut self, quantized: &Quantized) -> Result<(), ScoreError> {
+        let values = quantized.values()?;
+        let readings = quantized.readings(&self.draws);
+        let names = quantized.measures.names();
+        estimate::append(&mut self.metrics, &names, &values, &readings, self.sizes);
+        Ok(())
+    }
+
+    fn moments(&mut self) -> Result<(), ScoreError> {
+        self.group(Group::Moments)?;
+        let permutations = self.options.permutations.min(KERNEL_PERMUTATIONS);
+        if permutations > 0
+            && let Some(kernel) = self.metrics.get_mut("kernel_distance")
+            && !kernel.value.is_nan()
+        {
+            kernel.p_value = Some(kernel_test(self.clouds, permutations, self.options.seed)?);
+        }
+        Ok(())
+    }
+
+    fn diversity(&mut self) -> Result<(), ScoreError> {
+        self.group(Group::Diversity)?;
+        let own = self.metrics["vendi_score_reference"].value;
+        if self.sizes.n == self.sizes.m && own.is_finite() {
+            self.metrics["vendi_score"].ceiling = Some(own);
+        }
+        let prepared = self.prepared;
+        let texts = prepared.texts.as_ref();
+        if let Some(texts) = texts.filter(|texts| texts.model.tokens.len() == self.sizes.m) {
+            let (named, readings) = words::measures(texts, &self.draws);
+            self.append(&named, &readings);
+            self.warnings.extend(words::warn(texts));
+        }
+        Ok(())
     }
 
     /// What copies do: values without them, and under the other rule for ties.
@@ -211,7 +330,11 @@ impl<'a> Build<'a> {
     }
 
     fn finish(mut self, raw: Sides<&Matrix>) -> Result<Score, ScoreError> {
+        self.metrics.extend(std::mem::take(&mut self.late));
         self.warnings.extend(warnings::too_few(self.sizes.n, self.sizes.m));
+        if Parts::of(self.sizes.n, self.sizes.m).is_none() {
+            self.warnings.push(warnings::no_ceiling(self.sizes.n));
+        }
         let scaling = self.options.scaling;
         self.warnings.extend(histograms::of_values(&self.metrics, scaling));
         let undefined: Vec<&str> = self
@@ -252,13 +375,39 @@ impl<'a> Build<'a> {
             Ties::Strict => "strict",
             Ties::Inclusive => "inclusive",
         };
-        options
+        let signature = options
             .signature()
             .with("pca", pca)
             .with("k", options.k)
             .with("ties", ties)
-            .with("n", format!("{}/{}", self.sizes.n, self.sizes.m))
-            .with("seed", options.seed)
-            .to_string()
+            .with("n", format!("{}/{}", self.sizes.n, self.sizes.m));
+        let facts = self.facts.iter();
+        let signature = facts.fold(signature, |signature, (name, fact)| signature.with(name, fact));
+        signature.with("seed", options.seed).to_string()
     }
+}
+
+/// How many subsamples of how many rows were drawn.
+fn planned(group: Group, clouds: Clouds<'_>, options: &ScoreOptions) -> String {
+    let (count, rows) = group.planned(clouds, options.resamples);
+    if count == 0 { "0".to_owned() } else { format!("{count}x{rows}") }
+}
+
+/// The 99th percentile of radii over their median; 1 where the median is 0.
+fn stretch(radii: impl Iterator<Item = f64>) -> f64 {
+    let mut radii: Vec<f64> = radii.collect();
+    radii.sort_by(f64::total_cmp);
+    let at = |share: f64| radii[((radii.len() - 1) as f64 * share) as usize];
+    match radii.is_empty() || at(0.5) == 0.0 {
+        true => 1.0,
+        false => at(0.99) / at(0.5),
+    }
+}
+
+/// Coverage at a tenth, two tenths, … of the samples, exactly.
+fn growth(in_ball: &[usize], m: usize) -> Growth {
+    let mut texts: Vec<usize> = (1..=10).map(|tenth| (m * tenth).div_ceil(10)).collect();
+    texts.dedup();
+    let coverage = coverage_at(in_ball, m, &texts).into_iter().flatten().collect();
+    Growth { texts, coverage, reachable: richness_beyond(in_ball) }
 }

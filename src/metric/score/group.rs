@@ -9,7 +9,15 @@ use super::{
 };
 use crate::{
     matrix::Matrix,
-    metric::{Clouds, calibrate::Subsample, prdc::prdc},
+    metric::{
+        Clouds, MetricError,
+        calibrate::Subsample,
+        frechet::frechet,
+        kernel::kernel_distance,
+        sliced::{sliced_w_approx, sliced_wasserstein},
+        support::{Support, SupportOptions, support},
+        vendi::vendi,
+    },
     sides::Sides,
 };
 
@@ -20,29 +28,39 @@ pub(super) type Named = Vec<(String, f64)>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Group {
     Support,
+    Moments,
+    Diversity,
 }
 
-/// Multiplications that the subsamples of one family may take together: half a minute of two cores.
+/// Multiplications that the subsamples of one family may take together.
 const BUDGET: f64 = 4e11;
 /// Subsamples below which an interval says little; where even they exceed the budget, they shrink.
 const LEAST_SUBSAMPLES: usize = 20;
 /// Rows below which subsamples do not shrink.
 const LEAST_ROWS: usize = 1000;
+/// Directions of the sliced Wasserstein distance.
+const DIRECTIONS: usize = 128;
 
 impl Group {
     /// The measures of two clouds.
     pub fn values(self, clouds: Clouds<'_>, options: &ScoreOptions) -> Result<Named, ScoreError> {
-        match self {
-            Self::Support => support(clouds, options),
-        }
+        Ok(match self {
+            Self::Support => of_support(&whole_support(clouds, options)?),
+            Self::Moments => moments(clouds, options.seed)?,
+            Self::Diversity => diversity(clouds)?,
+        })
     }
 
-    /// Multiplications of one evaluation, roughly.
+    /// Multiplications of one evaluation, roughly; those in `f64` count twice.
     fn cost(self, sizes: Sides<usize>, d: usize) -> f64 {
         let Sides { reference: n, model: m } = sizes.map(|n| n as f64);
+        let d = d as f64;
         let pairs = (n * n + m * m) / 2.0 + n * m;
+        let cubes = 40.0 * d * d * d.min(n + m);
         match self {
-            Self::Support => 2.0 * pairs * d as f64,
+            Self::Support => 3.0 * pairs * (d + 20.0),
+            Self::Moments => 3.0 * pairs * (d + 20.0) + 2.0 * (n + m) * d * (d + 128.0) + cubes,
+            Self::Diversity => 2.0 * (n + m) * d * d.min(n) + cubes,
         }
     }
 
@@ -85,6 +103,12 @@ impl Group {
         }
         let affordable = (BUDGET / cost(at)) as usize;
         (asked.min(affordable.max(LEAST_SUBSAMPLES)), at)
+    }
+
+    /// The number and size of the subsamples, for the signature.
+    pub fn planned(self, clouds: Clouds<'_>, asked: usize) -> (usize, usize) {
+        let (count, at) = self.plan(clouds.sides().map(Matrix::rows), clouds.dim(), asked);
+        (count, at.reference.size)
     }
 
     /// Values without names; `None` where a part is too small for them.
@@ -134,9 +158,22 @@ impl Group {
     }
 }
 
-fn support(clouds: Clouds<'_>, options: &ScoreOptions) -> Result<Named, ScoreError> {
-    let prdc = prdc(clouds, options.k, options.ties)?;
-    let named = [
+/// The support family with the details of rows.
+pub(super) fn whole_support(
+    clouds: Clouds<'_>,
+    options: &ScoreOptions,
+) -> Result<Support, MetricError> {
+    let settings =
+        SupportOptions { ks: vec![options.k], ties: options.ties, ..SupportOptions::default() };
+    support(clouds, &settings)
+}
+
+/// The measures of the support family, by name.
+pub(super) fn of_support(support: &Support) -> Named {
+    let prdc = support.prdc[0];
+    let or_nan = |value: Option<f64>| value.unwrap_or(f64::NAN);
+    let Support { clipped, soft, cover, alpha, authenticity, .. } = support;
+    named([
         ("precision", prdc.precision),
         ("recall", prdc.recall),
         ("density", prdc.density),
@@ -144,6 +181,45 @@ fn support(clouds: Clouds<'_>, options: &ScoreOptions) -> Result<Named, ScoreErr
         ("comp_precision", prdc.comp_precision),
         ("sym_precision", prdc.sym_precision),
         ("sym_recall", prdc.sym_recall),
-    ];
-    Ok(named.map(|(name, value)| (name.to_owned(), value)).to_vec())
+        ("clipped_density", or_nan(clipped.as_ref().map(|clipped| clipped.density))),
+        ("clipped_coverage", or_nan(clipped.as_ref().map(|clipped| clipped.coverage))),
+        ("p_precision", or_nan(soft.as_ref().map(|soft| soft.precision))),
+        ("p_recall", or_nan(soft.as_ref().map(|soft| soft.recall))),
+        ("cover_precision", or_nan(cover.as_ref().map(|cover| cover.precision))),
+        ("cover_recall", or_nan(cover.as_ref().map(|cover| cover.recall))),
+        ("alpha_precision", alpha.alpha_precision),
+        ("beta_recall", alpha.beta_recall),
+        ("authenticity", *authenticity),
+    ])
+}
+
+fn moments(clouds: Clouds<'_>, seed: u64) -> Result<Named, ScoreError> {
+    // One row has no covariance and no pair.
+    let one_row = clouds.sides().map(|rows| rows.rows() < 2);
+    let (frechet, kernel) = if one_row.reference || one_row.model {
+        (f64::NAN, f64::NAN)
+    } else {
+        (frechet(clouds)?.distance, kernel_distance(clouds)?.unbiased)
+    };
+    Ok(named([
+        ("frechet_distance", frechet),
+        ("kernel_distance", kernel),
+        ("sliced_wasserstein", sliced_wasserstein(clouds, DIRECTIONS, seed)),
+        ("sliced_w_approx", sliced_w_approx(clouds)),
+    ]))
+}
+
+fn diversity(clouds: Clouds<'_>) -> Result<Named, ScoreError> {
+    let score = |rows: &Matrix| -> Result<f64, ScoreError> {
+        let scores = vendi(rows, &[1.0])?;
+        Ok(scores.first().copied().filter(|score| score.is_finite()).unwrap_or(f64::NAN))
+    };
+    Ok(named([
+        ("vendi_score", score(clouds.model())?),
+        ("vendi_score_reference", score(clouds.reference())?),
+    ]))
+}
+
+pub(super) fn named<const N: usize>(values: [(&str, f64); N]) -> Named {
+    values.map(|(name, value)| (name.to_owned(), value)).to_vec()
 }

@@ -7,6 +7,7 @@
 
 pub mod catalog;
 mod clouds;
+mod clusters;
 mod draws;
 mod error;
 mod estimate;
@@ -16,7 +17,12 @@ mod histograms;
 mod options;
 mod prepare;
 mod quantized;
+mod ratio;
 mod texts;
+mod words;
+
+#[cfg(test)]
+mod tests;
 
 pub use clouds::score;
 pub use error::ScoreError;
@@ -24,4 +30,5 @@ pub use histograms::score_histograms;
 pub use options::{
     Clusters, Families, Family, Normalize, OptionsError, Reduce, ScoreOptions, Unequal,
 };
+pub use prepare::prepared_clouds;
 pub use texts::TextFacts;

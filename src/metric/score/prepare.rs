@@ -118,3 +118,16 @@ pub(super) fn check_k(clouds: Clouds<'_>, k: usize) -> Result<(), MetricError> {
     }
     Ok(())
 }
+
+/// The two sets scaled and reduced as a score would, all rows kept.
+///
+/// # Errors
+///
+/// Those of [`super::score`].
+pub fn prepared_clouds(
+    sets: Sides<&Matrix>,
+    options: &ScoreOptions,
+) -> Result<Sides<Matrix>, ScoreError> {
+    let options = ScoreOptions { unequal: Unequal::Keep, ..options.clone() };
+    Ok(prepare(Clouds::new(sets)?, None, None, &options)?.clouds)
+}
