@@ -1,9 +1,12 @@
 //! `llmpr sweep`.
 
+mod dry_run;
+
 use std::{path::PathBuf, str::FromStr};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
+use super::Exit;
 use super::options::{self, Names, Word, options};
 use crate::{
     lm::{
@@ -14,10 +17,15 @@ use crate::{
         neighbors::Ties,
         score::{Clusters, Families, Normalize, Reduce, ScoreOptions},
     },
+    report::overview::overview,
     run::{
+        execute::{self, Outcome},
         plan::{Grid, Shard},
+        progress,
         range::{Integers, Reals},
         settings::{Batch, PcaFit, SweepSettings},
+        signals::Stop,
+        sweep::Sweep,
     },
     text::{chat::ChatMode, prompt::Style},
 };
@@ -298,9 +306,48 @@ fn file_stem(task: &str) -> String {
 
 /// Runs it.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let settings = args.settings()?;
-    let points = settings.grid.points()?;
-    bail!("{} cells: `llmpr sweep` is not built yet ({})", points.len(), args.dry_run)
+    let mut sweep = Sweep::plan(args.settings()?)?;
+    for note in &sweep.notes {
+        eprintln!("note: {note}");
+    }
+    if args.dry_run {
+        sweep.keep_shard();
+        print!("{}", dry_run::describe(&sweep));
+        return Ok(());
+    }
+    let stop = Stop::on_signals().context("cannot listen for signals")?;
+    let progress = progress::for_stderr();
+    let command: Vec<String> = std::env::args().collect();
+    let outcome = execute::run(&mut sweep, command, None, &stop, &*progress)?;
+    conclude(&sweep, &outcome)
+}
+
+/// Prints what a sweep came to; cells without a result make an exit code of their own.
+fn conclude(sweep: &Sweep, outcome: &Outcome) -> anyhow::Result<()> {
+    let out = sweep.settings.out.display();
+    if outcome.stopped {
+        let message =
+            format!("stopped; what is finished is in `{out}`, and the same command goes on");
+        return Err(Exit { code: 75, message }.into());
+    }
+    if let Some(results) = &outcome.results {
+        println!("{}", overview(results));
+        for (model, rate) in &outcome.rates {
+            println!("{model}: {rate:.0} tokens/s");
+        }
+        println!("{}", sweep.settings.out.join("results.csv").display());
+    } else {
+        println!("shard done: {} completions drawn into {out}", outcome.drawn);
+    }
+    if outcome.failed.is_empty() {
+        return Ok(());
+    }
+    for cell in &outcome.failed {
+        eprintln!("failed: {} ({}): {}", cell.label, cell.id, cell.message);
+    }
+    let all = outcome.results.as_ref().is_some_and(|results| results.cells.is_empty());
+    let message = format!("{} cells failed, each named above", outcome.failed.len());
+    Err(Exit { code: if all { 1 } else { 3 }, message }.into())
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! Features of texts, computed once: beside a cell's texts, and for references in the user's cache.
 
 use std::{
-    cell::OnceCell,
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -21,10 +20,14 @@ use crate::{
         Checkpoint, Lm, LmError,
         device::{self, DeviceChoice, DtypeChoice},
         embed::{Embedder, Pooling},
+        load,
     },
     matrix::{Matrix, MatrixError},
     npy::{self, FeatureError},
 };
+
+/// Texts that are embedded between two looks at the clock.
+const CHUNK: usize = 256;
 
 /// Why features cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -51,22 +54,235 @@ struct Origin {
     embedder: String,
     /// Hash of the texts in order.
     texts: String,
-    /// Rows.
-    rows: usize,
 }
 
-/// The embedder of a run; its weights are read when the first text needs them.
+/// Settings of the embedder.
+#[derive(Clone, Debug)]
+pub struct EmbedSettings {
+    /// The model.
+    pub model: String,
+    /// Which hidden states make a feature.
+    pub pooling: Pooling,
+    /// Tokens after which a text is cut.
+    pub max_tokens: usize,
+    /// Which device computes.
+    pub device: DeviceChoice,
+    /// In which number type.
+    pub dtype: DtypeChoice,
+}
+
+/// The embedder of a run and what it has embedded; weights are read when the first text needs them.
 pub struct Features {
-    name: String,
-    checkpoint: OnceCell<Checkpoint>,
-    embedder: OnceCell<Embedder>,
-    device: DeviceChoice,
-    dtype: DtypeChoice,
-    pooling: Pooling,
-    max_tokens: usize,
-    /// Hash of the model, its tokenizer and these settings.
+    settings: EmbedSettings,
+    checkpoint: Arc<Checkpoint>,
+    embedder: Option<Embedder>,
     key: String,
+    max_tokens: usize,
     /// Vectors of texts that occur in several cells.
-    shared: HashMap<[u8; 32], Option<Arc<[f32]>>>,
-    stop: Stop,
+    known: HashMap<[u8; 32], Vec<f32>>,
+    repeated: HashSet<[u8; 32]>,
+}
+
+impl Features {
+    /// Finds the embedder and checks that it can be one; its weights are not read yet.
+    ///
+    /// # Errors
+    ///
+    /// [`LmError`] for what is no model or has no tokenizer.
+    pub fn open(settings: EmbedSettings) -> Result<Self, LmError> {
+        let checkpoint = Arc::new(load::open(&settings.model)?);
+        let tokenizer = checkpoint.tokenizer()?.hash().to_owned();
+        let device = device::open(settings.device)?;
+        let precision = Lm::precision_of(&checkpoint, &device, settings.dtype);
+        let max_tokens = settings.max_tokens.clamp(1, checkpoint.config.max_positions);
+        let model = checkpoint.hash()?;
+        let what = format!("{model}|{tokenizer}|{}|{max_tokens}|{precision}", settings.pooling);
+        let key = hex(&Sha256::digest(what));
+        let (known, repeated) = (HashMap::new(), HashSet::new());
+        Ok(Self { settings, checkpoint, embedder: None, key, max_tokens, known, repeated })
+    }
+
+    /// Hash of the model, its tokenizer and the settings that decide vectors.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Tokens after which a text is cut.
+    pub fn max_tokens(&self) -> usize {
+        self.max_tokens
+    }
+
+    /// The model and its pooling, for signatures: `gpt2-large` or `gpt2-large/mean`.
+    pub fn name(&self) -> String {
+        let model = Path::new(&self.settings.model).file_name();
+        let model =
+            model.map_or_else(|| self.settings.model.clone(), |n| n.to_string_lossy().into());
+        match self.settings.pooling {
+            Pooling::Last => model,
+            pooling => format!("{model}/{pooling}"),
+        }
+    }
+
+    /// Token ids of a text, cut as it is embedded.
+    ///
+    /// # Errors
+    ///
+    /// Those of the tokenizer.
+    pub fn ids(&self, text: &str) -> Result<Vec<u32>, LmError> {
+        let mut ids = self.checkpoint.tokenizer()?.encode(text)?;
+        ids.truncate(self.max_tokens);
+        Ok(ids)
+    }
+
+    /// Says which texts will come, so that those which come in several cells are kept.
+    pub fn announce<'a>(&mut self, texts: impl Iterator<Item = &'a str>) {
+        let mut seen = HashSet::new();
+        for text in texts {
+            let hash = text_hash(text);
+            if !seen.insert(hash) {
+                self.repeated.insert(hash);
+            }
+        }
+    }
+
+    /// Features of `texts`, one row each: those at `path` if they were made of these texts, else
+    /// those in `cache` if they were, else computed. They are at `path` afterwards.
+    ///
+    /// # Errors
+    ///
+    /// [`EmbedError`]; [`LmError::Interrupted`] when a stop was asked for.
+    pub fn of(
+        &mut self,
+        texts: &[&str],
+        path: &Path,
+        cache: Option<&Path>,
+        stop: &Stop,
+        progress: &dyn Progress,
+    ) -> Result<Matrix, EmbedError> {
+        let origin = Origin { embedder: self.key.clone(), texts: texts_hash(texts) };
+        let cached = cache.map(|folder| folder.join(format!("{}.npy", name_of(&origin))));
+        if let Some(found) = stored(path, &origin, texts.len())? {
+            progress.advance(texts.len() as u64, 0);
+            return Ok(found);
+        }
+        let from_cache = cached.as_deref().and_then(|at| stored(at, &origin, texts.len()).ok()?);
+        let features = match from_cache {
+            Some(found) => {
+                progress.advance(texts.len() as u64, 0);
+                found
+            }
+            None => self.compute(texts, stop, progress)?,
+        };
+        keep(path, &origin, &features)?;
+        if let Some(at) = cached {
+            // A cache that cannot be written costs time, not results.
+            let _ = keep(&at, &origin, &features);
+        }
+        Ok(features)
+    }
+
+    fn ready(&mut self, stop: &Stop) -> Result<&Embedder, LmError> {
+        let embedder = match self.embedder.take() {
+            Some(embedder) => embedder,
+            None => {
+                let device = device::open(self.settings.device)?;
+                let lm = Lm::load(self.checkpoint.clone(), &device, self.settings.dtype)?;
+                Embedder::new(lm, self.settings.pooling, self.settings.max_tokens)
+                    .with_interrupt(stop.interrupt())
+            }
+        };
+        Ok(self.embedder.insert(embedder))
+    }
+
+    fn compute(
+        &mut self,
+        texts: &[&str],
+        stop: &Stop,
+        progress: &dyn Progress,
+    ) -> Result<Matrix, EmbedError> {
+        let hashes: Vec<[u8; 32]> = texts.iter().map(|text| text_hash(text)).collect();
+        let mut rows: HashMap<[u8; 32], Vec<f32>> = HashMap::new();
+        let mut fresh: Vec<usize> = Vec::new();
+        for (i, hash) in hashes.iter().enumerate() {
+            match self.known.get(hash) {
+                Some(row) => drop(rows.insert(*hash, row.clone())),
+                None if rows.contains_key(hash) => {}
+                None => {
+                    rows.insert(*hash, Vec::new());
+                    fresh.push(i);
+                }
+            }
+        }
+        progress.advance((texts.len() - fresh.len()) as u64, 0);
+        for part in fresh.chunks(CHUNK) {
+            let embedder = self.ready(stop)?;
+            let ids: Result<Vec<_>, _> = part.iter().map(|&i| embedder.ids(texts[i])).collect();
+            let mut before = 0;
+            let mut hear = |done: usize, _all: usize| {
+                progress.advance(0, (done - before) as u64);
+                before = done;
+            };
+            let vectors = embedder.embed_ids(&ids?, &mut hear)?;
+            progress.advance(part.len() as u64, 0);
+            for (row, &i) in part.iter().enumerate() {
+                let vector = vectors.row(row).to_vec();
+                if self.repeated.contains(&hashes[i]) {
+                    self.known.insert(hashes[i], vector.clone());
+                }
+                rows.insert(hashes[i], vector);
+            }
+        }
+        let dim = rows.values().next().map_or(0, Vec::len);
+        let data: Vec<f32> = hashes.iter().flat_map(|hash| rows[hash].iter().copied()).collect();
+        Ok(Matrix::new(dim, data)?)
+    }
+}
+
+fn text_hash(text: &str) -> [u8; 32] {
+    Sha256::digest(text).into()
+}
+
+/// SHA-256 of texts in order.
+pub fn texts_hash(texts: &[&str]) -> String {
+    let mut hasher = Sha256::new();
+    for text in texts {
+        hasher.update((text.len() as u64).to_le_bytes());
+        hasher.update(text);
+    }
+    hex(&hasher.finalize())
+}
+
+fn name_of(origin: &Origin) -> String {
+    hex(&Sha256::digest(format!("{}|{}", origin.embedder, origin.texts)))[..32].to_owned()
+}
+
+/// The features at `path`, if they are there and were made of what `origin` says.
+fn stored(path: &Path, origin: &Origin, rows: usize) -> Result<Option<Matrix>, EmbedError> {
+    let beside = path.with_extension("json");
+    if !path.exists() || read_json::<Origin>(&beside)?.as_ref() != Some(origin) {
+        return Ok(None);
+    }
+    let features = npy::read_features(&path.display().to_string())?;
+    Ok((features.rows() == rows).then_some(features))
+}
+
+/// Writes features and then what they were made of: a kill in between leaves features that are
+/// computed again, never features of other texts.
+fn keep(path: &Path, origin: &Origin, features: &Matrix) -> Result<(), EmbedError> {
+    let beside = path.with_extension("json");
+    if let Some(folder) = path.parent() {
+        make_folder(folder)?;
+    }
+    let _ = std::fs::remove_file(&beside);
+    npy::write_npy(path, features)?;
+    write_json(&beside, origin)?;
+    Ok(())
+}
+
+/// Where features of references are kept for other runs: `$XDG_CACHE_HOME/llmpr/features`, or
+/// `~/.cache/llmpr/features`; `None` where there is no home.
+pub fn cache_folder() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")))?;
+    Some(cache.join("llmpr").join("features"))
 }

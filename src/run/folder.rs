@@ -103,8 +103,6 @@ pub struct ModelRecord {
     pub hash: String,
     /// SHA-256 of its tokenizer.
     pub tokenizer_hash: String,
-    /// Parameters.
-    pub parameters: u64,
     /// Type of weights and products.
     pub dtype: String,
     /// `cpu` or `cuda`.

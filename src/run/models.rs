@@ -1,5 +1,7 @@
 //! The models of a sweep before their weights are read: who they are and how they are spoken to.
 
+use std::sync::Arc;
+
 use crate::{
     lm::{self, Checkpoint, LmError},
     text::{
@@ -39,7 +41,7 @@ pub struct SweepModel {
     /// As it was named.
     pub name: String,
     /// Configuration, tokenizer and where the weights are.
-    pub checkpoint: Checkpoint,
+    pub checkpoint: Arc<Checkpoint>,
     /// Its chat template, where prompts go through it.
     pub template: Option<ChatTemplate>,
 }
@@ -51,7 +53,7 @@ impl SweepModel {
     ///
     /// [`ModelError::Lm`] for what is no model or has no tokenizer; [`ModelError::Chat`].
     pub fn open(name: &str, chat: ChatMode) -> Result<Self, ModelError> {
-        let checkpoint = lm::load::open(name)?;
+        let checkpoint = Arc::new(lm::load::open(name)?);
         let tokenizer = checkpoint.tokenizer()?;
         let source = tokenizer.chat_template.as_deref();
         let template = match source.filter(|_| chat != ChatMode::Never) {

@@ -1,0 +1,135 @@
+//! What a sweep would do, for people.
+
+use std::fmt::Write;
+
+use crate::{
+    lm::ModelConfig,
+    run::{
+        folder::RunFolder,
+        progress::duration,
+        sampling::is_complete,
+        sweep::{Group, Sweep},
+    },
+};
+
+/// Cells that are listed one by one.
+const LISTED: usize = 40;
+
+/// The cells, the tokens, the time where an earlier run shows the rate, and the memory.
+pub fn describe(sweep: &Sweep) -> String {
+    let folder = RunFolder::new(&sweep.settings.out);
+    let mut out = String::new();
+    let s = &sweep.shared;
+    let cells: Vec<_> = sweep.cells().collect();
+    let _ = writeln!(out, "task       {} (version hash {})", s.task, &s.task_hash[..12]);
+    let _ = writeln!(out, "reference  {} texts of {}", s.reference_n, s.reference);
+    let _ = writeln!(out, "embedder   {} ({})", s.embedder, s.pooling);
+    let _ = writeln!(out, "folder     {}", sweep.settings.out.display());
+    let done = cells.iter().filter(|cell| is_complete(&folder, &cell.record)).count();
+    let _ = writeln!(
+        out,
+        "cells      {} of {} completions, {done} of them finished\n",
+        cells.len(),
+        s.n_samples
+    );
+    for cell in cells.iter().take(LISTED) {
+        let state = if is_complete(&folder, &cell.record) { "  finished" } else { "" };
+        let _ = writeln!(out, "  {}  {}{state}", cell.record.id, cell.record.label());
+    }
+    if cells.len() > LISTED {
+        let _ = writeln!(out, "  … and {} more", cells.len() - LISTED);
+    }
+    for group in &sweep.groups {
+        let _ = writeln!(out, "\n{}", of_model(group, sweep, &folder));
+    }
+    out
+}
+
+fn of_model(group: &Group, sweep: &Sweep, folder: &RunFolder) -> String {
+    let config = &group.model.checkpoint.config;
+    let open = || group.cells.iter().filter(|cell| !is_complete(folder, &cell.record));
+    let completions: usize = open().map(|cell| cell.record.n_samples).sum();
+    let new = completions * sweep.shared.max_new_tokens;
+    // Cells with the same shots share their prompts, which are computed once.
+    let mut prompts = std::collections::HashSet::new();
+    let ids = open().flat_map(|cell| &cell.prompts.prompts).map(|prompt| &prompt.ids);
+    let prompt: usize = ids.filter(|ids| prompts.insert((*ids).clone())).map(|i| i.len()).sum();
+    let longest = group.cells.iter().map(|cell| cell.prompts.longest).max().unwrap_or(0);
+    let rate = measured_rate(sweep, folder, &group.record.name);
+    let time = match rate {
+        Some(rate) => format!(
+            "at most {} at {rate:.0} tokens/s, as measured before",
+            duration(new as f64 / rate)
+        ),
+        None => {
+            "unknown: nothing has been drawn in this folder yet (`llmpr models bench` measures)"
+                .to_owned()
+        }
+    };
+    let weights = parameters(config) * bytes_per_weight(&group.record.dtype);
+    let row = kv_bytes(config) * sweep.shared.max_new_tokens as u64;
+    let shared = kv_bytes(config) * longest as u64;
+    format!(
+        "{}\n  tokens   at most {} new, {} of prompts (longest {longest}, context {})\n  \
+         time     {time}\n  memory   {} of weights as {}, {} of keys and values a row, {} a prompt",
+        group.record.name,
+        thousands(new),
+        thousands(prompt),
+        config.max_positions,
+        bytes(weights),
+        group.record.dtype,
+        bytes(row),
+        bytes(shared),
+    )
+}
+
+/// Tokens a second that earlier sessions in the folder drew with the run's models.
+fn measured_rate(sweep: &Sweep, folder: &RunFolder, model: &str) -> Option<f64> {
+    let record = folder.record().ok()??;
+    // Sessions do not keep models apart, so only a folder of one model shows its rate.
+    if sweep.groups.len() > 1 || record.models.iter().any(|other| other.name != model) {
+        return None;
+    }
+    let tokens: u64 = record.sessions.iter().map(|session| session.tokens).sum();
+    let seconds: f64 = record.sessions.iter().map(|session| session.sampling_seconds).sum();
+    (tokens > 0 && seconds > 0.0).then(|| tokens as f64 / seconds)
+}
+
+/// Weights of a decoder of this shape.
+fn parameters(c: &ModelConfig) -> u64 {
+    let attention = c.hidden * c.head_dim * (2 * c.heads + 2 * c.kv_heads);
+    let gated = if c.rope.is_some() { 3 } else { 2 };
+    let block = attention + gated * c.hidden * c.intermediate;
+    let ends = if c.tied { 1 } else { 2 } * c.vocab * c.hidden;
+    (c.layers * block + ends) as u64
+}
+
+fn bytes_per_weight(dtype: &str) -> u64 {
+    if dtype == "f32" { 4 } else { 2 }
+}
+
+/// Bytes of keys and values of one token.
+fn kv_bytes(c: &ModelConfig) -> u64 {
+    (2 * c.layers * c.kv_heads * c.head_dim * 4) as u64
+}
+
+fn bytes(count: u64) -> String {
+    match count as f64 {
+        b if b >= 1e9 => format!("{:.1} GB", b / 1e9),
+        b if b >= 1e6 => format!("{:.1} MB", b / 1e6),
+        b => format!("{:.0} kB", b / 1e3),
+    }
+}
+
+/// `12 345 678`.
+fn thousands(count: usize) -> String {
+    let digits = count.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
+}

@@ -1,0 +1,231 @@
+//! From features to numbers: one set of components for the run, one score a cell, each kept at once.
+
+use indexmap::IndexMap;
+use sha2::{Digest, Sha256};
+
+use super::{
+    features::texts_hash,
+    folder::RunFolder,
+    plan::hex,
+    settings::PcaFit,
+    store::{StoreError, read_json, write_json},
+};
+use crate::{
+    matrix::Matrix,
+    metric::{
+        record::Estimate,
+        score::{self, Normalize, Reduce, ScoreError, ScoreOptions},
+    },
+    pca::{Keep, Pca, PcaError},
+    report::record::{CellRecord, CellResult, RESULT_SCHEMA, SampleRecord, TextFacts},
+    sides::Sides,
+};
+
+/// Why there is no score.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScoringError {
+    /// The sets cannot be compared.
+    #[error(transparent)]
+    Score(#[from] ScoreError),
+    /// The features cannot be reduced.
+    #[error(transparent)]
+    Pca(#[from] PcaError),
+    /// A file of the run folder.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A cell that is embedded.
+pub struct EmbeddedCell {
+    /// Its settings.
+    pub record: CellRecord,
+    /// Its completions in the order of their draws, row `i` beside row `i` of the features.
+    pub samples: Vec<SampleRecord>,
+    /// Token ids of its texts, as the embedder reads them.
+    pub ids: Vec<Vec<u32>>,
+    /// One row a text.
+    pub features: Matrix,
+}
+
+/// The reference side.
+pub struct EmbeddedReference {
+    /// Hash of its texts and of the embedder.
+    pub origin: String,
+    /// Token ids of its texts.
+    pub ids: Vec<Vec<u32>>,
+    /// One row a text.
+    pub features: Matrix,
+}
+
+/// What is measured and how, for all cells of a run alike.
+pub struct Scoring<'a> {
+    /// Checked settings.
+    pub options: &'a ScoreOptions,
+    /// What principal components are fitted on.
+    pub pca_fit: PcaFit,
+    /// The human side.
+    pub reference: &'a EmbeddedReference,
+    /// Exact values of a cell's texts, where the task knows its true distribution.
+    pub truth: Option<&'a dyn Fn(&[&str]) -> IndexMap<String, Estimate>>,
+}
+
+/// Components fitted once for a run, and the hash of what they were fitted on.
+pub struct Basis {
+    pca: Option<Pca>,
+    hash: String,
+}
+
+impl Scoring<'_> {
+    /// How many rows of each of `cells` cells the components are fitted on.
+    pub fn quota(&self, cells: usize) -> usize {
+        self.reference.features.rows().div_ceil(cells.max(1))
+    }
+
+    /// Fits the run's components on the reference and, together as many, rows taken evenly from all
+    /// cells: `parts` are these rows, with the hash of the cell's texts. With [`PcaFit::Joint`] nothing
+    /// is fitted here.
+    ///
+    /// # Errors
+    ///
+    /// [`ScoringError::Pca`].
+    pub fn basis(&self, parts: &[(String, Matrix)]) -> Result<Basis, ScoringError> {
+        let rows = &self.reference.features;
+        let keep = match (self.pca_fit, self.options.pca) {
+            (PcaFit::Joint, _) | (_, Reduce::None) => None,
+            (PcaFit::Run, Reduce::Share(share)) => Some(Keep::Share(share)),
+            (PcaFit::Run, Reduce::Components(count)) => {
+                let all = rows.rows() + parts.iter().map(|(_, part)| part.rows()).sum::<usize>();
+                Some(Keep::Components(count.min(rows.cols()).min(all)))
+            }
+        };
+        let Some(keep) = keep.filter(|_| !parts.is_empty()) else {
+            return Ok(Basis { pca: None, hash: String::new() });
+        };
+        let scaled = |rows: &Matrix| match self.options.normalize {
+            Normalize::L2 => rows.l2_normalized(),
+            Normalize::None => rows.clone(),
+        };
+        let mut hasher = Sha256::new();
+        parts.iter().for_each(|(origin, _)| hasher.update(origin));
+        let all: Vec<Matrix> =
+            std::iter::once(rows).chain(parts.iter().map(|(_, part)| part)).map(scaled).collect();
+        let all: Vec<&Matrix> = all.iter().collect();
+        // Rows that are all alike have no directions; the score then says so.
+        let pca = Some(Pca::fit(&all, keep)?).filter(|pca| pca.total_variance() > 0.0);
+        Ok(Basis { pca, hash: hex(&hasher.finalize()) })
+    }
+
+    /// The score of one cell: that in its `scores.json` if it was made of the same, else computed and
+    /// written there.
+    ///
+    /// # Errors
+    ///
+    /// [`ScoringError`].
+    pub fn cell(
+        &self,
+        folder: &RunFolder,
+        basis: &Basis,
+        cell: &EmbeddedCell,
+    ) -> Result<CellResult, ScoringError> {
+        let inputs = self.inputs(basis, cell);
+        let path = folder.cell(&cell.record.id, "scores.json");
+        if let Ok(Some(old)) = read_json::<CellResult>(&path)
+            && old.inputs == inputs
+        {
+            let renamed = CellRecord { model: cell.record.model.clone(), ..old.cell.clone() };
+            return Ok(CellResult { cell: renamed, ..old });
+        }
+        let EmbeddedReference { ids, features, .. } = self.reference;
+        let texts = Sides {
+            reference: score::TextFacts { tokens: ids.clone(), ..Default::default() },
+            model: score::TextFacts {
+                tokens: cell.ids.clone(),
+                cut: cell.samples.iter().map(|s| s.finish_reason == "length").collect(),
+                prompts: prompts(&cell.samples),
+            },
+        };
+        let sets = Sides { reference: features, model: &cell.features };
+        let pca = basis.pca.as_ref();
+        let score = score::score(sets, Some(texts.as_ref()), pca, self.options)?;
+        let written: Vec<&str> = cell.samples.iter().map(|s| s.text.as_str()).collect();
+        let result = CellResult {
+            schema: RESULT_SCHEMA.to_owned(),
+            cell: cell.record.clone(),
+            inputs,
+            texts: facts(&cell.samples, cell.record.shots),
+            score,
+            truth: self.truth.map(|truth| truth(&written)).unwrap_or_default(),
+        };
+        write_json(&path, &result)?;
+        Ok(result)
+    }
+
+    /// Hash of everything that determines a cell's score.
+    fn inputs(&self, basis: &Basis, cell: &EmbeddedCell) -> String {
+        let options = serde_json::to_string(self.options).unwrap_or_default();
+        let parts = [
+            env!("CARGO_PKG_VERSION"),
+            &options,
+            if self.pca_fit == PcaFit::Run { "run" } else { "joint" },
+            &basis.hash,
+            &self.reference.origin,
+            &cell.record.id,
+            &cell.origin(),
+            if self.truth.is_some() { "truth" } else { "" },
+        ];
+        hex(&Sha256::digest(parts.join("|")))
+    }
+}
+
+impl EmbeddedCell {
+    /// Its id and the hash of its texts.
+    pub fn origin(&self) -> String {
+        let texts: Vec<&str> = self.samples.iter().map(|s| s.text.as_str()).collect();
+        format!("{}:{}", self.record.id, texts_hash(&texts))
+    }
+
+    /// At most `quota` of its features, taken evenly.
+    pub fn evenly(&self, quota: usize) -> Matrix {
+        let (n, quota) = (self.features.rows(), quota.min(self.features.rows()));
+        let rows: Vec<usize> = (0..quota).map(|i| i * n / quota).collect();
+        self.features.select(&rows)
+    }
+}
+
+/// The prompt of each completion, where some prompts have several and there is more than one; else
+/// nothing, since completions of one prompt are as independent as those of as many prompts.
+fn prompts(samples: &[SampleRecord]) -> Vec<u64> {
+    let mut numbers: IndexMap<&str, u64> = IndexMap::new();
+    let prompts: Vec<u64> = samples
+        .iter()
+        .map(|s| {
+            let next = numbers.len() as u64;
+            *numbers.entry(s.prompt.as_str()).or_insert(next)
+        })
+        .collect();
+    let blocked = numbers.len() > 1 && numbers.len() < samples.len();
+    if blocked { prompts } else { Vec::new() }
+}
+
+/// What a cell's texts look like.
+pub fn facts(samples: &[SampleRecord], shots: usize) -> TextFacts {
+    let n = samples.len();
+    let texts: std::collections::HashSet<&str> = samples.iter().map(|s| s.text.as_str()).collect();
+    let tokens: usize = samples.iter().map(|s| s.tokens.len()).sum();
+    // The token that ends a text is in the log-probability, too.
+    let scored = tokens + samples.iter().filter(|s| s.finish_reason == "eos").count();
+    let mut ended: IndexMap<String, usize> =
+        ["eos", "stop", "length"].into_iter().map(|how| (how.to_owned(), 0)).collect();
+    samples.iter().for_each(|s| *ended.entry(s.finish_reason.clone()).or_insert(0) += 1);
+    let logprob: f64 = samples.iter().map(|s| s.logprob_model).sum();
+    TextFacts {
+        n,
+        unique: texts.len(),
+        empty: samples.iter().filter(|s| s.text.trim().is_empty()).count(),
+        mean_tokens: tokens as f64 / n.max(1) as f64,
+        ended,
+        shortened_prompts: samples.iter().filter(|s| s.shots_used < shots).count(),
+        logprob_per_token: logprob / scored.max(1) as f64,
+    }
+}

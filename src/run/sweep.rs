@@ -1,0 +1,304 @@
+//! A sweep before it runs: task, texts, models, prompts and cells, all checked.
+
+use std::sync::Arc;
+
+use super::{
+    features::{EmbedSettings, Features, texts_hash},
+    folder::{ModelRecord, Shared},
+    models::{ModelError, SweepModel},
+    plan::{PlanError, Point, cell_id},
+    prompts::{PlannedPrompts, Recipe, set_apart},
+    sampling::PlannedCell,
+    settings::SweepSettings,
+};
+use crate::{
+    lm::{Lm, LmError, device},
+    report::record::{CELL_SCHEMA, CellRecord},
+    rng,
+    text::{
+        Text, TextError,
+        prompt::{Pools, split},
+        read_texts,
+        task::{Task, TaskError},
+    },
+};
+
+/// The version of everything between a request and its text; grows when texts change.
+pub const ENGINE: &str = "1";
+
+/// Why a sweep cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SweepError {
+    /// The grid.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The task.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// The reference.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// A task without texts of its own.
+    #[error("task `{task}` needs human texts to compare with: give them with --reference FILE")]
+    NoReference {
+        /// The task.
+        task: String,
+    },
+    /// Too few texts.
+    #[error("`{path}` leaves {n} reference texts, and a comparison needs at least {least}")]
+    FewReferences {
+        /// The file.
+        path: String,
+        /// Texts left when examples and prefixes are set apart.
+        n: usize,
+        /// Texts needed.
+        least: usize,
+    },
+    /// A model.
+    #[error("model `{name}`: {source}")]
+    Model {
+        /// As it was named.
+        name: String,
+        /// Why.
+        source: ModelError,
+    },
+    /// The embedder.
+    #[error("embedder `{name}`: {source}")]
+    Embedder {
+        /// As it was named.
+        name: String,
+        /// Why.
+        source: LmError,
+    },
+    /// The device.
+    #[error(transparent)]
+    Device(LmError),
+}
+
+/// A model and its cells.
+pub struct Group {
+    /// The model; its weights are not read yet.
+    pub model: SweepModel,
+    /// What `run.json` says of it.
+    pub record: ModelRecord,
+    /// Its cells, in the order of the grid.
+    pub cells: Vec<PlannedCell>,
+}
+
+/// A sweep that can run.
+pub struct Sweep {
+    /// What it was told.
+    pub settings: SweepSettings,
+    /// The task.
+    pub task: Task,
+    /// Reference texts as they are compared.
+    pub reference: Vec<String>,
+    /// What its cells have in common.
+    pub shared: Shared,
+    /// Models and cells.
+    pub groups: Vec<Group>,
+    /// What embeds.
+    pub features: Features,
+    /// Sentences for the person who started it.
+    pub notes: Vec<String>,
+}
+
+/// The fewest reference texts with which neighbors mean something.
+const LEAST_REFERENCES: usize = 10;
+
+impl Sweep {
+    /// Reads the task, the reference and the models' configurations and tokenizers, renders the
+    /// prompts and names the cells. No weight is read and nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// [`SweepError`].
+    pub fn plan(settings: SweepSettings) -> Result<Self, SweepError> {
+        if settings.n_samples == 0 {
+            return Err(PlanError::NoSamples.into());
+        }
+        let points = settings.grid.points()?;
+        let task = Task::find(&settings.task)?;
+        let max_new_tokens = settings.max_new_tokens.unwrap_or(task.max_new_tokens);
+        if max_new_tokens == 0 {
+            return Err(PlanError::NoTokens.into());
+        }
+        let mut notes = Vec::new();
+        let (source, texts) = reference_texts(&settings, &task)?;
+        let (shots, prefixes) = set_apart(&task, texts.len());
+        let pools = split(texts, shots, prefixes, settings.prompt_seed);
+        let reference = reference(&settings, &task, &pools);
+        if reference.len() < LEAST_REFERENCES {
+            let (n, least) = (reference.len(), LEAST_REFERENCES);
+            return Err(SweepError::FewReferences { path: source, n, least });
+        }
+        if reference.len() < settings.n_samples {
+            notes.push(format!(
+                "only {} reference texts are left beside examples and prefixes: each cell's {} \
+                 completions are drawn down to as many when they are scored",
+                reference.len(),
+                settings.n_samples
+            ));
+        }
+        let embedder = settings.embedder.clone();
+        let features = Features::open(EmbedSettings {
+            model: embedder.clone(),
+            pooling: settings.pooling,
+            max_tokens: settings.embed_tokens,
+            device: settings.device,
+            dtype: settings.dtype,
+        })
+        .map_err(|source| SweepError::Embedder { name: embedder, source })?;
+        let prompts = settings.prompts.unwrap_or(settings.n_samples).clamp(1, settings.n_samples);
+        let texts: Vec<&str> = reference.iter().map(String::as_str).collect();
+        let shared = Shared {
+            task: task.name.clone(),
+            task_hash: task.hash.clone(),
+            reference: source,
+            reference_hash: texts_hash(&texts),
+            reference_n: reference.len(),
+            embedder: settings.embedder.clone(),
+            embedder_hash: features.key().to_owned(),
+            pooling: settings.pooling.to_string(),
+            embed_tokens: features.max_tokens(),
+            n_samples: settings.n_samples,
+            max_new_tokens,
+            prompts,
+            prompt_seed: settings.prompt_seed,
+        };
+        let mut groups = Vec::new();
+        for name in &settings.models {
+            let group = Group::plan(name, &settings, &task, &shared, &pools, &points)
+                .map_err(|source| SweepError::Model { name: name.clone(), source })?;
+            notes.extend(group.notes());
+            groups.push(group);
+        }
+        Ok(Self { settings, task, reference, shared, groups, features, notes })
+    }
+
+    /// All cells, in the order of the plan.
+    pub fn cells(&self) -> impl Iterator<Item = &PlannedCell> {
+        self.groups.iter().flat_map(|group| &group.cells)
+    }
+
+    /// Leaves only the cells of the settings' shard, where there is one.
+    pub fn keep_shard(&mut self) {
+        let Some(shard) = self.settings.shard else { return };
+        let range = shard.of(self.cells().count());
+        let mut at = 0;
+        for group in &mut self.groups {
+            group.cells.retain(|_| {
+                at += 1;
+                range.contains(&(at - 1))
+            });
+        }
+        self.groups.retain(|group| !group.cells.is_empty());
+    }
+}
+
+impl Group {
+    fn plan(
+        name: &str,
+        settings: &SweepSettings,
+        task: &Task,
+        shared: &Shared,
+        pools: &Pools,
+        points: &[Point],
+    ) -> Result<Self, ModelError> {
+        let model = SweepModel::open(name, settings.chat)?;
+        let device = device::open(settings.device)?;
+        let checkpoint = &model.checkpoint;
+        let precision = Lm::precision_of(checkpoint, &device, settings.dtype);
+        let (device, dtype) = precision.split_once('-').unwrap_or((precision, ""));
+        let record = ModelRecord {
+            name: name.to_owned(),
+            hash: checkpoint.hash()?.to_owned(),
+            tokenizer_hash: checkpoint.tokenizer()?.hash().to_owned(),
+            dtype: dtype.to_owned(),
+            device: device.to_owned(),
+        };
+        let recipe = Recipe {
+            task,
+            style: model.style(settings.shots_as),
+            count: shared.prompts,
+            seed: settings.prompt_seed,
+            pools,
+            room: model.room(shared.max_new_tokens)?,
+        };
+        let mut by_shots = indexmap::IndexMap::new();
+        for point in points {
+            if !by_shots.contains_key(&point.shots) {
+                let encode = |body: &_| model.encode(body);
+                let prompts = PlannedPrompts::new(recipe, point.shots, encode)?;
+                by_shots.insert(point.shots, Arc::new(prompts));
+            }
+        }
+        let cell = |point: &Point| {
+            let prompts = by_shots[&point.shots].clone();
+            let mut cell = CellRecord {
+                schema: CELL_SCHEMA.to_owned(),
+                id: String::new(),
+                model: name.to_owned(),
+                model_hash: record.hash.clone(),
+                tokenizer_hash: record.tokenizer_hash.clone(),
+                task: task.name.clone(),
+                task_hash: task.hash.clone(),
+                prompts_hash: prompts.hash.clone(),
+                chat: model.template.is_some(),
+                shots: point.shots,
+                decoding: point.decoding,
+                seed: point.seed,
+                n_samples: shared.n_samples,
+                max_new_tokens: shared.max_new_tokens,
+                stop: task.stop.clone(),
+                engine: ENGINE.to_owned(),
+                device: record.device.clone(),
+                dtype: record.dtype.clone(),
+            };
+            cell.id = cell_id(&cell);
+            PlannedCell { record: cell, prompts }
+        };
+        let cells = points.iter().map(cell).collect();
+        Ok(Self { model, record, cells })
+    }
+
+    /// What a person should know about its prompts.
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let mut said = std::collections::HashSet::new();
+        for cell in &self.cells {
+            let (shots, prompts) = (cell.record.shots, &cell.prompts);
+            if prompts.shortened > 0 && said.insert(shots) {
+                notes.push(format!(
+                    "{}: {} of {} prompts of {shots} shots did not fit and lost whole examples",
+                    self.record.name,
+                    prompts.shortened,
+                    prompts.prompts.len()
+                ));
+            }
+        }
+        notes
+    }
+}
+
+/// The texts that reference, examples and prefixes come from, and what to call them.
+fn reference_texts(
+    settings: &SweepSettings,
+    task: &Task,
+) -> Result<(String, Vec<Text>), SweepError> {
+    match &settings.reference {
+        Some(path) => Ok((path.clone(), read_texts(path)?)),
+        None => Err(SweepError::NoReference { task: task.name.clone() }),
+    }
+}
+
+/// The reference texts that are compared: as many as completions where there are so many, drawn
+/// under the prompt seed, in the order of the file.
+fn reference(settings: &SweepSettings, task: &Task, pools: &Pools) -> Vec<String> {
+    let mut rows: Vec<usize> = (0..pools.reference.len()).collect();
+    rng::shuffle(&mut rng::named(settings.prompt_seed, "reference"), &mut rows);
+    rows.truncate(settings.n_samples);
+    rows.sort_unstable();
+    rows.iter().map(|&row| task.scored_reference(&pools.reference[row])).collect()
+}
