@@ -1,4 +1,8 @@
 //! What a person sees: the binary run as they run it.
 
+#[path = "cli/sample.rs"]
+mod sample;
 #[path = "cli/score.rs"]
 mod score;
+#[path = "cli/sweep.rs"]
+mod sweep;

@@ -1,10 +1,349 @@
 //! `llmpr sample`.
 
+use std::{collections::HashSet, io::Write, ops::ControlFlow, path::PathBuf, sync::Arc};
+
+use anyhow::{Context, bail};
+
+use super::Exit;
+use crate::{
+    decode::{Chain, Decoding},
+    lm::{
+        Lm,
+        device::{self, DeviceChoice, DtypeChoice},
+        generate::{Event, GenerateOptions, Request, generate},
+    },
+    report::record::{CELL_SCHEMA, CellRecord, SampleRecord},
+    rng::Draw,
+    run::{
+        models::SweepModel,
+        plan::{PlanError, cell_id, draws},
+        progress,
+        prompts::{PlannedPrompt, PlannedPrompts, Recipe, set_apart},
+        sampling::{PlannedCell, sample_record},
+        settings::Batch,
+        signals::Stop,
+        store::Log,
+        sweep::ENGINE,
+    },
+    text::{
+        chat::ChatMode,
+        prompt::{Body, Message, Pools, Style, split},
+        read_texts,
+        task::Task,
+    },
+};
+
 /// Arguments of `llmpr sample`.
 #[derive(clap::Args)]
-pub struct Args {}
+#[command(group(clap::ArgGroup::new("source").required(true).args(["task", "prompt", "prompts"])))]
+pub struct Args {
+    /// Model: folder, .gguf file, hub id or bundled name
+    #[arg(long, value_name = "MODEL")]
+    model: String,
+    /// Task: a bundled name or a .toml file
+    #[arg(long, value_name = "NAME|FILE")]
+    task: Option<String>,
+    /// One prompt
+    #[arg(long, value_name = "TEXT")]
+    prompt: Option<String>,
+    /// Prompts, one a line of .txt or one a record of .jsonl (its field `prompt`, or :FIELD)
+    #[arg(long, value_name = "FILE[:FIELD]")]
+    prompts: Option<String>,
+    /// Texts that examples and prefixes of a task come from
+    #[arg(long, value_name = "FILE[:FIELD]")]
+    reference: Option<String>,
+    /// In-context examples
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    shots: usize,
+    /// Completions, going round the prompts [default: one a prompt]
+    #[arg(short = 'n', long = "n", value_name = "N")]
+    n: Option<usize>,
+    /// Tokens after which a completion is cut [default: the task's, or 256]
+    #[arg(long, value_name = "N")]
+    max_new_tokens: Option<usize>,
+    /// Temperature; 0 always takes the most probable token
+    #[arg(long, default_value_t = 1.0, value_name = "T")]
+    temperature: f64,
+    /// Nucleus: share of the probability kept
+    #[arg(long, value_name = "P")]
+    top_p: Option<f64>,
+    /// Most probable tokens kept; 0 keeps all
+    #[arg(long, value_name = "K")]
+    top_k: Option<usize>,
+    /// Least probability kept, relative to the greatest
+    #[arg(long, value_name = "P")]
+    min_p: Option<f64>,
+    /// Share of the probability kept, typical tokens first
+    #[arg(long, value_name = "P")]
+    typical_p: Option<f64>,
+    /// Repetition penalty
+    #[arg(long, value_name = "R")]
+    repetition_penalty: Option<f64>,
+    /// Seed of the draws
+    #[arg(long, default_value_t = 0, value_name = "SEED")]
+    seed: u64,
+    /// Rows computed at once; texts do not depend on it
+    #[arg(long, default_value = "auto", value_name = "auto|N")]
+    batch: Batch,
+    /// Whether prompts go through the model's chat template
+    #[arg(long, default_value = "auto", value_name = "auto|never|always")]
+    chat: ChatMode,
+    /// Device
+    #[arg(long, default_value = "auto", value_name = "auto|cpu|cuda:N")]
+    device: DeviceChoice,
+    /// Number type
+    #[arg(long, default_value = "auto", value_name = "auto|f32|f16|bf16")]
+    dtype: DtypeChoice,
+    /// Write there instead of stdout; what the file has already is kept and not drawn again
+    #[arg(short, long, value_name = "OUT.jsonl")]
+    out: Option<PathBuf>,
+}
+
+/// A task that scores a completion as it is.
+const BARE: &str = "name = 'prompt'\nversion = 1\ncue = 'given on the command line'";
+
+/// Where completions go.
+enum Sink {
+    File(Log),
+    Stdout(std::io::Stdout),
+}
+
+impl Sink {
+    fn write(&mut self, record: &SampleRecord) -> anyhow::Result<()> {
+        match self {
+            Self::File(log) => Ok(log.append(record)?),
+            Self::Stdout(out) => {
+                let line = serde_json::to_string(record)?;
+                writeln!(out, "{line}").context("cannot write to stdout")
+            }
+        }
+    }
+}
+
+impl Args {
+    fn decoding(&self) -> anyhow::Result<Decoding> {
+        let decoding = Decoding {
+            temperature: self.temperature,
+            top_k: self.top_k.filter(|&k| k > 0),
+            top_p: self.top_p.filter(|&p| p != 1.0),
+            min_p: self.min_p.filter(|&p| p != 0.0),
+            typical_p: self.typical_p.filter(|&p| p != 1.0),
+            repetition_penalty: self.repetition_penalty.filter(|&r| r != 1.0),
+        };
+        Chain::new(decoding)?;
+        Ok(decoding)
+    }
+
+    fn find_task(&self) -> anyhow::Result<Task> {
+        Ok(match &self.task {
+            Some(name) => Task::find(name)?,
+            None => Task::parse("prompt", BARE)?,
+        })
+    }
+
+    /// The prompts as the model reads them.
+    fn plan(
+        &self,
+        task: &Task,
+        model: &SweepModel,
+        max_new_tokens: usize,
+    ) -> anyhow::Result<PlannedPrompts> {
+        let room = model.room(max_new_tokens)?;
+        let given: Vec<(String, String)> = match (&self.prompt, &self.prompts) {
+            (Some(text), _) => vec![("prompt".to_owned(), text.clone())],
+            (None, Some(file)) => read_prompts(file)?,
+            (None, None) => {
+                let texts = self.reference.as_deref().map(read_texts).transpose()?;
+                let texts = texts.unwrap_or_default();
+                let (shots, prefixes) = set_apart(task, texts.len());
+                let pools = if texts.is_empty() {
+                    Pools::default()
+                } else {
+                    split(texts, shots, prefixes, 0)
+                };
+                let style = model.style(Style::Chat);
+                let count = self.n.unwrap_or(1);
+                let recipe = Recipe { task, style, count, seed: 0, pools: &pools, room };
+                let planned = PlannedPrompts::new(recipe, self.shots, |body| model.encode(body));
+                return planned.context(if self.reference.is_none() {
+                    "give texts for examples and prefixes with --reference FILE"
+                } else {
+                    "cannot make the prompts"
+                });
+            }
+        };
+        let prompt = |(id, text): (String, String)| -> anyhow::Result<PlannedPrompt> {
+            let body = match model.template {
+                Some(_) => Body::Chat { messages: vec![Message::user(text)], start: String::new() },
+                None => Body::Plain(text),
+            };
+            let (text, ids) = model.encode(&body)?;
+            if ids.is_empty() {
+                bail!("prompt {id} has no tokens; give at least one word");
+            }
+            if ids.len() > room {
+                bail!(
+                    "prompt {id} has {} tokens, and there is room for {room} beside \
+                     {max_new_tokens} new ones; shorten it or use a smaller --max-new-tokens",
+                    ids.len()
+                );
+            }
+            Ok(PlannedPrompt { id, text, ids: ids.into(), prefix: String::new(), shots_used: 0 })
+        };
+        let prompts = given.into_iter().map(prompt).collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(PlannedPrompts::of(prompts, 0))
+    }
+}
+
+/// Prompts of a file with their names: its field `prompt` where there is one, else its texts.
+fn read_prompts(file: &str) -> anyhow::Result<Vec<(String, String)>> {
+    let with_field = format!("{file}:prompt");
+    let json = file.ends_with(".jsonl") || file.ends_with(".json");
+    let texts = match json.then(|| read_texts(&with_field)) {
+        Some(Ok(texts)) => texts,
+        _ => read_texts(file)?,
+    };
+    let name = |at: usize, id: Option<String>| id.unwrap_or_else(|| at.to_string());
+    Ok(texts.into_iter().enumerate().map(|(at, t)| (name(at, t.id), t.text)).collect())
+}
 
 /// Runs it.
-pub fn run(_args: &Args) -> anyhow::Result<()> {
-    anyhow::bail!("`llmpr sample` is not built yet")
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    if args.n == Some(0) {
+        return Err(PlanError::NoSamples.into());
+    }
+    let decoding = args.decoding()?;
+    let task = args.find_task()?;
+    let max_new_tokens = args.max_new_tokens.unwrap_or(task.max_new_tokens);
+    if max_new_tokens == 0 {
+        return Err(PlanError::NoTokens.into());
+    }
+    let named = || format!("model `{}`", args.model);
+    let model = SweepModel::open(&args.model, args.chat).with_context(named)?;
+    let prompts = args.plan(&task, &model, max_new_tokens)?;
+    let device = device::open(args.device)?;
+    let precision = Lm::precision_of(&model.checkpoint, &device, args.dtype);
+    let (device_name, dtype) = precision.split_once('-').unwrap_or((precision, ""));
+    let mut record = CellRecord {
+        schema: CELL_SCHEMA.to_owned(),
+        id: String::new(),
+        model: args.model.clone(),
+        model_hash: model.checkpoint.hash()?.to_owned(),
+        tokenizer_hash: model.checkpoint.tokenizer()?.hash().to_owned(),
+        task: task.name.clone(),
+        task_hash: task.hash.clone(),
+        prompts_hash: prompts.hash.clone(),
+        chat: model.template.is_some(),
+        shots: args.shots,
+        decoding,
+        seed: args.seed,
+        n_samples: args.n.unwrap_or(prompts.prompts.len()),
+        max_new_tokens,
+        stop: task.stop.clone(),
+        engine: ENGINE.to_owned(),
+        device: device_name.to_owned(),
+        dtype: dtype.to_owned(),
+    };
+    record.id = cell_id(&record);
+    let cell = PlannedCell { record, prompts: Arc::new(prompts) };
+    let (mut sink, done) = open_sink(args, &cell)?;
+    let lm = Lm::load(model.checkpoint.clone(), &device, args.dtype).with_context(named)?;
+    draw(args, &task, &lm, &cell, &mut sink, &done)
+}
+
+/// Opens the output; what a file holds must be of this cell.
+fn open_sink(args: &Args, cell: &PlannedCell) -> anyhow::Result<(Sink, HashSet<Draw>)> {
+    let Some(path) = &args.out else {
+        return Ok((Sink::Stdout(std::io::stdout()), HashSet::new()));
+    };
+    let (log, found) = Log::open::<SampleRecord>(path)?;
+    let CellRecord { seed, decoding, .. } = cell.record;
+    for old in &found.records {
+        let prompt = cell.prompts.prompts.get(old.prompt_index as usize);
+        let same = old.seed == seed
+            && old.temperature == decoding.temperature
+            && (old.top_k, old.top_p, old.min_p)
+                == (decoding.top_k, decoding.top_p, decoding.min_p)
+            && (old.typical_p, old.repetition_penalty)
+                == (decoding.typical_p, decoding.repetition_penalty)
+            && prompt.is_some_and(|prompt| prompt.text == old.prompt);
+        if !same {
+            bail!(
+                "`{}` holds completions of other settings (the first such is {}); choose another -o",
+                path.display(),
+                old.id
+            );
+        }
+    }
+    let done = found.records.iter().map(|r| Draw { prompt: r.prompt_index, sample: r.sample });
+    Ok((Sink::File(log), done.collect()))
+}
+
+fn draw(
+    args: &Args,
+    task: &Task,
+    lm: &Lm,
+    cell: &PlannedCell,
+    sink: &mut Sink,
+    done: &HashSet<Draw>,
+) -> anyhow::Result<()> {
+    let prompts = &cell.prompts.prompts;
+    let n = cell.record.n_samples;
+    let missing: Vec<Draw> = draws(n, prompts.len()).filter(|d| !done.contains(d)).collect();
+    let stops: Arc<[String]> = cell.record.stop.clone().into();
+    let request = |(tag, &draw): (usize, &Draw)| Request {
+        tag: tag as u64,
+        prompt: prompts[draw.prompt as usize].ids.clone(),
+        decoding: cell.record.decoding,
+        seed: cell.record.seed,
+        draw,
+        max_new_tokens: cell.record.max_new_tokens,
+        stop: stops.clone(),
+    };
+    let stop = Stop::on_signals().context("cannot listen for signals")?;
+    let batch = match args.batch {
+        Batch::Auto => None,
+        Batch::Rows(rows) => Some(rows),
+    };
+    let options =
+        GenerateOptions { batch, interrupt: stop.interrupt(), ..GenerateOptions::default() };
+    let progress = progress::for_stderr();
+    let found = (n - missing.len()) as u64;
+    progress.begin(&format!("sampling {}", args.model), "texts", n as u64, found);
+    let mut failure = None;
+    let mut on_event = |event| {
+        let result = match event {
+            Event::Finished(completion) => {
+                let draw = missing[completion.tag as usize];
+                progress.advance(1, 0);
+                sink.write(&sample_record(task, cell, draw, completion))
+            }
+            Event::Failed { tag, error } => {
+                let prompt = &prompts[missing[tag as usize].prompt as usize].id;
+                Err(anyhow::Error::from(error).context(format!("prompt {prompt}")))
+            }
+            Event::Step { new_tokens, .. } => {
+                progress.advance(0, new_tokens as u64);
+                Ok(())
+            }
+        };
+        if let Err(error) = result {
+            failure = Some(error);
+            return ControlFlow::Break(());
+        }
+        if stop.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let totals = generate(lm, missing.iter().enumerate().map(request), &options, &mut on_event);
+    progress.end();
+    if let Sink::File(log) = sink {
+        log.sync()?;
+    }
+    match failure {
+        Some(error) => Err(error),
+        None if totals?.stopped => {
+            let message = "stopped; with -o the same command goes on".to_owned();
+            Err(Exit { code: 75, message }.into())
+        }
+        None => Ok(()),
+    }
 }

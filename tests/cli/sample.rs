@@ -1,0 +1,59 @@
+//! `llmpr sample` and `llmpr embed`.
+
+use super::sweep::{World, done, ran};
+
+#[test]
+fn a_prompt_is_continued_and_a_file_is_not_drawn_twice() {
+    let Some(world) = World::new() else { return };
+    let (model, out) = (world.model.to_str().unwrap().to_owned(), world.out("s.jsonl"));
+    let out = out.to_str().unwrap().to_owned();
+    let args = ["sample", "--model", &model, "--prompt", "Once upon a time", "--max-new-tokens"];
+    let stdout = done(&mut world.command(&[&args[..], &["20", "-n", "3"]].concat())).stdout;
+    assert_eq!(stdout.lines().count(), 3);
+    let first: serde_json::Value = serde_json::from_str(stdout.lines().next().unwrap()).unwrap();
+    assert!(!first["text"].as_str().unwrap().is_empty());
+    done(&mut world.command(&[&args[..], &["20", "-n", "2", "-o", &out]].concat()));
+    let two = std::fs::read_to_string(&out).unwrap();
+    done(&mut world.command(&[&args[..], &["20", "-n", "3", "-o", &out]].concat()));
+    let three = std::fs::read_to_string(&out).unwrap();
+    assert!(three.starts_with(&two) && three.lines().count() == 3, "{three}");
+    let other = ["20", "-n", "3", "-o", &out, "--temperature", "0.5"];
+    let other = ran(&mut world.command(&[&args[..], &other].concat()));
+    assert!(other.stderr.contains("holds completions of other settings"), "{}", other.stderr);
+}
+
+#[test]
+fn zero_completions_and_two_sources_are_refused() {
+    let Some(world) = World::new() else { return };
+    let model = world.model.to_str().unwrap();
+    let zero = ran(&mut world.command(&["sample", "--model", model, "--prompt", "a", "-n", "0"]));
+    assert_eq!(
+        (zero.code, zero.stderr.contains("n = 0 draws nothing")),
+        (1, true),
+        "{}",
+        zero.stderr
+    );
+    let two = ["sample", "--model", model, "--prompt", "a", "--task", "news"];
+    assert_eq!(ran(&mut world.command(&two)).code, 2);
+}
+
+#[test]
+fn token_ids_and_texts_become_features() {
+    let Some(world) = World::new() else { return };
+    let ids = world.out("ids.jsonl");
+    std::fs::write(&ids, "[1,2,3]\n[4]\n[1,2,3]\n").unwrap();
+    let (embedder, ids) = (world.embedder.to_str().unwrap(), ids.to_str().unwrap());
+    let out = world.out("f.npy");
+    let args = ["embed", ids, "--token-ids", "--embedder", embedder, "-o", out.to_str().unwrap()];
+    done(&mut world.command(&args));
+    let features = llmpr::npy::read_features(out.to_str().unwrap()).unwrap();
+    assert_eq!(features.rows(), 3);
+    assert_eq!(features.row(0), features.row(2));
+    assert_ne!(features.row(0), features.row(1));
+    std::fs::write(world.out("bad.jsonl"), "[1]\n[\"a\"]\n").unwrap();
+    let bad = world.out("bad.jsonl");
+    let args =
+        ["embed", bad.to_str().unwrap(), "--token-ids", "--embedder", embedder, "-o", "x.npy"];
+    let refused = ran(&mut world.command(&args));
+    assert!(refused.stderr.contains("bad.jsonl:2: not a list of token ids"), "{}", refused.stderr);
+}
