@@ -318,7 +318,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let stop = Stop::on_signals().context("cannot listen for signals")?;
     let progress = progress::for_stderr();
     let command: Vec<String> = std::env::args().collect();
-    let outcome = execute::run(&mut sweep, command, None, &stop, &*progress)?;
+    let outcome = execute::run(&mut sweep, command, &stop, &*progress)?;
     conclude(&sweep, &outcome)
 }
 

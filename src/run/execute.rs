@@ -14,15 +14,16 @@ use super::{
     plan::draws,
     progress::{Progress, Quiet, duration},
     sampling::{Drawn, SampleError, draw_cells, is_complete},
-    scoring::{EmbeddedCell, EmbeddedReference, Scoring, ScoringError},
+    scoring::{EmbeddedCell, EmbeddedReference, Scoring, ScoringError, Truth},
     settings::Batch,
     signals::Stop,
     store::{StoreError, read_json, read_log, write_json, write_whole},
     sweep::Sweep,
+    truth::truth,
 };
 use crate::{
     lm::{Lm, LmError, device},
-    metric::{record::Estimate, score::ScoreOptions},
+    metric::score::ScoreOptions,
     report::{
         record::{CellRecord, CellResult, FailedCell, RESULTS_SCHEMA, Results, SampleRecord},
         results::to_csv,
@@ -64,9 +65,6 @@ pub struct Outcome {
     pub stopped: bool,
 }
 
-/// Exact values of texts, where a task knows its true distribution.
-pub type Truth<'a> = &'a dyn Fn(&[&str]) -> IndexMap<String, Estimate>;
-
 /// How long a shard waits for another that is writing `run.json`.
 const SHARD_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -91,7 +89,6 @@ struct Execution<'a> {
 pub fn run(
     sweep: &mut Sweep,
     command: Vec<String>,
-    truth: Option<Truth<'_>>,
     stop: &Stop,
     progress: &dyn Progress,
 ) -> Result<Outcome, ExecuteError> {
@@ -140,7 +137,7 @@ pub fn run(
         rates: IndexMap::new(),
         started: Instant::now(),
     };
-    let result = execution.steps(truth, shard);
+    let result = execution.steps(shard);
     let outcome = match &result {
         Ok(Outcome { stopped: true, .. }) => "stopped",
         Ok(_) => "done",
@@ -152,11 +149,11 @@ pub fn run(
 }
 
 impl Execution<'_> {
-    fn steps(&mut self, truth: Option<Truth<'_>>, shard: bool) -> Result<Outcome, ExecuteError> {
+    fn steps(&mut self, shard: bool) -> Result<Outcome, ExecuteError> {
         let mut stopped = self.draw()?;
         let mut results = None;
         if !stopped && !shard {
-            results = self.score(truth)?;
+            results = self.score()?;
             stopped = results.is_none();
         }
         Ok(Outcome {
@@ -246,7 +243,7 @@ impl Execution<'_> {
     }
 
     /// Embeds and scores all complete cells of the folder; `None` when a stop was asked for.
-    fn score(&mut self, truth: Option<Truth<'_>>) -> Result<Option<Results>, ExecuteError> {
+    fn score(&mut self) -> Result<Option<Results>, ExecuteError> {
         let cells = self.complete_cells()?;
         let n: u64 = cells.iter().map(|cell| cell.n_samples as u64).sum();
         let total = n + self.sweep.reference.len() as u64;
@@ -257,6 +254,12 @@ impl Execution<'_> {
             ..self.sweep.settings.score.clone()
         };
         let pca_fit = self.sweep.settings.pca_fit;
+        let grammar = self.sweep.grammar.clone();
+        let exact = |texts: &[&str]| match &grammar {
+            Some(grammar) => truth(grammar, texts, options.seed),
+            None => IndexMap::new(),
+        };
+        let truth: Option<Truth<'_>> = grammar.is_some().then_some(&exact);
         let scoring = Scoring { options: &options, pca_fit, reference: &reference, truth };
         self.announce(&cells)?;
         let quota = scoring.quota(cells.len());

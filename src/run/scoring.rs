@@ -58,6 +58,9 @@ pub struct EmbeddedReference {
     pub features: Matrix,
 }
 
+/// Exact values of texts.
+pub type Truth<'a> = &'a dyn Fn(&[&str]) -> IndexMap<String, Estimate>;
+
 /// What is measured and how, for all cells of a run alike.
 pub struct Scoring<'a> {
     /// Checked settings.
@@ -67,7 +70,7 @@ pub struct Scoring<'a> {
     /// The human side.
     pub reference: &'a EmbeddedReference,
     /// Exact values of a cell's texts, where the task knows its true distribution.
-    pub truth: Option<&'a dyn Fn(&[&str]) -> IndexMap<String, Estimate>>,
+    pub truth: Option<Truth<'a>>,
 }
 
 /// Components fitted once for a run, and the hash of what they were fitted on.

@@ -17,6 +17,7 @@ use crate::{
     rng,
     text::{
         Text, TextError,
+        grammar::{Grammar, GrammarError},
         prompt::{Pools, split},
         read_texts,
         task::{Task, TaskError},
@@ -39,6 +40,9 @@ pub enum SweepError {
     /// The reference.
     #[error(transparent)]
     Text(#[from] TextError),
+    /// The task's or the reference's grammar.
+    #[error(transparent)]
+    Grammar(#[from] GrammarError),
     /// A task without texts of its own.
     #[error("task `{task}` needs human texts to compare with: give them with --reference FILE")]
     NoReference {
@@ -94,6 +98,8 @@ pub struct Sweep {
     pub task: Task,
     /// Reference texts as they are compared.
     pub reference: Vec<String>,
+    /// The distribution that the reference was drawn from, where it is known.
+    pub grammar: Option<Grammar>,
     /// What its cells have in common.
     pub shared: Shared,
     /// Models and cells.
@@ -125,7 +131,7 @@ impl Sweep {
             return Err(PlanError::NoTokens.into());
         }
         let mut notes = Vec::new();
-        let (source, texts) = reference_texts(&settings, &task)?;
+        let (source, texts, grammar) = reference_texts(&settings, &task)?;
         let (shots, prefixes) = set_apart(&task, texts.len());
         let pools = split(texts, shots, prefixes, settings.prompt_seed);
         let reference = reference(&settings, &task, &pools);
@@ -174,7 +180,7 @@ impl Sweep {
             notes.extend(group.notes());
             groups.push(group);
         }
-        Ok(Self { settings, task, reference, shared, groups, features, notes })
+        Ok(Self { settings, task, reference, grammar, shared, groups, features, notes })
     }
 
     /// All cells, in the order of the plan.
@@ -282,15 +288,28 @@ impl Group {
     }
 }
 
-/// The texts that reference, examples and prefixes come from, and what to call them.
+/// Texts of a grammar beyond the completions' number, for examples.
+const BESIDE: usize = 125;
+
+/// The texts that reference, examples and prefixes come from, what to call them, and their grammar.
 fn reference_texts(
     settings: &SweepSettings,
     task: &Task,
-) -> Result<(String, Vec<Text>), SweepError> {
-    match &settings.reference {
-        Some(path) => Ok((path.clone(), read_texts(path)?)),
-        None => Err(SweepError::NoReference { task: task.name.clone() }),
-    }
+) -> Result<(String, Vec<Text>, Option<Grammar>), SweepError> {
+    let named = |name: &str| {
+        let file = name.split_once('?').map_or(name, |(file, _)| file);
+        file.ends_with(".grammar") || (name.contains('?') && !std::path::Path::new(name).exists())
+    };
+    let (name, grammar) = match &settings.reference {
+        Some(name) if named(name) => (name.clone(), Grammar::named(name)?),
+        Some(path) => return Ok((path.clone(), read_texts(path)?, None)),
+        None => match task.grammar()? {
+            Some(grammar) => (format!("grammar {}", task.name), grammar),
+            None => return Err(SweepError::NoReference { task: task.name.clone() }),
+        },
+    };
+    let texts = grammar.reference(settings.prompt_seed, settings.n_samples + BESIDE)?;
+    Ok((name, texts, Some(grammar)))
 }
 
 /// The reference texts that are compared: as many as completions where there are so many, drawn

@@ -47,7 +47,8 @@ fn a_shifted_model_falls_below_its_ceiling_and_is_told_apart() {
     let precision = &got.metrics["precision"];
     assert!(precision.value < precision.ceiling.unwrap(), "{precision:?}");
     for (name, estimate) in &got.metrics {
-        let (low, high) = (estimate.low.unwrap_or(f64::NEG_INFINITY), estimate.high.unwrap_or(f64::INFINITY));
+        let (low, high) =
+            (estimate.low.unwrap_or(f64::NEG_INFINITY), estimate.high.unwrap_or(f64::INFINITY));
         assert!(low <= estimate.value && estimate.value <= high, "{name}: {estimate:?}");
     }
 }
@@ -97,9 +98,8 @@ fn intervals_of_precision_cover_its_mean() {
         })
         .collect();
     let mean = found.iter().map(|estimate| estimate.value).sum::<f64>() / found.len() as f64;
-    let covers = |e: &&crate::metric::record::Estimate| {
-        e.low.unwrap() <= mean && mean <= e.high.unwrap()
-    };
+    let covers =
+        |e: &&crate::metric::record::Estimate| e.low.unwrap() <= mean && mean <= e.high.unwrap();
     let share = found.iter().filter(covers).count() as f64 / found.len() as f64;
     // A short interval would show as a share far below; half-samples are slightly too wide.
     assert!(share >= 0.95 - 4.0 * (0.95f64 * 0.05 / 60.0).sqrt(), "{share}");
@@ -107,8 +107,7 @@ fn intervals_of_precision_cover_its_mean() {
 
 #[test] // simulated: under one distribution p ≤ 0.2 in one of five cases, ± 4 standard errors
 fn p_values_over_clusters_are_uniform_under_one_distribution() {
-    let settings =
-        ScoreOptions { resamples: 0, permutations: 49, ..options("curve,divergence") };
+    let settings = ScoreOptions { resamples: 0, permutations: 49, ..options("curve,divergence") };
     let experiments = 100;
     let below = (0..experiments)
         .filter(|&i| {
