@@ -265,9 +265,19 @@ fn topological_precision_and_recall_agree_with_their_parts() {
         case.check("/top_pr_parts/fidelity_at_mean_c", fidelity, 0.05);
         let diversity = share(0, limit("real"), 2, limit("fake"));
         case.check("/top_pr_parts/diversity_at_mean_c", diversity, 0.05);
-        let whole = top_pr_along(case.clouds(), axes.as_deref(), &TopOptions::default()).unwrap();
-        case.check("/top_pr/fidelity/mean", whole.precision.unwrap(), 0.05);
-        case.check("/top_pr/diversity/mean", whole.recall.unwrap(), 0.05);
+        // Thresholds are random: their mean effect is that of the mean threshold.
+        let seeds = 0..5;
+        let runs = seeds.map(|seed| {
+            let options = TopOptions { seed, ..TopOptions::default() };
+            top_pr_along(case.clouds(), axes.as_deref(), &options).unwrap()
+        });
+        let (mut precision, mut recall) = (0.0, 0.0);
+        for run in runs {
+            precision += run.precision.unwrap() / 5.0;
+            recall += run.recall.unwrap() / 5.0;
+        }
+        case.check("/top_pr_parts/fidelity_at_mean_c", precision, 0.05);
+        case.check("/top_pr_parts/diversity_at_mean_c", recall, 0.05);
     }
 }
 

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Times the Python peers and llmpr on the same features, one after the other, on two threads.
+# Usage: benches/peers/run.sh [FOLDER]   (FOLDER keeps the virtual environment and the features)
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+folder=${1:-target/peers}
+mkdir -p "$folder"
+if [ ! -x "$folder/venv/bin/python" ]; then
+    python3 -m venv "$folder/venv"
+    "$folder/venv/bin/pip" install -q prdc==0.2 mauve-text==0.4.0 vendi-score==0.0.3
+fi
+cargo build --release --no-default-features --example clouds
+export RAYON_NUM_THREADS=2 OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2
+exec "$folder/venv/bin/python" benches/peers/peers.py \
+    "${CARGO_TARGET_DIR:-target}/release/examples/clouds" "$folder"

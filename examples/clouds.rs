@@ -1,0 +1,84 @@
+//! Times one measure on two feature files: `clouds prdc|support|pca|mauve|vendi P.npy Q.npy`.
+//!
+//! Prints one JSON object: the values, the seconds of the computation alone, and the most memory the
+//! process held (where `/proc` says).
+
+use std::time::Instant;
+
+use llmpr::{
+    metric::{
+        Clouds,
+        frontier::{Settings, auto_clusters, mauve},
+        kmeans::{KMeansOptions, kmeans},
+        neighbors::Ties,
+        prdc::prdc,
+        support::{SupportOptions, support},
+        vendi::vendi,
+    },
+    npy::read_features,
+    pca::{Keep, Pca},
+    sides::Sides,
+};
+use serde_json::{Value, json};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [measure, p, q] = args.as_slice() else {
+        return Err("usage: clouds prdc|support|pca|mauve|vendi P.npy Q.npy".into());
+    };
+    let sets = Sides { reference: read_features(p)?, model: read_features(q)? };
+    let clouds = Clouds::new(sets.as_ref())?;
+    let start = Instant::now();
+    let values: Value = match measure.as_str() {
+        "prdc" => {
+            let got = prdc(clouds, 5, Ties::Strict)?;
+            json!({
+                "precision": got.precision, "recall": got.recall,
+                "density": got.density, "coverage": got.coverage,
+            })
+        }
+        "support" => {
+            let got = support(clouds, &SupportOptions::default())?;
+            json!({ "precision": got.prdc[0].precision, "recall": got.prdc[0].recall })
+        }
+        "pca" => {
+            let rows = sets.map(|rows| rows.l2_normalized());
+            let pca = Pca::fit(&[&rows.model, &rows.reference], Keep::Share(0.9))?;
+            json!({ "components": pca.components(), "fit": start.elapsed().as_secs_f64() })
+        }
+        "mauve" => {
+            let rows = sets.map(|rows| rows.l2_normalized());
+            let pca = Pca::fit(&[&rows.model, &rows.reference], Keep::Share(0.9))?;
+            let reduced = pca.project(&rows.model)?.stack(&pca.project(&rows.reference)?);
+            let reduction = start.elapsed().as_secs_f64();
+            let (n, m) = (rows.reference.rows(), rows.model.rows());
+            let clusters = auto_clusters(n, m);
+            let found = kmeans(&reduced, &KMeansOptions::new(clusters))?;
+            let count = |labels: &[u32]| {
+                let mut counts = vec![0u64; clusters];
+                labels.iter().for_each(|&label| counts[label as usize] += 1);
+                counts
+            };
+            let counts =
+                Sides { reference: count(&found.labels[m..]), model: count(&found.labels[..m]) };
+            let scores = mauve(counts.as_ref().map(Vec::as_slice), &Settings::default())?;
+            json!({
+                "mauve": scores.mauve, "components": pca.components(), "clusters": clusters, "inertia": found.inertia,
+                "reduction": reduction, "clustering": start.elapsed().as_secs_f64() - reduction,
+            })
+        }
+        "vendi" => json!({ "vendi": vendi(clouds.model(), &[1.0])?[0] }),
+        other => return Err(format!("no measure is called {other}").into()),
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    let report = json!({ "values": values, "seconds": seconds, "peak_mib": peak_mib() });
+    println!("{report}");
+    Ok(())
+}
+
+/// The most memory this process held, in MiB.
+fn peak_mib() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.split_whitespace().next()?.parse::<f64>().ok()? / 1024.0)
+}
