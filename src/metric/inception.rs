@@ -71,7 +71,7 @@ pub fn inception_score(
     let mut normalized = probabilities.to_vec();
     for (row, shares) in normalized.chunks_exact_mut(classes).enumerate() {
         let sum: f64 = shares.iter().sum();
-        if shares.iter().any(|p| *p < 0.0) || !((sum - 1.0).abs() <= 1e-3) {
+        if shares.iter().any(|p| *p < 0.0) || sum.is_nan() || (sum - 1.0).abs() > 1e-3 {
             return Err(InceptionError::NoDistribution { row, sum });
         }
         shares.iter_mut().for_each(|p| *p /= sum);
