@@ -1,7 +1,11 @@
 //! The language models: parity with reference values, independence of the batch, exact distributions.
 #![cfg(feature = "lm")]
 
+#[path = "lm/embed.rs"]
+mod embed;
 #[path = "lm/generate.rs"]
 mod generate;
 #[path = "lm/golden.rs"]
 mod golden;
+#[path = "lm/toy.rs"]
+mod toy;

@@ -192,7 +192,7 @@ unsafe fn attend_item(
         for (r, norm) in norms.iter_mut().enumerate() {
             let (a, b) = seen(from + r);
             let row = &mut scores[r * stride..][..hi];
-            let max = row[a..b].iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let max = vector::greatest(isa, &row[a..b]);
             *norm = vector::exp_sum(isa, &mut row[a..b], max);
             row[lo..a].fill(0.0);
             row[b..hi].fill(0.0);

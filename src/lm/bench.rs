@@ -4,7 +4,7 @@
     reason = "the peak of the processor is measured with its vector instructions"
 )]
 
-use std::{ops::ControlFlow, time::Instant};
+use std::{ops::ControlFlow, sync::OnceLock, time::Instant};
 
 use rayon::prelude::*;
 
@@ -16,12 +16,27 @@ use super::{
 };
 use crate::{decode::Decoding, rng};
 
-/// What the processor can do at most, all threads together.
+/// Processor seconds of all threads of this process so far; elapsed seconds where the system does not say.
+fn cpu_seconds() -> f64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let start = START.get_or_init(Instant::now);
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let of = |task: std::fs::DirEntry| {
+        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<f64>().ok()
+    };
+    let nanoseconds: f64 = tasks.filter_map(of).sum();
+    if nanoseconds > 0.0 { nanoseconds * 1e-9 } else { start.elapsed().as_secs_f64() }
+}
+
+/// What one core can do at most while all of them work.
+///
+/// Per second of processor time, so that a machine that others use as well gives the same numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Multiply-adds in registers, in floating-point operations per second.
+    /// Multiply-adds in registers, in floating-point operations per core and second.
     pub flops: f64,
-    /// Reading of memory beyond the caches, bytes per second.
+    /// Reading of memory beyond the caches, bytes per core and second.
     pub bytes: f64,
 }
 
@@ -34,9 +49,10 @@ pub struct Speed {
     pub prefill: f64,
     /// New tokens per second, sampling included.
     pub decode: f64,
-    /// Operations per second of the matrix products while decoding.
+    /// Operations of the matrix products per core and second while decoding.
     pub flops: f64,
-    /// Bytes of weights and of keys and values read per second while decoding.
+    /// Bytes of weights, keys and values read per core and second while decoding.
+    /// Those that stay in the caches count too.
     pub bytes: f64,
 }
 
@@ -73,6 +89,8 @@ pub fn speed(
     let requests: Vec<_> = (0..rows).map(&mut request).collect();
     let options = GenerateOptions { batch: Some(rows), ..GenerateOptions::default() };
     let (mut prefill, mut decode) = ((0, 0.0), (0, 0.0, 0));
+    let mut cpu = 0.0;
+    let mut last_cpu = cpu_seconds();
     let mut failed = None;
     let mut last = Instant::now();
     run(network, None, &[], requests.into_iter(), &options, &mut |event| {
@@ -80,9 +98,13 @@ pub fn speed(
             Event::Step { new_tokens, prompt_tokens, .. } => {
                 let seconds = last.elapsed().as_secs_f64();
                 last = Instant::now();
+                let now = cpu_seconds();
+                let used = now - last_cpu;
+                last_cpu = now;
                 if prompt_tokens > 0 {
                     prefill = (prefill.0 + prompt_tokens, prefill.1 + seconds);
                 } else {
+                    cpu += used;
                     decode = (decode.0 + new_tokens, decode.1 + seconds, decode.2 + 1);
                 }
             }
@@ -103,8 +125,8 @@ pub fn speed(
         rows,
         prefill: per_second(prefill.0, prefill.1),
         decode: decoded,
-        flops: decoded * flops_per_token(c),
-        bytes: per_second(read, decode.1),
+        flops: per_second(decode.0, cpu) * flops_per_token(c),
+        bytes: per_second(read, cpu),
     })
 }
 
@@ -158,8 +180,8 @@ pub fn limits() -> Limits {
 /// Amounts per second in the fastest of `n` runs.
 fn best_of(n: usize, run: impl Fn() -> f64) -> f64 {
     let once = || {
-        let start = Instant::now();
-        run() / start.elapsed().as_secs_f64()
+        let start = cpu_seconds();
+        run() / (cpu_seconds() - start).max(1e-9)
     };
     (0..n).map(|_| once()).fold(0.0, f64::max)
 }

@@ -64,7 +64,7 @@ pub fn states(
     let mut own = Vec::new();
     for ids in texts {
         check_ids(network.config(), ids, 0)?;
-        own.push(Piece { id: session.kv.allocate(ids.len()), used: 0 });
+        own.push(Piece { id: session.kv.allocate(ids.len())?, used: 0 });
     }
     let span = |(tokens, own): (&'_ Vec<u32>, &Piece)| (tokens.clone(), *own);
     let pairs: Vec<_> = texts.iter().zip(&own).map(span).collect();
@@ -147,7 +147,7 @@ pub fn golden(network: &dyn Network, folder: &Path) -> Result<Parity, LmError> {
 /// The `n` most probable tokens after `ids`, one at a time through the cache.
 fn greedy(network: &dyn Network, ids: &[u32], n: usize) -> Result<Vec<u32>, LmError> {
     let mut session = Session::new(network);
-    let mut own = Piece { id: session.kv.allocate(ids.len() + n), used: 0 };
+    let mut own = Piece { id: session.kv.allocate(ids.len() + n)?, used: 0 };
     let (mut next, mut tokens, mut logits) = (ids.to_vec(), Vec::new(), Vec::new());
     while tokens.len() < n {
         let span = Span { tokens: &next, prefix: &[], own, want: Want::Last };

@@ -46,42 +46,66 @@ impl Determinism {
 
 type Drawn = BTreeMap<u64, (Vec<u32>, u64)>;
 
-/// Draws the same 64 completions of `new` tokens alone, at 7 and at 64 rows, with one and with all
-/// threads, in two orders, with prompts that share beginnings.
-///
-/// # Errors
-///
-/// Those of [`run`].
-pub fn determinism(network: &dyn Network, new: usize) -> Result<Determinism, LmError> {
-    let c = network.config();
-    let new = new.min(c.max_positions.saturating_sub(48)).max(1);
-    let mut numbers = rng::named(0, "determinism");
-    let mut random =
-        |n| -> Vec<u32> { (0..n).map(|_| rng::next_below(&mut numbers, c.vocab) as u32).collect() };
-    let shared = random(24);
-    let prompts: Vec<Vec<u32>> =
-        (0..5).map(|i| [&shared[..6 * i], &random(1 + 3 * i)].concat()).collect();
-    let requests = |reversed: bool| {
-        let mut all: Vec<_> = (0..REQUESTS).map(|i| request(i, &prompts[i % 5], new)).collect();
+/// The check's requests for one network: prompts that share beginnings, drawn in every way.
+struct Requests<'a> {
+    network: &'a dyn Network,
+    prompts: Vec<Vec<u32>>,
+    new: usize,
+}
+
+impl<'a> Requests<'a> {
+    fn new(network: &'a dyn Network, new: usize) -> Self {
+        let c = network.config();
+        let new = new.min(c.max_positions.saturating_sub(48)).max(1);
+        let mut numbers = rng::named(0, "determinism");
+        let mut random = |n| -> Vec<u32> {
+            (0..n).map(|_| rng::next_below(&mut numbers, c.vocab) as u32).collect()
+        };
+        let shared = random(24);
+        let prompts = (0..5).map(|i| [&shared[..6 * i], &random(1 + 3 * i)].concat()).collect();
+        Self { network, prompts, new }
+    }
+
+    fn draw(&self, rows: usize, reversed: bool) -> Result<Drawn, LmError> {
+        let mut all: Vec<_> =
+            (0..REQUESTS).map(|i| request(i, &self.prompts[i % 5], self.new)).collect();
         if reversed {
             all.reverse();
         }
-        all
-    };
-    let draw = |rows, reversed: bool| -> Result<Drawn, LmError> {
         let prefill_tokens = reversed.then_some(7);
         let options =
             GenerateOptions { batch: Some(rows), prefill_tokens, ..GenerateOptions::default() };
+        let eos = &self.network.config().eos;
         let mut drawn = BTreeMap::new();
-        run(network, None, &c.eos, requests(reversed).into_iter(), &options, &mut |event| {
+        run(self.network, None, eos, all.into_iter(), &options, &mut |event| {
             if let Event::Finished(done) = event {
                 drawn.insert(done.tag, (done.tokens, done.logprob.to_bits()));
             }
             ControlFlow::Continue(())
         })?;
         Ok(drawn)
-    };
-    let alone = draw(1, false)?;
+    }
+}
+
+/// The tokens of the check's completions, drawn `rows` at a time, by request.
+///
+/// # Errors
+///
+/// Those of [`run`].
+pub fn drawn(network: &dyn Network, rows: usize) -> Result<BTreeMap<u64, Vec<u32>>, LmError> {
+    let drawn = Requests::new(network, 24).draw(rows, false)?;
+    Ok(drawn.into_iter().map(|(tag, (tokens, _))| (tag, tokens)).collect())
+}
+
+/// Draws the same 64 completions of up to `new` tokens alone, at 7 and at 64 rows, with one and with
+/// all threads, in two orders, with prompts that share beginnings.
+///
+/// # Errors
+///
+/// Those of [`run`].
+pub fn determinism(network: &dyn Network, new: usize) -> Result<Determinism, LmError> {
+    let requests = Requests::new(network, new);
+    let alone = requests.draw(1, false)?;
     let all = rayon::current_num_threads();
     let mut ways = Vec::new();
     for (rows, threads, reversed) in
@@ -89,8 +113,8 @@ pub fn determinism(network: &dyn Network, new: usize) -> Result<Determinism, LmE
     {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let drawn = match pool {
-            Ok(pool) => pool.install(|| draw(rows, reversed))?,
-            Err(_) => draw(rows, reversed)?,
+            Ok(pool) => pool.install(|| requests.draw(rows, reversed))?,
+            Err(_) => requests.draw(rows, reversed)?,
         };
         let different = (0..REQUESTS as u64).filter(|tag| drawn.get(tag) != alone.get(tag)).count();
         ways.push(Way { rows, threads, reversed, different });

@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use rayon::prelude::*;
+
 use super::{
     Lm, LmError, check,
     device::{self, DeviceChoice, DtypeChoice},
@@ -17,6 +19,9 @@ use crate::{matrix::Matrix, signature::Signature};
 
 /// Tokens of one forward pass.
 const TOKENS: usize = 2048;
+
+/// Positions whose logits are held at a time.
+const SCORED: usize = 64;
 
 /// How the hidden states of a text become one vector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -190,10 +195,34 @@ impl Embedder {
         texts: &[Vec<u32>],
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Matrix, LmError> {
+        if let Backend::Sentence(encoder) = &self.network {
+            return encoder.embed_ids(texts, &self.interrupt, progress);
+        }
+        Ok(self.embed_and_score(texts, &[], progress)?.0)
+    }
+
+    /// Vectors of token ids and, from the same pass, the texts' log-probabilities in nats at every
+    /// temperature: one list a text, one number a temperature.
+    ///
+    /// ```text
+    /// log p_T(text) = Σ_t log softmax(logits_t / T)[token_t]      from the second token on
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`embed_ids`](Self::embed_ids); [`LmError::Model`] for a sentence encoder, which gives a
+    /// text no probability.
+    pub fn embed_and_score(
+        &self,
+        texts: &[Vec<u32>],
+        temperatures: &[f64],
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<(Matrix, Vec<Vec<f64>>), LmError> {
         let lm = match &self.network {
             Backend::Decoder(lm) => lm,
             Backend::Sentence(encoder) => {
-                return encoder.embed_ids(texts, &self.interrupt, progress);
+                let what = "a sentence encoder gives texts no probability".into();
+                return Err(LmError::Model { model: encoder.source().into(), what });
             }
         };
         let config = lm.config();
@@ -212,6 +241,7 @@ impl Embedder {
         let all = distinct.iter().map(|ids| ids.len()).sum();
         let mut done = 0;
         let mut vectors = Matrix::zeros(distinct.len(), config.hidden);
+        let mut scores = vec![vec![0.0; temperatures.len()]; distinct.len()];
         let mut session = Session::single_pass(lm.network());
         session.interrupt = self.interrupt.clone();
         let mut rest = order.as_slice();
@@ -224,11 +254,19 @@ impl Embedder {
             let count = count.count().max(1);
             let (batch, later) = rest.split_at(count);
             rest = later;
-            self.pass(lm, &mut session, &distinct, batch, &mut vectors)?;
+            self.pass(
+                lm,
+                &mut session,
+                &distinct,
+                batch,
+                &mut vectors,
+                (temperatures, &mut scores),
+            )?;
             done += batch.iter().map(|&i| distinct[i].len()).sum::<usize>();
             progress(done, all);
         }
-        Ok(vectors.select(&rows))
+        let scores = rows.iter().map(|&row| scores[row].clone()).collect();
+        Ok((vectors.select(&rows), scores))
     }
 
     fn pass(
@@ -238,11 +276,13 @@ impl Embedder {
         texts: &[&[u32]],
         batch: &[usize],
         vectors: &mut Matrix,
+        (temperatures, scores): (&[f64], &mut [Vec<f64>]),
     ) -> Result<(), LmError> {
-        let want = if self.pooling == Pooling::Last { Want::Last } else { Want::All };
+        let scored = !temperatures.is_empty();
+        let want = if self.pooling == Pooling::Last && !scored { Want::Last } else { Want::All };
         let mut own = Vec::new();
         for &i in batch {
-            own.push(Piece { id: session.kv.allocate(texts[i].len()), used: 0 });
+            own.push(Piece { id: session.kv.allocate(texts[i].len())?, used: 0 });
         }
         let span =
             |(&i, own): (&usize, &Piece)| Span { tokens: texts[i], prefix: &[], own: *own, want };
@@ -253,20 +293,64 @@ impl Embedder {
             return Err(LmError::NotFinite { layer: *layer });
         }
         let d = vectors.cols();
-        let mut rows = states.data.chunks_exact(d);
+        let mut rest = states.data.as_slice();
         for (&i, span) in batch.iter().zip(&spans) {
-            let count = span.wanted().len();
+            let (rows, later) = rest.split_at(span.wanted().len() * d);
+            rest = later;
             let out = &mut vectors.as_mut_slice()[i * d..][..d];
-            if count == 1 {
-                rows.by_ref().take(1).for_each(|row| out.copy_from_slice(row));
-                continue;
+            match self.pooling {
+                Pooling::Last => out.copy_from_slice(&rows[rows.len() - d..]),
+                Pooling::Mean => mean(rows, out),
             }
-            let mut sums = vec![0f64; d];
-            for row in rows.by_ref().take(count) {
-                sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
+            if scored {
+                score(lm, session, texts[i], rows, temperatures, &mut scores[i])?;
             }
-            out.iter_mut().zip(sums).for_each(|(o, sum)| *o = (sum / count as f64) as f32);
         }
         Ok(())
     }
+}
+
+/// Adds the log-probability of every token but the first, given the states before them.
+fn score(
+    lm: &Lm,
+    session: &mut Session,
+    ids: &[u32],
+    states: &[f32],
+    temperatures: &[f64],
+    sums: &mut [f64],
+) -> Result<(), LmError> {
+    let (d, vocab) = (lm.config().hidden, lm.config().vocab);
+    let mut logits = Vec::new();
+    let states = &states[..(ids.len() - 1) * d];
+    for (states, ids) in states.chunks(SCORED * d).zip(ids[1..].chunks(SCORED)) {
+        lm.network().logits(session, states, &mut logits)?;
+        let of_row = |(row, id): (&[f32], &u32)| log_shares(row, *id as usize, temperatures);
+        let rows: Vec<_> = logits.par_chunks_exact(vocab).zip(ids).map(of_row).collect();
+        // Added in the order of positions, whoever computed them.
+        for row in rows {
+            sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+        }
+    }
+    Ok(())
+}
+
+/// `log softmax(logits / T)[token]` for every temperature.
+fn log_shares(logits: &[f32], token: usize, temperatures: &[f64]) -> Vec<f64> {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let share = |t: &f64| {
+        let scaled = |x: f32| (f64::from(x) - f64::from(max)) / t;
+        let total: f64 = logits.iter().map(|x| scaled(*x).exp()).sum();
+        scaled(logits[token]) - total.ln()
+    };
+    temperatures.iter().map(share).collect()
+}
+
+/// The mean of rows.
+fn mean(rows: &[f32], out: &mut [f32]) {
+    let count = rows.len() / out.len();
+    let mut sums = vec![0f64; out.len()];
+    for row in rows.chunks_exact(out.len()) {
+        sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
+    }
+    out.iter_mut().zip(sums).for_each(|(o, sum)| *o = (sum / count as f64) as f32);
 }

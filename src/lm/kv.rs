@@ -4,7 +4,9 @@
 //! place, then one segment of its own that grows as it writes. A segment has its full capacity from
 //! the start and never moves.
 
-use super::simd::Lines;
+use candle_core::{DType, Device, Tensor};
+
+use super::{LmError, simd::Lines};
 
 /// Positions of a block of keys.
 pub(super) const BLOCK: usize = 16;
@@ -40,12 +42,29 @@ impl KvShape {
 
 struct Segment {
     capacity: usize,
-    data: Lines,
+    data: Data,
+}
+
+enum Data {
+    Host(Lines),
+    /// For each layer keys and values, both `heads × capacity × head_dim`.
+    Tensors(Vec<[Tensor; 2]>),
+}
+
+/// Where segments lie.
+#[derive(Clone, Debug, Default)]
+pub enum Place {
+    /// In main memory, in the order of our own kernels.
+    #[default]
+    Host,
+    /// As tensors.
+    Device(Device, DType),
 }
 
 /// All segments of a model, and how much memory they hold.
 pub struct Kv {
     shape: KvShape,
+    place: Place,
     segments: Vec<Option<Segment>>,
     /// Segments given back, to be used again for the same capacity.
     spare: Vec<Segment>,
@@ -55,8 +74,8 @@ pub struct Kv {
 
 impl Kv {
     /// No segments yet.
-    pub fn new(shape: KvShape) -> Self {
-        Self { shape, segments: Vec::new(), spare: Vec::new(), bytes: 0, peak: 0 }
+    pub fn new(shape: KvShape, place: Place) -> Self {
+        Self { shape, place, segments: Vec::new(), spare: Vec::new(), bytes: 0, peak: 0 }
     }
 
     /// What a position consists of.
@@ -75,7 +94,11 @@ impl Kv {
     }
 
     /// A segment for `capacity` positions.
-    pub fn allocate(&mut self, capacity: usize) -> SegmentId {
+    ///
+    /// # Errors
+    ///
+    /// A device without memory.
+    pub fn allocate(&mut self, capacity: usize) -> Result<SegmentId, LmError> {
         let capacity = capacity.next_multiple_of(BLOCK);
         let bytes = self.shape.bytes(capacity);
         let segment = match self.spare.iter().position(|spare| spare.capacity == capacity) {
@@ -83,7 +106,7 @@ impl Kv {
             None => {
                 // Memory of other sizes goes back before more is taken.
                 self.spare.clear();
-                Segment { capacity, data: Lines::zeros(bytes / 4) }
+                Segment { capacity, data: self.data(capacity)? }
             }
         };
         self.bytes += bytes;
@@ -94,7 +117,25 @@ impl Kv {
             self.segments.len() - 1
         });
         self.segments[at] = Some(segment);
-        SegmentId(at as u32)
+        Ok(SegmentId(at as u32))
+    }
+
+    fn data(&self, capacity: usize) -> Result<Data, LmError> {
+        let KvShape { layers, heads, head_dim } = self.shape;
+        let Place::Device(device, dtype) = &self.place else {
+            return Ok(Data::Host(Lines::zeros(self.shape.bytes(capacity) / 4)));
+        };
+        let zeros = || Tensor::zeros((heads, capacity, head_dim), *dtype, device);
+        let layer = |_| Ok([zeros()?, zeros()?]);
+        Ok(Data::Tensors((0..layers).map(layer).collect::<Result<_, LmError>>()?))
+    }
+
+    /// Keys and values of a layer, `heads × capacity × head_dim` each; none in main memory.
+    pub(super) fn tensors(&self, layer: usize, id: SegmentId) -> Option<&[Tensor; 2]> {
+        match &self.segment(id).data {
+            Data::Tensors(layers) => layers.get(layer % self.shape.layers),
+            Data::Host(_) => None,
+        }
     }
 
     /// Gives a segment back; its name is invalid from then on.
@@ -117,36 +158,46 @@ impl Kv {
         let KvShape { heads, head_dim, .. } = self.shape;
         let width = self.shape.value_width();
         let starts: Vec<_> = (0..heads).map(|head| self.start(layer, id, head)).collect();
-        let Some(segment) = &mut self.segments[id.0 as usize] else { unreachable!("in use") };
-        assert!(at < segment.capacity, "position {at} of {}", segment.capacity);
+        let Some(Segment { capacity, data: Data::Host(data) }) = &mut self.segments[id.0 as usize]
+        else {
+            unreachable!("a segment that is written is in use, and in main memory")
+        };
+        assert!(at < *capacity, "position {at} of {capacity}");
         for (head, start) in starts.into_iter().enumerate() {
             let (key, value) = (&key[head * head_dim..], &value[head * head_dim..]);
-            let block = &mut segment.data[start + at / BLOCK * BLOCK * head_dim..];
+            let block = &mut data[start + at / BLOCK * BLOCK * head_dim..];
             for (i, &x) in key[..head_dim].iter().enumerate() {
                 block[i * BLOCK + at % BLOCK] = x;
             }
-            let row = start + segment.capacity * head_dim + at * width;
-            segment.data[row..row + head_dim].copy_from_slice(&value[..head_dim]);
+            let row = start + *capacity * head_dim + at * width;
+            data[row..row + head_dim].copy_from_slice(&value[..head_dim]);
         }
     }
 
     /// Keys of a head in blocks of 16 positions: `block[i · 16 + position]` for `i < head_dim`.
     pub(super) fn keys(&self, layer: usize, id: SegmentId, head: usize) -> &[f32] {
         let segment = self.segment(id);
-        &segment.data[self.start(layer, id, head)..][..segment.capacity * self.shape.head_dim]
+        &self.host(id)[self.start(layer, id, head)..][..segment.capacity * self.shape.head_dim]
     }
 
     /// Values of a head, one padded row a position.
     pub(super) fn values(&self, layer: usize, id: SegmentId, head: usize) -> &[f32] {
         let segment = self.segment(id);
         let from = self.start(layer, id, head) + segment.capacity * self.shape.head_dim;
-        &segment.data[from..][..segment.capacity * self.shape.value_width()]
+        &self.host(id)[from..][..segment.capacity * self.shape.value_width()]
     }
 
     fn segment(&self, id: SegmentId) -> &Segment {
         match &self.segments[id.0 as usize] {
             Some(segment) => segment,
             None => unreachable!("a segment that was released is not read"),
+        }
+    }
+
+    fn host(&self, id: SegmentId) -> &[f32] {
+        match &self.segment(id).data {
+            Data::Host(data) => data,
+            Data::Tensors(_) => unreachable!("our own kernels read main memory"),
         }
     }
 

@@ -26,7 +26,9 @@ pub mod parts;
 pub mod random;
 pub mod simd;
 pub mod source;
+pub mod tensors;
 pub mod tokenizer;
+pub mod toy;
 mod vector;
 pub mod weights;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candle_core::Device;
+use candle_core::{DType, Device};
 
 use super::{
     Checkpoint, LmError, ModelConfig, Tokenizer,
@@ -11,6 +11,7 @@ use super::{
     gemm::Storage,
     load,
     network::Network,
+    tensors::TensorDecoder,
 };
 
 /// A checkpoint with its network on a device.
@@ -33,7 +34,8 @@ impl Lm {
     /// Reads the weights of a checkpoint onto a device.
     ///
     /// On the CPU `auto` keeps half-precision weights as they are and computes in f32, which gives
-    /// the same numbers as f32 weights; everything else, quantized files too, is kept in f32.
+    /// the same numbers as f32 weights; everything else, quantized files too, is kept in f32. On CUDA
+    /// `auto` is bf16.
     ///
     /// # Errors
     ///
@@ -45,21 +47,33 @@ impl Lm {
     ) -> Result<Self, LmError> {
         let checkpoint = checkpoint.into();
         let precision = Self::precision_of(&checkpoint, device, dtype).to_owned();
-        let storage = storage(dtype, &checkpoint.dtype);
-        let network = Decoder::new(&checkpoint.config, &checkpoint.weights, storage)?;
-        Ok(Self { checkpoint, network: Box::new(network), precision })
+        let Checkpoint { config, weights, .. } = &*checkpoint;
+        let network: Box<dyn Network> = match device {
+            Device::Cpu => {
+                Box::new(Decoder::new(config, weights, storage(dtype, &checkpoint.dtype))?)
+            }
+            _ => Box::new(TensorDecoder::new(config, weights, device, device_dtype(dtype))?),
+        };
+        Ok(Self { checkpoint, network, precision })
     }
 
     /// The [`precision`](Self::precision) that a checkpoint would be loaded in.
     pub fn precision_of(
         checkpoint: &Checkpoint,
-        _device: &Device,
+        device: &Device,
         dtype: DtypeChoice,
     ) -> &'static str {
-        match storage(dtype, &checkpoint.dtype) {
-            Storage::F32 => "cpu-f32",
-            Storage::Bf16 => "cpu-bf16",
-            Storage::F16 => "cpu-f16",
+        match device {
+            Device::Cpu => match storage(dtype, &checkpoint.dtype) {
+                Storage::F32 => "cpu-f32",
+                Storage::Bf16 => "cpu-bf16",
+                Storage::F16 => "cpu-f16",
+            },
+            _ => match device_dtype(dtype) {
+                DType::F32 => "cuda-f32",
+                DType::F16 => "cuda-f16",
+                _ => "cuda-bf16",
+            },
         }
     }
 
@@ -91,6 +105,15 @@ impl Lm {
     /// Device and number type, as signatures name them: `cpu-f32`.
     pub fn precision(&self) -> &str {
         &self.precision
+    }
+}
+
+/// The type of weights and activations on a CUDA device.
+fn device_dtype(dtype: DtypeChoice) -> DType {
+    match dtype {
+        DtypeChoice::Auto | DtypeChoice::Bf16 => DType::BF16,
+        DtypeChoice::F16 => DType::F16,
+        DtypeChoice::F32 => DType::F32,
     }
 }
 

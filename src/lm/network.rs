@@ -9,7 +9,7 @@ use super::{
     LmError,
     config::ModelConfig,
     decoder::Work,
-    kv::{Kv, KvShape, Span},
+    kv::{Kv, KvShape, Place, Span},
 };
 
 /// How far a forward pass goes.
@@ -64,16 +64,17 @@ pub struct Session {
 impl Session {
     /// An empty cache for `network`.
     pub fn new(network: &dyn Network) -> Self {
-        Self::with_shape(network.kv_shape())
+        Self::with_shape(network.kv_shape(), network.kv_place())
     }
 
     /// A session whose passes do not read what earlier ones wrote: one layer of cache serves all.
     pub fn single_pass(network: &dyn Network) -> Self {
-        Self::with_shape(KvShape { layers: 1, ..network.kv_shape() })
+        let shape = KvShape { layers: 1, ..network.kv_shape() };
+        Self::with_shape(shape, network.kv_place())
     }
 
-    fn with_shape(shape: KvShape) -> Self {
-        Self { kv: Kv::new(shape), interrupt: Interrupt::default(), work: Work::default() }
+    fn with_shape(shape: KvShape, place: Place) -> Self {
+        Self { kv: Kv::new(shape, place), interrupt: Interrupt::default(), work: Work::default() }
     }
 }
 
@@ -92,6 +93,11 @@ pub trait Network: Send + Sync {
 
     /// What it keeps of a token.
     fn kv_shape(&self) -> KvShape;
+
+    /// Where it keeps it.
+    fn kv_place(&self) -> Place {
+        Place::Host
+    }
 
     /// Computes the spans' tokens, fills their segments, and gives the states asked for.
     ///

@@ -57,6 +57,7 @@ for_isa! { fn rms_row(x: &[f32], gain: &[f32], eps: f32, out: &mut [f32]) = rms_
 for_isa! {
     fn layer_norm_row(x: &[f32], gain: &[f32], bias: &[f32], eps: f32, out: &mut [f32]) = layer_norm_body
 }
+for_isa! { fn max_rows(x: &[f32], max: &mut f32) = max_body }
 for_isa! { fn zero_rows(x: &[f32], sum: &mut f32) = zero_body }
 for_isa! { fn add_rows(x: &mut [f32], y: &[f32]) = add_body }
 
@@ -105,6 +106,19 @@ fn lanes_sum(x: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
 unsafe fn exp_body<S: Simd>(x: &mut [f32], max: f32, sum: &mut f32) {
     x.iter_mut().for_each(|x| *x = exp(*x - max));
     *sum = lanes_sum(x, |x, sum| sum + x);
+}
+
+#[inline(always)]
+unsafe fn max_body<S: Simd>(x: &[f32], max: &mut f32) {
+    let mut lanes = [f32::NEG_INFINITY; 16];
+    let mut blocks = x.chunks_exact(16);
+    for block in &mut blocks {
+        for (lane, &x) in lanes.iter_mut().zip(block) {
+            *lane = if x > *lane { x } else { *lane };
+        }
+    }
+    let rest = blocks.remainder().iter().chain(&lanes);
+    *max = rest.fold(f32::NEG_INFINITY, |max, &x| if x > max { x } else { max });
 }
 
 /// 0 · x is 0 for finite numbers only.
@@ -174,6 +188,14 @@ pub fn all_finite(isa: Isa, x: &[f32]) -> bool {
 pub fn gate(isa: Isa, f: Activation, gate: &mut [f32], up: &mut [f32]) {
     activate(isa, f, gate);
     up.iter_mut().zip(gate).for_each(|(u, g)| *u *= *g);
+}
+
+/// The greatest value; NaNs are passed over.
+pub fn greatest(isa: Isa, x: &[f32]) -> f32 {
+    let mut max = f32::NEG_INFINITY;
+    // SAFETY: `isa` is available; no pointers.
+    unsafe { max_rows(isa, x, &mut max) };
+    max
 }
 
 /// `x ← e^(x − max)`; returns the sum.

@@ -95,3 +95,118 @@ fn texts_are_the_same_for_every_batch_size_order_memory_and_number_of_threads() 
         assert_eq!(found, alone, "{threads} threads");
     }
 }
+
+fn simple(prompt: Vec<u32>, max_new_tokens: usize) -> Request {
+    Request {
+        tag: 0,
+        prompt: prompt.into(),
+        decoding: Decoding::default(),
+        seed: 0,
+        draw: Draw::default(),
+        max_new_tokens,
+        stop: Arc::from([]),
+    }
+}
+
+#[test]
+fn samples_of_one_long_prompt_hold_the_prompt_once() {
+    let Some(lm) = stories() else { return };
+    let (prompt, new, samples) = (400, 17, 32);
+    let ids: Vec<u32> = (0..prompt).map(|i| 3 + i % 500).collect();
+    let many = |samples: u32| -> Vec<Request> {
+        let draw = |sample| Draw { prompt: 0, sample };
+        let one = |sample| Request {
+            tag: u64::from(sample),
+            draw: draw(sample),
+            ..simple(ids.clone(), new)
+        };
+        (0..samples).map(one).collect()
+    };
+    let options = GenerateOptions { batch: Some(64), ..GenerateOptions::default() };
+    let (_, totals) = texts(&lm, many(samples), &options);
+    let bytes = |positions| lm.network().kv_shape().bytes(positions);
+    assert_eq!(totals.prompt_tokens, prompt as usize, "the prompt is computed once");
+    let expected = bytes(prompt as usize) + samples as usize * bytes(new - 1);
+    assert_eq!(totals.kv_peak, expected, "one prompt and {samples} continuations");
+}
+
+#[test]
+fn the_common_beginning_of_prompts_is_computed_once() {
+    let Some(lm) = stories() else { return };
+    let common: Vec<u32> = (0..64).map(|i| 3 + i * 5 % 500).collect();
+    let request = |i: u32| Request {
+        tag: u64::from(i),
+        draw: Draw { prompt: i, sample: 0 },
+        ..simple([&common[..], &[10 + i, 20 + i]].concat(), 4)
+    };
+    let requests: Vec<_> = (0..10).map(request).collect();
+    let (together, totals) = texts(&lm, requests.clone(), &GenerateOptions::default());
+    assert_eq!(totals.prompt_tokens, 64 + 10 * 2);
+    for request in requests {
+        let tag = request.tag;
+        let (alone, _) = texts(&lm, vec![request], &GenerateOptions::default());
+        assert_eq!(alone[&tag], together[&tag]);
+    }
+}
+
+#[test]
+fn what_cannot_be_served_is_said_in_a_sentence_and_the_others_go_on() {
+    let Some(lm) = stories() else { return };
+    let context = lm.config().max_positions;
+    let requests = [
+        simple(vec![1; context], 1),
+        simple(vec![], 1),
+        simple(vec![1, 600], 1),
+        Request {
+            decoding: Decoding { temperature: -1.0, ..Decoding::default() },
+            ..simple(vec![1], 1)
+        },
+        simple(vec![1], 3),
+        simple(vec![1], 0),
+        simple(vec![1; context - 2], 2),
+    ];
+    let requests = (0..).zip(requests).map(|(tag, request)| Request { tag, ..request });
+    let (mut failed, mut finished) = (BTreeMap::new(), BTreeMap::new());
+    generate(&lm, requests, &GenerateOptions::default(), &mut |event| {
+        match event {
+            Event::Finished(c) => drop(finished.insert(c.tag, c.tokens.len())),
+            Event::Failed { tag, error } => drop(failed.insert(tag, error.to_string())),
+            Event::Step { .. } => {}
+        }
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert_eq!(failed.keys().copied().collect::<Vec<_>>(), [0, 1, 2, 3]);
+    assert!(
+        failed[&0].contains(&format!("exceed the model's context of {context} tokens")),
+        "{failed:?}"
+    );
+    assert_eq!(failed[&1], "a prompt needs at least one token");
+    assert_eq!(failed[&2], "token 600 is outside the model's vocabulary of 512");
+    assert!(failed[&3].contains("temperature = -1"), "{failed:?}");
+    assert_eq!(finished.keys().copied().collect::<Vec<_>>(), [4, 5, 6]);
+    assert_eq!(finished[&5], 0);
+}
+
+#[test]
+fn too_little_memory_for_one_row_is_said_and_a_callback_can_stop_the_run() {
+    let Some(lm) = stories() else { return };
+    let little = GenerateOptions { kv_bytes: Some(1000), ..GenerateOptions::default() };
+    let mut said = String::new();
+    generate(&lm, [simple(vec![1; 9], 5)].into_iter(), &little, &mut |event| {
+        if let Event::Failed { error, .. } = event {
+            said = error.to_string();
+        }
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert!(said.contains("and 1000 are free for them"), "{said}");
+    let endless = std::iter::repeat_with(|| simple(vec![1], 4));
+    let mut seen = 0;
+    let totals = generate(&lm, endless, &GenerateOptions::default(), &mut |event| {
+        seen += usize::from(matches!(event, Event::Finished(_)));
+        if seen < 100 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })
+    .unwrap();
+    assert!(totals.stopped && totals.finished == 100, "{totals:?}");
+}

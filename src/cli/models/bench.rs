@@ -62,7 +62,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     };
     let limits = limits();
     println!(
-        "machine   {:.0} GFLOP/s in registers, {:.1} GB/s from memory, {} threads, {}",
+        "machine   {:.0} GFLOP/s in registers and {:.1} GB/s from memory per core, {} threads, {}",
         limits.flops / 1e9,
         limits.bytes / 1e9,
         rayon::current_num_threads(),
@@ -77,7 +77,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     );
     println!(
         "{:>5} {:>14} {:>14} {:>16} {:>16}",
-        "rows", "prefill tok/s", "decode tok/s", "GFLOP/s (peak)", "GB/s (peak)"
+        "rows", "prefill tok/s", "decode tok/s", "GFLOP/s a core", "GB/s a core"
     );
     for &rows in &args.batch {
         let speed = speed(network, rows.max(1), args.prompt_tokens, args.new_tokens)?;

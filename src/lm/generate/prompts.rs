@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::lm::{
+    LmError,
     kv::{Kv, Piece, SegmentId},
     network::Session,
 };
@@ -104,7 +105,15 @@ impl Prompts {
     }
 
     /// Makes room for a prompt; its tokens are computed later, before anything that reads them.
-    pub fn insert(&mut self, session: &mut Session, tokens: &Arc<[u32]>) -> PromptId {
+    ///
+    /// # Errors
+    ///
+    /// A device without memory.
+    pub fn insert(
+        &mut self,
+        session: &mut Session,
+        tokens: &Arc<[u32]>,
+    ) -> Result<PromptId, LmError> {
         let mut shared = Vec::new();
         let mut start = 0;
         if let Some((id, same)) = self.nearest(tokens) {
@@ -118,8 +127,8 @@ impl Prompts {
                 }
             }
         }
+        let own = session.kv.allocate(tokens.len() - start)?;
         shared.iter().for_each(|&(_, owner)| self.get_mut(owner).users += 1);
-        let own = session.kv.allocate(tokens.len() - start);
         let whole = Piece { id: own, used: tokens.len() - start };
         let chain = shared.iter().map(|(piece, _)| *piece).chain([whole]).collect();
         let free = self.all.iter().position(Option::is_none);
@@ -139,7 +148,7 @@ impl Prompts {
             users: 0,
             last_used: 0,
         });
-        id
+        Ok(id)
     }
 
     /// Counts a row that reads the prompt.

@@ -34,6 +34,8 @@ pub(super) struct Schedule<'a> {
     kv_bytes: usize,
     prefill_tokens: usize,
     totals: Totals,
+    /// Logits of the last pass, kept for their memory.
+    logits: Vec<f32>,
 }
 
 /// What happened to a request that asked for room.
@@ -66,6 +68,7 @@ impl<'a> Schedule<'a> {
             kv_bytes: options.kv_bytes.unwrap_or_else(|| device::free_memory() / 2),
             prefill_tokens: options.prefill_tokens.unwrap_or(PREFILL_TOKENS).max(1),
             totals: Totals::default(),
+            logits: Vec::new(),
         }
     }
 
@@ -165,15 +168,36 @@ impl<'a> Schedule<'a> {
                 };
             }
         }
-        let prompt = known.unwrap_or_else(|| {
-            let id = self.prompts.insert(&mut self.session, &request.prompt);
-            self.prefill.push_back(id);
-            id
-        });
+        let prompt = match known {
+            Some(id) => id,
+            None => match self.prompts.insert(&mut self.session, &request.prompt) {
+                Ok(id) => {
+                    self.prefill.push_back(id);
+                    id
+                }
+                Err(error) => return self.no_memory(request, error),
+            },
+        };
         self.prompts.retain(prompt);
-        let own = self.session.kv.allocate(capacity);
+        let own = match self.session.kv.allocate(capacity) {
+            Ok(own) => own,
+            Err(error) => {
+                self.prompts.release(&mut self.session, prompt);
+                return self.no_memory(request, error);
+            }
+        };
         self.rows.push(Row::new(request, chain, prompt, own, self.tokenizer));
         Admission::Row
+    }
+
+    /// A device that has less memory than it said: half as much is asked of it from now on.
+    fn no_memory(&mut self, request: Request, error: LmError) -> Admission {
+        self.max_rows = (self.rows.len() / 2).max(1);
+        self.kv_bytes = self.session.kv.bytes() / 2;
+        match self.rows.is_empty() {
+            true => Admission::Done(Event::Failed { tag: request.tag, error }),
+            false => Admission::Wait(request),
+        }
     }
 
     /// One forward pass and one token for every row that has logits.
@@ -206,12 +230,14 @@ impl<'a> Schedule<'a> {
             spans.push(Span { tokens, prefix, own: prompt.own(), want });
             computed.push((id, count, complete));
         }
-        let mut logits = Vec::new();
+        let mut logits = std::mem::take(&mut self.logits);
         let mut faults = Vec::new();
         if !spans.is_empty() {
             let states = self.network.forward(&mut self.session, &spans, Depth::Full)?;
             self.network.logits(&mut self.session, &states.data, &mut logits)?;
             faults = states.faults;
+        } else {
+            logits.clear();
         }
         let vocab = self.network.config().vocab;
         let mut after = logits.chunks_exact(vocab);
@@ -255,6 +281,7 @@ impl<'a> Schedule<'a> {
                 1
             })
             .sum();
+        self.logits = logits;
         let prompt_tokens = computed.iter().map(|(_, count, _)| count).sum();
         Ok(Event::Step { rows: self.rows.len(), new_tokens: drawn, prompt_tokens })
     }

@@ -1,0 +1,171 @@
+//! Exact distributions: what is drawn against what can be written down.
+
+use std::{collections::BTreeMap, ops::ControlFlow};
+
+use llmpr::{
+    decode::{Chain, Decoding},
+    lm::{
+        LmError,
+        generate::{Event, GenerateOptions, Request, run},
+        kv::{Piece, Span, Want},
+        network::{Depth, Network, Session},
+        toy::Toy,
+    },
+    rng::Draw,
+};
+
+const LENGTH: usize = 3;
+
+fn toy() -> Toy {
+    let logits = (0..25).map(|i| ((i * 7 + i / 5 * 3) % 11) as f32 * 0.35).collect();
+    Toy::new(5, logits)
+}
+
+fn drawn(toy: &Toy, decoding: Decoding, count: u32, rows: usize) -> BTreeMap<Vec<u32>, f64> {
+    let request = |sample| Request {
+        tag: u64::from(sample),
+        prompt: [1, 3].into(),
+        decoding,
+        seed: 11,
+        draw: Draw { prompt: 0, sample },
+        max_new_tokens: LENGTH,
+        stop: [].into(),
+    };
+    let options = GenerateOptions { batch: Some(rows), ..GenerateOptions::default() };
+    let mut counts = BTreeMap::new();
+    let mut on_event = |event| {
+        if let Event::Finished(c) = event {
+            *counts.entry(c.tokens).or_insert(0.0) += 1.0;
+        }
+        ControlFlow::Continue(())
+    };
+    run(toy, None, &[], (0..count).map(request), &options, &mut on_event).unwrap();
+    counts
+}
+
+/// χ² of the counts, and its degrees of freedom; texts expected fewer than five times are one class.
+fn chi_square(counts: &BTreeMap<Vec<u32>, f64>, texts: &[(Vec<u32>, f64)], n: f64) -> (f64, f64) {
+    let (mut chi2, mut classes, mut rare) = (0.0, 0, (0.0, 0.0));
+    for (text, p) in texts {
+        let (found, expected) = (counts.get(text).copied().unwrap_or(0.0), n * p);
+        if expected < 5.0 {
+            rare = (rare.0 + found, rare.1 + expected);
+        } else {
+            chi2 += (found - expected).powi(2) / expected;
+            classes += 1;
+        }
+    }
+    if rare.1 >= 5.0 {
+        chi2 += (rare.0 - rare.1).powi(2) / rare.1;
+        classes += 1;
+    }
+    (chi2, f64::from(classes) - 1.0)
+}
+
+#[test]
+fn completions_follow_the_enumerated_distribution_under_every_truncation() {
+    let (toy, n) = (toy(), 20_000);
+    for temperature in [0.4, 1.0, 1.7] {
+        for (top_k, top_p) in
+            [(None, None), (Some(3), None), (None, Some(0.7)), (Some(4), Some(0.8))]
+        {
+            let decoding = Decoding { temperature, top_k, top_p, ..Decoding::default() };
+            let texts = toy.texts(&Chain::new(decoding).unwrap(), 3, LENGTH).unwrap();
+            let total: f64 = texts.iter().map(|(_, p)| p).sum();
+            assert!((total - 1.0).abs() < 1e-9, "{total}");
+            let counts = drawn(&toy, decoding, n, 64);
+            let outside = counts.keys().find(|text| texts.iter().all(|(t, _)| t != *text));
+            assert_eq!(outside, None, "{decoding:?} drew what has no probability");
+            let (chi2, df) = chi_square(&counts, &texts, f64::from(n));
+            // Wilson and Hilferty: the cube root is nearly normal; 4 standard deviations.
+            let z = ((chi2 / df.max(1.0)).cbrt() - 1.0 + 2.0 / (9.0 * df.max(1.0)))
+                / (2.0 / (9.0 * df.max(1.0))).sqrt();
+            assert!(
+                df == 0.0 || z < 4.0,
+                "{decoding:?}: χ² = {chi2:.1} at {df} degrees of freedom"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_argmax_text_is_the_only_one_at_temperature_zero() {
+    let toy = toy();
+    let greedy = Decoding { temperature: 0.0, ..Decoding::default() };
+    let texts = toy.texts(&Chain::new(greedy).unwrap(), 3, LENGTH).unwrap();
+    assert_eq!(texts.len(), 1);
+    assert_eq!(drawn(&toy, greedy, 10, 4).keys().collect::<Vec<_>>(), [&texts[0].0]);
+}
+
+/// A network whose state of one token is NaN after layer 2.
+struct Spoiled(Toy);
+
+impl Network for Spoiled {
+    fn config(&self) -> &llmpr::lm::ModelConfig {
+        self.0.config()
+    }
+    fn weight_bytes(&self) -> usize {
+        0
+    }
+    fn kv_shape(&self) -> llmpr::lm::kv::KvShape {
+        self.0.kv_shape()
+    }
+    fn forward(
+        &self,
+        session: &mut Session,
+        spans: &[Span<'_>],
+        depth: Depth,
+    ) -> Result<llmpr::lm::network::States, LmError> {
+        let mut states = self.0.forward(session, spans, depth)?;
+        for (fault, span) in states.faults.iter_mut().zip(spans) {
+            *fault = (span.tokens == [4]).then_some(2);
+        }
+        Ok(states)
+    }
+    fn logits(&self, s: &mut Session, states: &[f32], out: &mut Vec<f32>) -> Result<(), LmError> {
+        self.0.logits(s, states, out)
+    }
+}
+
+#[test]
+fn a_row_that_becomes_nan_is_named_with_its_layer_and_the_others_go_on() {
+    let network = Spoiled(toy());
+    let request = |sample| Request {
+        tag: u64::from(sample),
+        prompt: [1, 3].into(),
+        decoding: Decoding::default(),
+        seed: 11,
+        draw: Draw { prompt: 0, sample },
+        max_new_tokens: 4,
+        stop: [].into(),
+    };
+    let (mut finished, mut failed) = (0, Vec::new());
+    run(&network, None, &[], (0..60).map(request), &GenerateOptions::default(), &mut |event| {
+        match event {
+            Event::Finished(c) => {
+                assert!(c.tokens[..3].iter().all(|token| *token != 4), "{:?}", c.tokens);
+                finished += 1;
+            }
+            Event::Failed { error, .. } => failed.push(error.to_string()),
+            Event::Step { .. } => {}
+        }
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert!(finished > 5 && finished + failed.len() == 60, "{finished} finished, {failed:?}");
+    assert!(failed.iter().all(|text| text.contains("NaN or infinite after layer 2")), "{failed:?}");
+}
+
+#[test]
+fn a_session_counts_the_memory_of_its_segments() {
+    let toy = toy();
+    let mut session = Session::new(&toy);
+    let a = session.kv.allocate(20).unwrap();
+    let held = session.kv.bytes();
+    assert_eq!(held, toy.kv_shape().bytes(32));
+    session.kv.release(a);
+    assert_eq!((session.kv.bytes(), session.kv.peak()), (0, held));
+    let own = Piece { id: session.kv.allocate(1).unwrap(), used: 0 };
+    let span = Span { tokens: &[2], prefix: &[], own, want: Want::Last };
+    assert_eq!(toy.forward(&mut session, &[span], Depth::Full).unwrap().data, [2.0]);
+}
