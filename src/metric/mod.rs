@@ -9,6 +9,7 @@ pub mod curve;
 pub mod distinct;
 pub mod divergence;
 pub mod envelope;
+pub mod evidence;
 pub mod frechet;
 pub mod frontier;
 pub mod histogram;

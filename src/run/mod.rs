@@ -11,6 +11,7 @@ pub mod models;
 pub mod plan;
 pub mod progress;
 pub mod prompts;
+pub mod publish;
 pub mod range;
 #[cfg(feature = "lm")]
 pub mod sampling;

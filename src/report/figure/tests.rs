@@ -1,0 +1,59 @@
+use super::*;
+
+fn figure() -> Figure {
+    let point = |x, y: f64| Point {
+        x,
+        y,
+        interval: Some((y - 0.1, y + 0.1)),
+        note: "</title><script>".to_owned(),
+        ..Point::default()
+    };
+    let series = Series {
+        label: "a & b".to_owned(),
+        look: Look::line(0),
+        points: vec![point(0.5, 0.25), point(1.0, 0.5), point(1.5, f64::NAN), point(2.0, 0.75)],
+        band: true,
+    };
+    Figure {
+        name: "test".to_owned(),
+        title: "A <title>".to_owned(),
+        caption: "How it is read.".to_owned(),
+        legend: vec![Key { label: "a & b".to_owned(), look: series.look }],
+        panels: vec![Panel {
+            title: "one".to_owned(),
+            x: Axis::free("temperature"),
+            y: Axis::unit("precision"),
+            series: vec![series],
+        }],
+    }
+}
+
+#[test]
+fn a_drawing_is_the_same_bytes_and_well_formed() {
+    let svg = figure().svg(Theme::File);
+    assert_eq!(svg, figure().svg(Theme::File));
+    assert!(svg.starts_with("<svg xmlns=") && svg.ends_with("</svg>\n"));
+    assert!(svg.contains("A &lt;title&gt;") && svg.contains("a &amp; b"));
+    assert!(!svg.contains("<script>") && svg.contains("&lt;/title&gt;&lt;script&gt;"));
+    assert!(!svg.contains("NaN") && !svg.contains("inf"));
+    assert!(
+        svg.contains("class=\"paper\"") && !figure().svg(Theme::Inline).contains("class=\"paper\"")
+    );
+}
+
+#[test]
+fn an_undefined_value_breaks_the_line_and_is_no_point() {
+    let svg = figure().svg(Theme::Inline);
+    let line = svg.lines().find(|l| l.contains("class=\"l c0 d0\"") && l.contains('L')).unwrap();
+    assert_eq!(line.matches('M').count(), 2, "{line}");
+    assert_eq!(svg.matches("<title>&lt;/title").count(), 3);
+}
+
+#[test]
+fn the_vega_specification_holds_the_data() {
+    let spec: serde_json::Value = serde_json::from_str(&figure().vega()).unwrap();
+    let values = spec["hconcat"][0]["data"]["values"].as_array().unwrap();
+    assert_eq!(values.len(), 4);
+    assert_eq!(values[1]["y"], 0.5);
+    assert!(values[2]["y"].is_null());
+}

@@ -1,0 +1,125 @@
+//! The cells as rows of the page's table.
+
+use indexmap::IndexSet;
+use serde::Serialize;
+
+use crate::{
+    metric::record::Estimate,
+    report::{record::CellResult, score::number},
+};
+
+/// Measures that come first; others follow in the order of the scores.
+const FIRST: [&str; 5] = ["precision", "recall", "density", "coverage", "mauve"];
+/// Columns of measures at most: the rest is in results.csv.
+const MOST: usize = 12;
+
+#[derive(Serialize)]
+pub(super) struct Column {
+    name: String,
+    number: bool,
+    help: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Value {
+    text: String,
+    /// The interval, in small print.
+    extra: String,
+    /// What the column is sorted by.
+    sort: String,
+}
+
+pub(super) struct Table {
+    pub(super) columns: Vec<Column>,
+    pub(super) rows: Vec<Vec<Value>>,
+}
+
+pub(super) fn table(cells: &[CellResult]) -> Table {
+    let mut table = Table { columns: vec![], rows: cells.iter().map(|_| vec![]).collect() };
+    type Get = fn(&CellResult) -> Option<f64>;
+    let word = |text: String| Value { sort: text.clone(), text, extra: String::new() };
+    let models = cells.iter().map(|c| word(c.cell.model.clone())).collect();
+    table.add("model", "the model", false, models);
+    let settings: [(&str, bool, Get); 9] = [
+        ("T", true, |c| Some(c.cell.decoding.temperature)),
+        ("shots", false, |c| Some(c.cell.shots as f64)),
+        ("top-k", false, |c| c.cell.decoding.top_k.map(|k| k as f64)),
+        ("top-p", false, |c| c.cell.decoding.top_p),
+        ("min-p", false, |c| c.cell.decoding.min_p),
+        ("typical", false, |c| c.cell.decoding.typical_p),
+        ("penalty", false, |c| c.cell.decoding.repetition_penalty),
+        ("seed", false, |c| Some(c.cell.seed as f64)),
+        ("n", true, |c| Some(c.texts.n as f64)),
+    ];
+    for (name, always, get) in settings {
+        let values: Vec<Option<f64>> = cells.iter().map(get).collect();
+        if always || values.windows(2).any(|pair| pair[0] != pair[1]) {
+            let plain = |v: &Option<f64>| word(v.map(|v| v.to_string()).unwrap_or_default());
+            table.add(name, "setting", true, values.iter().map(plain).collect());
+        }
+    }
+    let names: IndexSet<&str> =
+        cells.iter().flat_map(|c| c.score.metrics.keys()).map(String::as_str).collect();
+    let first = FIRST.into_iter().filter(|name| names.contains(name));
+    let others = names.iter().copied().filter(|name| !FIRST.contains(name) && !name.contains('@'));
+    for name in first.chain(others).take(MOST) {
+        let of = |c: &CellResult| measured(c.score.metrics.get(name));
+        table.add(name, &help(cells, name), true, cells.iter().map(of).collect());
+    }
+    for name in ["precision", "recall"] {
+        if cells.iter().any(|c| c.truth.contains_key(name)) {
+            let of = |c: &CellResult| measured(c.truth.get(name));
+            let help = "computed from the task's known distribution";
+            table.add(&format!("exact {name}"), help, true, cells.iter().map(of).collect());
+        }
+    }
+    let tokens = |c: &CellResult| word(format!("{:.1}", c.texts.mean_tokens));
+    table.add("tokens", "mean length of a text", true, cells.iter().map(tokens).collect());
+    let codes = |c: &CellResult| {
+        let codes: Vec<&str> = c.score.warnings.iter().map(|w| w.code.as_str()).collect();
+        word(codes.join(", "))
+    };
+    if cells.iter().any(|c| !c.score.warnings.is_empty()) {
+        table.add("warnings", "explained below", false, cells.iter().map(codes).collect());
+    }
+    table
+}
+
+/// The ceiling in words, since it is about the same for all cells.
+fn help(cells: &[CellResult], name: &str) -> String {
+    let ceilings: Vec<f64> =
+        cells.iter().filter_map(|c| c.score.metrics.get(name)?.ceiling).collect();
+    let (low, high) =
+        ceilings.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &c| (l.min(c), h.max(c)));
+    match ceilings.len() {
+        0 => String::new(),
+        _ if number(low) == number(high) => format!("a perfect model scores {}", number(low)),
+        _ => format!("a perfect model scores {} to {}", number(low), number(high)),
+    }
+}
+
+fn measured(estimate: Option<&Estimate>) -> Value {
+    let Some(e) = estimate else {
+        return Value { text: String::new(), extra: String::new(), sort: String::new() };
+    };
+    let extra = match (e.low, e.high) {
+        (Some(low), Some(high)) => format!("[{}, {}]", number(low), number(high)),
+        _ => String::new(),
+    };
+    let sort = match e.value {
+        v if v.is_nan() => String::new(),
+        f64::INFINITY => "Infinity".to_owned(),
+        f64::NEG_INFINITY => "-Infinity".to_owned(),
+        v => v.to_string(),
+    };
+    Value { text: number(e.value), extra, sort }
+}
+
+impl Table {
+    fn add(&mut self, name: &str, help: &str, number: bool, values: Vec<Value>) {
+        self.columns.push(Column { name: name.to_owned(), number, help: help.to_owned() });
+        for (row, value) in self.rows.iter_mut().zip(values) {
+            row.push(value);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Cells of a run arranged as people read them: by model and shots, along the temperature.
+
+use std::cmp::Ordering;
+
+use super::record::{CellResult, Results};
+use crate::metric::record::Estimate;
+
+/// Cells of one model that differ in temperature (and seed) alone.
+#[derive(Clone, Debug)]
+pub struct Trail<'a> {
+    /// The model's name.
+    pub model: &'a str,
+    /// The model's place among those of the run.
+    pub index: usize,
+    /// In-context examples.
+    pub shots: usize,
+    /// Truncations and penalty in words; empty where there are none.
+    pub rest: String,
+    /// By temperature, ascending.
+    pub spots: Vec<Spot<'a>>,
+}
+
+/// The cells at one temperature: one a seed.
+#[derive(Clone, Debug)]
+pub struct Spot<'a> {
+    /// `T`.
+    pub temperature: f64,
+    /// The cells, in the order of the plan.
+    pub cells: Vec<&'a CellResult>,
+}
+
+/// All trails, in the order in which they begin in `results`.
+pub fn trails(results: &Results) -> Vec<Trail<'_>> {
+    let models = models(results);
+    let mut trails: Vec<Trail<'_>> = Vec::new();
+    for result in &results.cells {
+        let (model, rest) = (result.cell.model.as_str(), rest(result));
+        let same = |t: &&mut Trail<'_>| {
+            (t.model, t.shots, t.rest.as_str()) == (model, result.cell.shots, rest.as_str())
+        };
+        let trail = match trails.iter_mut().position(|mut t| same(&&mut t)) {
+            Some(at) => &mut trails[at],
+            None => {
+                let index = models.iter().position(|m| *m == model).unwrap_or(0);
+                trails.push(Trail { model, index, shots: result.cell.shots, rest, spots: vec![] });
+                let last = trails.len() - 1;
+                &mut trails[last]
+            }
+        };
+        let temperature = result.cell.decoding.temperature;
+        match trail.spots.iter_mut().find(|spot| spot.temperature == temperature) {
+            Some(spot) => spot.cells.push(result),
+            None => trail.spots.push(Spot { temperature, cells: vec![result] }),
+        }
+    }
+    for trail in &mut trails {
+        trail.spots.sort_by(|a, b| a.temperature.total_cmp(&b.temperature));
+    }
+    trails
+}
+
+/// The names of the models, in the order in which they first appear.
+pub fn models(results: &Results) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for result in &results.cells {
+        if !names.contains(&result.cell.model.as_str()) {
+            names.push(&result.cell.model);
+        }
+    }
+    names
+}
+
+/// Truncations and penalty of a cell in words.
+fn rest(result: &CellResult) -> String {
+    let d = &result.cell.decoding;
+    let parts = [
+        d.top_k.map(|k| format!("top-k {k}")),
+        d.top_p.map(|p| format!("top-p {p}")),
+        d.min_p.map(|p| format!("min-p {p}")),
+        d.typical_p.map(|p| format!("typical {p}")),
+        d.repetition_penalty.map(|r| format!("penalty {r}")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+impl Spot<'_> {
+    /// The measure `name` at this temperature: its mean over the seeds, likewise its interval and
+    /// ceiling; `None` where no cell has it or it is undefined.
+    pub fn estimate(&self, name: &str) -> Option<Estimate> {
+        mean(self.cells.iter().filter_map(|cell| cell.score.metrics.get(name)))
+    }
+
+    /// The exact value of `name`, where the task knows it.
+    pub fn truth(&self, name: &str) -> Option<Estimate> {
+        mean(self.cells.iter().filter_map(|cell| cell.truth.get(name)))
+    }
+}
+
+fn mean<'a>(estimates: impl Iterator<Item = &'a Estimate>) -> Option<Estimate> {
+    let all: Vec<&Estimate> = estimates.filter(|e| e.value.is_finite()).collect();
+    let of = |part: fn(&Estimate) -> Option<f64>| {
+        let values: Option<Vec<f64>> = all.iter().map(|e| part(e)).collect();
+        values.map(|v| v.iter().sum::<f64>() / v.len() as f64).filter(|v| v.is_finite())
+    };
+    Some(Estimate {
+        value: of(|e| Some(e.value))?,
+        low: of(|e| e.low),
+        high: of(|e| e.high),
+        ceiling: of(|e| e.ceiling),
+        p_value: None,
+    })
+}
+
+impl Trail<'_> {
+    /// What tells this trail from the others: the model, and shots and settings where they differ.
+    pub fn label(&self, all: &[Self]) -> String {
+        let mut label = self.model.to_owned();
+        if all.iter().any(|t| t.shots != self.shots) {
+            let plural = if self.shots == 1 { "" } else { "s" };
+            label.push_str(&format!(", {} shot{plural}", self.shots));
+        }
+        if !self.rest.is_empty() && all.iter().any(|t| t.rest != self.rest) {
+            label.push_str(&format!(", {}", self.rest));
+        }
+        label
+    }
+
+    /// The spot with the greatest value of `name`; the lower temperature of two.
+    pub fn best(&self, name: &str) -> Option<(&Spot<'_>, Estimate)> {
+        let valued = self.spots.iter().filter_map(|spot| Some((spot, spot.estimate(name)?)));
+        valued.reduce(|best, next| {
+            if next.1.value.total_cmp(&best.1.value) == Ordering::Greater { next } else { best }
+        })
+    }
+
+    /// The spot whose temperature is nearest to `temperature`.
+    pub fn nearest(&self, temperature: f64) -> Option<&Spot<'_>> {
+        let off = |spot: &&Spot<'_>| (spot.temperature - temperature).abs();
+        self.spots.iter().min_by(|a, b| off(a).total_cmp(&off(b)))
+    }
+}

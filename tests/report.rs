@@ -1,0 +1,157 @@
+//! A report from a run folder, as a reader and a browser see it.
+
+#[path = "report/browser.rs"]
+mod browser;
+#[path = "report/fabricate.rs"]
+mod fabricate;
+
+use std::{collections::BTreeMap, path::Path};
+
+use llmpr::{
+    report::browse::Limits,
+    run::publish::{PublishError, Published, publish},
+};
+
+fn report(runs: &[&Path], out: &Path) -> Result<Published, PublishError> {
+    let runs: Vec<_> = runs.iter().map(|run| run.to_path_buf()).collect();
+    publish(&runs, out, Limits { texts_per_cell: 12, ..Limits::default() })
+}
+
+fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(root).unwrap().display().to_string();
+                found.insert(name, std::fs::read(path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_report_is_the_same_bytes_whenever_it_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = fabricate::run(dir.path(), "run", "tiny", 1.0);
+    let first = report(&[&run], &dir.path().join("a")).unwrap();
+    report(&[&run], &dir.path().join("b")).unwrap();
+    report(&[&run], &dir.path().join("b")).unwrap();
+    let (a, b) = (files(&dir.path().join("a")), files(&dir.path().join("b")));
+    assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
+    assert!(a == b, "some file differs");
+    assert_eq!(first.cells, 2 * 2 * 5);
+    for name in [
+        "results.csv",
+        "results.json",
+        "report.html",
+        "figures/precision_recall_vs_temperature.svg",
+        "figures/precision_recall_vs_temperature.vl.json",
+        "figures/precision_recall_plane.svg",
+        "figures/precision_recall_vs_shots.svg",
+        "figures/truth_vs_estimate.svg",
+        "figures/divergence_frontiers.svg",
+    ] {
+        assert!(a.contains_key(name), "{name} is missing; there are {:?}", a.keys());
+    }
+}
+
+#[test]
+fn marks_at_the_texts_add_up_to_the_precision_and_recall_of_their_cell() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = fabricate::run(dir.path(), "run", "tiny", 1.0);
+    let out = dir.path().join("out");
+    let all =
+        Limits { texts: 100_000, texts_per_cell: 1000, uncovered_per_cell: 1000, characters: 50 };
+    publish(&[run], &out, all).unwrap();
+    let html = std::fs::read_to_string(out.join("report.html")).unwrap();
+    let data = html.split("id=\"data\">").nth(1).unwrap().split("</script>").next().unwrap();
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    let results = std::fs::read_to_string(out.join("results.json")).unwrap();
+    let results: serde_json::Value = serde_json::from_str(&results).unwrap();
+    for (cell, result) in
+        data["cells"].as_array().unwrap().iter().zip(results["cells"].as_array().unwrap())
+    {
+        let texts = cell["texts"].as_array().unwrap();
+        let inside = texts.iter().filter(|t| t["balls"].as_u64().unwrap() > 0).count();
+        let precision = result["score"]["metrics"]["precision"]["value"].as_f64().unwrap();
+        assert!((inside as f64 / texts.len() as f64 - precision).abs() < 1e-9, "{}", cell["label"]);
+        let n = result["score"]["reference"]["n"].as_f64().unwrap();
+        let recall = result["score"]["metrics"]["recall"]["value"].as_f64().unwrap();
+        let uncovered = cell["uncovered"].as_f64().unwrap();
+        assert!((1.0 - uncovered / n - recall).abs() < 1e-9, "{}", cell["label"]);
+    }
+}
+
+#[test]
+fn texts_cannot_break_out_of_the_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = fabricate::run(dir.path(), "run", "ti\"ny<b>", 1.0);
+    let out = dir.path().join("out");
+    report(&[&run], &out).unwrap();
+    let html = std::fs::read_to_string(out.join("report.html")).unwrap();
+    // Every text of the fabricated run holds this.
+    assert!(!html.contains("</script><img"), "a text ended the data");
+    assert!(html.contains("\\u003c/script>\\u003cimg"));
+    assert!(!html.contains("ti\"ny<b>"), "a model's name is markup");
+    assert_eq!(html.matches("</script>").count(), 2);
+    assert!(
+        !html.contains("http://")
+            || html.matches("http://").count() == html.matches("http://www.w3.org").count()
+    );
+}
+
+#[test]
+fn several_runs_become_one_report_that_says_what_cannot_be_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let a = fabricate::run(dir.path(), "a", "tiny", 1.0);
+    let b = fabricate::run(dir.path(), "b", "other", 1.3);
+    let out = dir.path().join("out");
+    assert_eq!(report(&[&a, &b, &a], &out).unwrap().cells, 40, "a cell is shown once");
+    let html = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(html.contains("other-chat") && html.contains("tiny-chat"));
+    assert!(!html.contains("must not be compared"));
+    let mut record: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(b.join("run.json")).unwrap()).unwrap();
+    record["shared"]["reference_hash"] = "else".into();
+    std::fs::write(b.join("run.json"), record.to_string()).unwrap();
+    report(&[&a, &b], &out).unwrap();
+    let html = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(
+        html.contains("The runs differ in their reference, so their numbers must not be compared")
+    );
+}
+
+#[test]
+fn what_is_no_run_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let message = report(&[dir.path()], &out).unwrap_err().to_string();
+    assert!(
+        message.ends_with("is no run folder: it has no run.json; name the --out of a sweep"),
+        "{message}"
+    );
+    let run = fabricate::run(dir.path(), "run", "tiny", 1.0);
+    std::fs::remove_file(run.join("results.json")).unwrap();
+    assert_eq!(report(&[&run], &out).unwrap().cells, 20, "scores stand beside their cells");
+    std::fs::remove_dir_all(run.join("cells")).unwrap();
+    let message = report(&[&run], &out).unwrap_err().to_string();
+    assert!(message.contains("has no scores yet"), "{message}");
+}
+
+#[test]
+fn without_features_or_texts_there_is_still_a_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = fabricate::run(dir.path(), "run", "tiny", 1.0);
+    std::fs::remove_file(run.join("reference/features.npy")).unwrap();
+    let out = dir.path().join("out");
+    report(&[&run], &out).unwrap();
+    let html = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(html.contains("Cells without features at hand"));
+    std::fs::remove_dir_all(run.join("reference")).unwrap();
+    report(&[&run], &out).unwrap();
+}
