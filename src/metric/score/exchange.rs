@@ -19,6 +19,7 @@ use crate::{
 };
 
 /// The measures that are tested, in the order of their values.
+#[cfg(test)]
 pub(super) const NAMES: [&str; 7] =
     ["precision", "recall", "density", "coverage", "comp_precision", "sym_precision", "sym_recall"];
 

@@ -120,3 +120,98 @@ fn p_values_over_clusters_are_uniform_under_one_distribution() {
     let share = below as f64 / experiments as f64;
     assert!((share - 0.2).abs() < 4.0 * (0.2f64 * 0.8 / experiments as f64).sqrt(), "{share}");
 }
+
+#[test] // golden: see ../shared/golden/README.md for packages and versions
+fn scores_of_the_golden_clouds_are_those_of_the_peers() {
+    const NAME: &str = "scores_of_the_golden_clouds_are_those_of_the_peers";
+    let Some(folder) = crate::shared_data::shared("golden") else {
+        return crate::shared_data::skipped(NAME, "../shared/golden");
+    };
+    let cases = [
+        "a_small_gauss",
+        "c_too_broad",
+        "d_identical",
+        "e_disjoint",
+        "f_duplicates",
+        "h_n_less_than_d",
+    ];
+    for case in cases {
+        let read = |file: &str| {
+            crate::npy::read_features(folder.join(case).join(file).to_str().unwrap()).unwrap()
+        };
+        let sets = Sides { reference: read("p.npy"), model: read("q.npy") };
+        let expected = std::fs::read(folder.join(case).join("expected.json")).unwrap();
+        let expected: serde_json::Value = serde_json::from_slice(&expected).unwrap();
+        let reductions = [
+            ("knn_raw", "raw", Normalize::None, Reduce::None),
+            ("knn_pca", "pca", Normalize::L2, Reduce::Share(0.9)),
+        ];
+        for (balls, space, normalize, pca) in reductions {
+            let settings = ScoreOptions {
+                normalize,
+                pca,
+                unequal: Unequal::Keep,
+                resamples: 0,
+                permutations: 0,
+                ..options("support,moments")
+            };
+            let got = score(sets.as_ref(), None, None, &settings).unwrap();
+            for name in
+                ["precision", "recall", "density", "coverage", "comp_precision", "sym_recall"]
+            {
+                let want = expected[balls]["4"]["exact_lt"][name].as_f64().unwrap();
+                let value = got.metrics[name].value;
+                assert!((value - want).abs() < 1e-12, "{case} {space} {name}: {value}, {want}");
+            }
+            let p_precision = if space == "raw" { "raw" } else { "pca_extra" };
+            let want = expected[p_precision]["probabilistic_pr"]["a1.2_k4"]["p_precision"].as_f64();
+            let value = got.metrics["p_precision"].value;
+            assert!((value - want.unwrap()).abs() < 1e-8, "{case} {space}: {value}, {want:?}");
+            let want = expected["frechet"][space]["fd"].as_f64().unwrap();
+            let trace = expected["frechet"][space]["trace_p"].as_f64().unwrap();
+            let value = got.metrics["frechet_distance"].value;
+            let allowed = 1e-8 * want + 2e-7 * trace;
+            assert!((value - want).abs() < allowed, "{case} {space}: {value}, {want}");
+            let want = expected["kid_poly_mmd2"][space]["unbiased"].as_f64().unwrap();
+            let value = got.metrics["kernel_distance"].value;
+            assert!(
+                (value - want).abs() < 1e-6 * want.abs().max(1e-3),
+                "{case} {space}: {value}, {want}"
+            );
+        }
+    }
+}
+
+#[test] // golden: mauve-text 0.4.0 under its own seeds
+fn mauve_lies_where_its_package_puts_it() {
+    const NAME: &str = "mauve_lies_where_its_package_puts_it";
+    let Some(folder) = crate::shared_data::shared("golden") else {
+        return crate::shared_data::skipped(NAME, "../shared/golden");
+    };
+    for case in ["a_small_gauss", "e_disjoint"] {
+        let read = |file: &str| {
+            crate::npy::read_features(folder.join(case).join(file).to_str().unwrap()).unwrap()
+        };
+        let sets = Sides { reference: read("p.npy"), model: read("q.npy") };
+        let expected = std::fs::read(folder.join(case).join("expected.json")).unwrap();
+        let expected: serde_json::Value = serde_json::from_slice(&expected).unwrap();
+        let settings = ScoreOptions {
+            normalize: Normalize::L2,
+            pca: Reduce::Share(0.9),
+            unequal: Unequal::Keep,
+            resamples: 0,
+            permutations: 0,
+            ..options("frontier")
+        };
+        let got = score(sets.as_ref(), None, None, &settings).unwrap();
+        for name in ["mauve", "mauve_star", "frontier_integral"] {
+            let block = &expected["mauve_text_seeds"][name];
+            let (mean, std) = (block["mean"].as_f64().unwrap(), block["std"].as_f64().unwrap());
+            let value = got.metrics[name].value;
+            assert!(
+                (value - mean).abs() <= 3.0 * std + 0.01,
+                "{case} {name}: {value}, {mean} ± {std}"
+            );
+        }
+    }
+}

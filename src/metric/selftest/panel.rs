@@ -70,7 +70,7 @@ pub(super) fn checks(seed: u64) -> Result<Vec<Check>, MetricError> {
                 ("density", 1.0, 0.2),
                 ("coverage", 0.97, 0.02),
                 ("clipped_density", 1.0, 0.05),
-                ("clipped_coverage", 1.0, 0.05),
+                ("clipped_coverage", 1.0, 0.08),
             ],
         ),
         (
