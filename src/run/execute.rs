@@ -232,7 +232,8 @@ impl Execution<'_> {
         }
         if drawn.torn > 0 {
             let torn = drawn.torn;
-            self.progress.say(&format!("cut {torn} torn last lines; their texts are drawn again"));
+            self.progress
+                .say(&format!("cut {torn} torn last line(s); what they held is drawn again"));
         }
         if let Some(session) = self.session() {
             session.completions += drawn.completions;

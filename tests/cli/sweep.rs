@@ -61,6 +61,7 @@ impl World {
             ("--temps", "0.5,1"),
             ("-n", "24"),
             ("--max-new-tokens", "24"),
+            ("--embed-tokens", "24"),
             ("--metrics", "support,frontier,diversity"),
         ];
         for (flag, value) in defaults {

@@ -77,7 +77,7 @@ fn a_torn_last_line_is_cut_counted_and_drawn_again() {
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() - 25]).unwrap();
     let ran = done(&mut world.sweep("a", &[]));
-    assert!(ran.stderr.contains("cut 1 torn last line"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cut 1 torn last line(s)"), "{}", ran.stderr);
     let session = session(&out);
     assert_eq!((&session["torn_lines"], &session["completions"]), (&1.into(), &1.into()));
     assert_eq!((samples(&out), csv(&out)), (before, table));
