@@ -86,10 +86,22 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("llmpr: {error:#}");
+            eprintln!("llmpr: {}", sentence(&error));
             ExitCode::from(error.downcast_ref::<Exit>().map_or(1, |exit| exit.code))
         }
     }
+}
+
+/// An error with its causes, those left out that the sentence holds already.
+fn sentence(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |said, cause| {
+        let cause = cause.to_string();
+        match said.is_empty() {
+            true => cause,
+            false if said.contains(&cause) => said,
+            false => format!("{said}: {cause}"),
+        }
+    })
 }
 
 /// Writes to stdout; a reader that has gone away, such as `head`, is no error.
