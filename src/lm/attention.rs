@@ -57,6 +57,13 @@ struct Item {
 
 #[derive(Clone, Copy)]
 struct Out(*mut f32);
+
+impl Out {
+    fn start(self) -> *mut f32 {
+        self.0
+    }
+}
+
 // SAFETY: items write disjoint heads or rows of a matrix that outlives them.
 unsafe impl Send for Out {}
 // SAFETY: as above.
@@ -109,12 +116,11 @@ pub fn attend(
         thread_local! {
             static SCRATCH: RefCell<Scratch> = RefCell::default();
         }
-        let out = out;
         SCRATCH.with_borrow_mut(|scratch| {
             let span = &spans[item.queries.span];
             // SAFETY: the item's rows and heads of `out` belong to it alone.
             unsafe {
-                attend_item(isa, kv, layer, heads, span, *item, (q, q_stride), out.0, scratch)
+                attend_item(isa, kv, layer, heads, span, *item, (q, q_stride), out.start(), scratch)
             }
         });
     };

@@ -129,7 +129,7 @@ fn request(i: usize, prompt: &[u32], new: usize) -> Request {
         prompt: prompt.into(),
         decoding: Decoding {
             temperature: [0.7, 1.0, 1.3, 0.0][i % 4],
-            top_p: (i % 3 == 0).then_some(0.9),
+            top_p: i.is_multiple_of(3).then_some(0.9),
             top_k: (i % 5 == 1).then_some(40),
             repetition_penalty: (i % 7 == 2).then_some(1.1),
             ..Decoding::default()

@@ -73,6 +73,7 @@ impl Isa {
 ///
 /// Every method may be called only where the processor has the instructions that the implementation
 /// is named after; pointers point to 16 readable (writable) values.
+#[expect(clippy::missing_safety_doc, reason = "the section above holds for every method")]
 pub unsafe trait Simd: Copy {
     /// The registers.
     type V: Copy;

@@ -3,6 +3,7 @@
 //! Sums run in 16 lanes that are added in a fixed tree; exponentials are a polynomial of fused
 //! multiply-adds, so a vectorised loop and a plain one agree.
 #![expect(unsafe_code, reason = "the same loops compiled for several instruction sets")]
+#![expect(clippy::extra_unused_type_parameters, reason = "the compiler chooses the instructions")]
 
 use super::{
     config::Activation,

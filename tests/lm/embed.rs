@@ -34,13 +34,16 @@ fn vectors_are_final_states_of_the_last_token_or_their_mean() {
     let Some(lm) = stories() else { return };
     let d = lm.config().hidden;
     let ids = texts().swap_remove(4);
-    let all = check::states(lm.network(), &[ids.clone()], Want::All, Depth::Full).unwrap();
-    let last =
-        Embedder::new(lm, Pooling::Last, 512).embed_ids(&[ids.clone()], &mut |_, _| {}).unwrap();
+    let all =
+        check::states(lm.network(), std::slice::from_ref(&ids), Want::All, Depth::Full).unwrap();
+    let last = Embedder::new(lm, Pooling::Last, 512)
+        .embed_ids(std::slice::from_ref(&ids), &mut |_, _| {})
+        .unwrap();
     assert_eq!(last.row(0), &all[all.len() - d..]);
     let Some(lm) = stories() else { return };
-    let mean =
-        Embedder::new(lm, Pooling::Mean, 512).embed_ids(&[ids.clone()], &mut |_, _| {}).unwrap();
+    let mean = Embedder::new(lm, Pooling::Mean, 512)
+        .embed_ids(std::slice::from_ref(&ids), &mut |_, _| {})
+        .unwrap();
     for (j, x) in mean.row(0).iter().enumerate() {
         let expected: f64 = all.chunks(d).map(|row| f64::from(row[j])).sum::<f64>() / 90.0;
         assert!((f64::from(*x) - expected).abs() < 1e-6, "{x} against {expected}");
@@ -51,7 +54,8 @@ fn vectors_are_final_states_of_the_last_token_or_their_mean() {
 fn log_probabilities_at_every_temperature_come_from_the_logits() {
     let Some(lm) = stories() else { return };
     let ids = texts().swap_remove(4);
-    let states = check::states(lm.network(), &[ids.clone()], Want::All, Depth::Full).unwrap();
+    let states =
+        check::states(lm.network(), std::slice::from_ref(&ids), Want::All, Depth::Full).unwrap();
     let logits = check::logits(lm.network(), &states).unwrap();
     let temperatures = [0.3, 1.0, 2.0];
     let embedder = Embedder::new(lm, Pooling::Last, 512);

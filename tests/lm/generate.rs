@@ -37,7 +37,7 @@ pub fn requests(lm: &Lm, count: usize) -> Vec<Request> {
             temperature: [0.0, 0.5, 1.0, 1.3][i % 4],
             top_k: [None, Some(20)][i % 2],
             top_p: [None, None, Some(0.9)][i % 3],
-            repetition_penalty: (i % 5 == 0).then_some(1.2),
+            repetition_penalty: i.is_multiple_of(5).then_some(1.2),
             ..Decoding::default()
         },
         seed: (i % 7) as u64,

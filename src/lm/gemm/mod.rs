@@ -32,6 +32,16 @@ struct Out {
     stride: usize,
 }
 
+impl Out {
+    /// # Safety
+    ///
+    /// The row and the column lie in the matrix.
+    unsafe fn tile(self, row: usize, column: usize) -> *mut f32 {
+        // SAFETY: the caller's promise.
+        unsafe { self.at.add(row * self.stride + column) }
+    }
+}
+
 // SAFETY: threads write disjoint columns or rows, and the matrix outlives them.
 unsafe impl Send for Out {}
 // SAFETY: as above.
@@ -84,7 +94,6 @@ pub fn product(
     let per_block = (ROW_BLOCK / height).max(1);
     let blocks = tiles.div_ceil(per_block);
     let run = |block: usize, panel: usize| {
-        let out = out;
         let first = block * per_block;
         let last = (first + per_block).min(tiles);
         let columns = (n - panel * PANEL).min(PANEL);
@@ -94,9 +103,9 @@ pub fn product(
             height,
             k,
             columns,
-            stride: out.stride,
+            stride: n,
             // SAFETY: within the matrix, by the assertion above.
-            c: unsafe { out.at.add(first * height * out.stride + panel * PANEL) },
+            c: unsafe { out.tile(first * height, panel * PANEL) },
         };
         // SAFETY: `columns` of `rows` rows from `c` on lie inside `y`, and no other thread has them.
         unsafe { w.run(isa, panel, job) };
