@@ -244,7 +244,7 @@ fn along_shots(all: &[Trail<'_>]) -> Option<Figure> {
         }
         Panel {
             title: title.to_owned(),
-            x: Axis::free("in-context examples"),
+            x: Axis::whole("in-context examples"),
             y: Axis::unit(name),
             series,
         }

@@ -43,17 +43,24 @@ pub struct Axis {
     pub label: String,
     /// Values that it must reach; it grows to hold the data.
     pub reach: Option<(f64, f64)>,
+    /// Whether it counts things, so that only whole numbers are marked.
+    pub whole: bool,
 }
 
 impl Axis {
     /// An axis as long as its data.
     pub fn free(label: &str) -> Self {
-        Self { label: label.to_owned(), reach: None }
+        Self { label: label.to_owned(), reach: None, whole: false }
+    }
+
+    /// An axis that counts.
+    pub fn whole(label: &str) -> Self {
+        Self { whole: true, ..Self::free(label) }
     }
 
     /// An axis that shows 0 to 1 at least.
     pub fn unit(label: &str) -> Self {
-        Self { label: label.to_owned(), reach: Some((0.0, 1.0)) }
+        Self { label: label.to_owned(), reach: Some((0.0, 1.0)), whole: false }
     }
 }
 

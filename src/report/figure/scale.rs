@@ -24,7 +24,8 @@ impl Scale {
         if low == high {
             (low, high) = (low - 0.5, high + 0.5);
         }
-        let step = step((high - low) / wanted.max(1) as f64);
+        let least = if axis.whole { 1.0 } else { 0.0 };
+        let step = step((high - low) / wanted.max(1) as f64).max(least);
         let (first, last) =
             ((low / step - 1e-9).ceil() as i64, (high / step + 1e-9).floor() as i64);
         let ticks = (first..=last).map(|i| i as f64 * step).collect();

@@ -102,7 +102,7 @@ struct Frame {
 
 impl Frame {
     fn panel(&self, out: &mut String, panel: &Panel) {
-        let wanted = ((self.width / 62.0) as usize, (self.height / 56.0) as usize);
+        let wanted = ((self.width / 46.0) as usize, (self.height / 56.0) as usize);
         let (xs, ys) = scale::scales(panel, wanted);
         let px = |v: f64| self.x + xs.at(v) * self.width;
         let py = |v: f64| self.y + (1.0 - ys.at(v)) * self.height;
@@ -228,10 +228,13 @@ fn line(out: &mut String, series: &Series, at: &impl Fn(&Point) -> (f64, f64)) {
             marker(out, shape, x, y, &class, &point.note);
         }
         if let Some(mark) = &point.mark {
+            // Beside the point, on its other side where the figure ends.
+            let beyond = x + 7.0 + 6.5 * mark.chars().count() as f64 > WIDTH;
+            let (x, end) = if beyond { (x - 7.0, " e") } else { (x + 7.0, "") };
             let _ = writeln!(
                 out,
-                "<text x=\"{}\" y=\"{}\" class=\"n {class}\">{}</text>",
-                n(x + 7.0),
+                "<text x=\"{}\" y=\"{}\" class=\"n {class}{end}\">{}</text>",
+                n(x),
                 n(y - 6.0),
                 escape(mark)
             );
