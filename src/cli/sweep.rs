@@ -17,11 +17,12 @@ use crate::{
         neighbors::Ties,
         score::{Clusters, Families, Normalize, Reduce, ScoreOptions},
     },
-    report::overview::overview,
+    report::{browse::Limits, overview::overview},
     run::{
         execute::{self, Outcome},
         plan::{Grid, Shard},
         progress,
+        publish::publish,
         range::{Integers, Reals},
         settings::{Batch, PcaFit, SweepSettings},
         signals::Stop,
@@ -335,7 +336,12 @@ fn conclude(sweep: &Sweep, outcome: &Outcome) -> anyhow::Result<()> {
         for (model, rate) in &outcome.rates {
             println!("{model}: {rate:.0} tokens/s");
         }
-        println!("{}", sweep.settings.out.join("results.csv").display());
+        let folder = &sweep.settings.out;
+        match publish(std::slice::from_ref(folder), folder, Limits::default()) {
+            Ok(published) => println!("{}", published.page.display()),
+            // The numbers stand without the page, and `llmpr report` makes it at any time.
+            Err(error) => eprintln!("no report: {error}"),
+        }
     } else {
         println!("shard done: {} completions drawn into {out}", outcome.drawn);
     }
