@@ -54,7 +54,10 @@ impl Clustering {
         let mut found = Vec::new();
         for i in 0..clusterings {
             let seed = options.seed.wrapping_mul(1000).wrapping_add(i);
-            let settings = KMeansOptions { seed, ..KMeansOptions::new(clusters) };
+            let defaults = KMeansOptions::new(clusters);
+            // Ten clusterings are averaged for curves; the best of two starts each is enough.
+            let redos = if purpose == Purpose::Curve { 2 } else { defaults.redos };
+            let settings = KMeansOptions { seed, redos, ..defaults };
             found.push(kmeans(&pooled, &settings)?);
         }
         let partition = |clustering: &KMeans| {
