@@ -9,4 +9,5 @@ pub mod record;
 pub mod results;
 pub mod score;
 pub mod sentences;
+pub mod tracking;
 pub mod trail;
