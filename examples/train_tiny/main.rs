@@ -33,7 +33,7 @@ use sha2::{Digest, Sha256};
 use tokenizers::Tokenizer;
 
 use crate::{
-    data::{Batch, Diet, Source},
+    data::{Batch, Diet, Names, Source},
     model::{Model, Shape},
     optim::{AdamW, Schedule},
 };
@@ -59,6 +59,12 @@ struct Args {
     /// Peak learning rate; each model has its own default
     #[arg(long)]
     rate: Option<f64>,
+    /// Stop at this step of the schedule, to go on later
+    #[arg(long)]
+    until: Option<usize>,
+    /// How much names and places count where they come again in a biography
+    #[arg(long, default_value_t = 1.0)]
+    repeats: f32,
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Where the models lie
@@ -175,10 +181,18 @@ fn train(args: &Args, tokenizer: &Tokenizer) -> anyhow::Result<()> {
     bar.set_prefix(what.name());
     let (started, mut said, mut smooth) = (Instant::now(), Instant::now(), None::<f64>);
     let first = adam.step;
-    while adam.step < schedule.steps {
+    let names = Names::new(tokenizer, seed)?;
+    let last = args.until.unwrap_or(schedule.steps).min(schedule.steps);
+    while adam.step < last {
         let step = adam.step;
         let half = |part: usize| {
-            let batch = source.batch(tokenizer, args.tokens / 2, seed, 2 * step + part)?;
+            let batch = source.batch(
+                tokenizer,
+                (&names, args.repeats),
+                args.tokens / 2,
+                seed,
+                2 * step + part,
+            )?;
             gradients(&model, &batch)
         };
         let (one, two) = std::thread::scope(|scope| {
@@ -198,7 +212,7 @@ fn train(args: &Args, tokenizer: &Tokenizer) -> anyhow::Result<()> {
             (adam.step - first) as f64 * args.tokens as f64 / started.elapsed().as_secs_f64();
         bar.set_message(format!("loss {smooth:.3} {rate:.0} tokens/s"));
         bar.set_position(adam.step as u64);
-        if said.elapsed() > Duration::from_secs(30) || adam.step == schedule.steps {
+        if said.elapsed() > Duration::from_secs(30) || adam.step == last {
             said = Instant::now();
             eprintln!(
                 "{} step {} of {}: loss {smooth:.4}, {rate:.0} tokens/s, {:.0} s",
@@ -211,6 +225,9 @@ fn train(args: &Args, tokenizer: &Tokenizer) -> anyhow::Result<()> {
         }
     }
     bar.finish();
+    if last < schedule.steps {
+        return Ok(());
+    }
     let facts = Facts { loss: smooth, seconds: started.elapsed().as_secs_f64() };
     export(args, &model, tokenizer, schedule, &facts)?;
     if args.probe > 0 { probe(args, &model, tokenizer) } else { Ok(()) }
@@ -220,15 +237,17 @@ type Gradients = (f64, BTreeMap<String, Vec<f32>>);
 
 fn gradients(model: &Model, batch: &Batch) -> anyhow::Result<Gradients> {
     let logits = model.logits(&batch.ids, batch.rows)?;
-    let targets = batch.targets.clone();
-    let loss = logits.contiguous()?.apply_op1(ops::CrossEntropy { targets })?;
+    let (targets, weights) = (batch.targets.clone(), batch.weights.clone());
+    let plain = ops::CrossEntropy { targets: targets.clone(), weights: weights.clone() };
+    let plain = plain.plain(&logits)?;
+    let loss = logits.apply_op1(ops::CrossEntropy { targets, weights })?;
     let store = loss.backward()?;
     let mut all = BTreeMap::new();
     for (name, var) in &model.vars {
         let gradient = store.get(var).with_context(|| format!("`{name}` has no gradient"))?;
         all.insert(name.clone(), gradient.flatten_all()?.to_vec1()?);
     }
-    Ok((f64::from(loss.to_scalar::<f32>()?), all))
+    Ok((plain, all))
 }
 
 /// What the card says beyond the settings.
@@ -325,7 +344,7 @@ fn card(
          | | |\n|---|---|\n\
          | parameters | {parameters} ({layers} layers, {hidden} wide, {heads} heads, vocabulary {vocab}) |\n\
          | weights | f16 safetensors |\n\
-         | command | `RAYON_NUM_THREADS=1 cargo run --release --example train_tiny -- {command} --seed {seed} --steps {steps} --tokens {tokens} --rate {peak}` (after `-- tokenizer`{after}) |\n\
+         | command | `RAYON_NUM_THREADS=1 cargo run --release --example train_tiny -- {command} --seed {seed} --steps {steps} --tokens {tokens} --rate {peak} --repeats {repeats}` (after `-- tokenizer`{after}) |\n\
          | optimizer | AdamW, peak rate {peak}, {warmup} steps of warm-up, cosine decay to 0, gradient norm clipped to 1 |\n\
          | steps | {steps} of {tokens} tokens |\n\
          | loss at the end | {loss} |\n\
@@ -340,6 +359,7 @@ fn card(
         vocab = shape.vocab,
         seed = args.seed,
         tokens = args.tokens,
+        repeats = args.repeats,
         seconds = facts.seconds,
         after = if what == What::Chat { " and `-- bio`" } else { "" },
     );
@@ -411,6 +431,13 @@ mod tests {
 
     use super::*;
 
+    fn weighted(model: &Model, batch: &Batch) -> f64 {
+        let logits = model.logits(&batch.ids, batch.rows).unwrap();
+        let (targets, weights) = (batch.targets.clone(), batch.weights.clone());
+        let loss = logits.apply_op1(ops::CrossEntropy { targets, weights }).unwrap();
+        f64::from(loss.to_scalar::<f32>().unwrap())
+    }
+
     /// Gradients of every tensor against central differences of the loss.
     fn gradients_are_slopes(shape: Shape) {
         let model = Model::new(shape, 1).unwrap();
@@ -421,6 +448,7 @@ mod tests {
         let batch = Batch {
             rows: 2,
             ids: (0..14).map(|i| i * 5 % 23).collect(),
+            weights: (0..14).map(|i| 0.5 + (i % 3) as f32).collect(),
             targets: (0..14).map(|i| if i == 6 { u32::MAX } else { (i * 3 + 1) % 23 }).collect(),
         };
         let (_, exact) = gradients(&model, &batch).unwrap();
@@ -433,7 +461,7 @@ mod tests {
                 let moved: Vec<f32> =
                     values.iter().zip(&exact[name]).map(|(v, g)| v + sign * step * g).collect();
                 var.set(&Tensor::from_vec(moved, var.shape(), &Device::Cpu).unwrap()).unwrap();
-                gradients(&model, &batch).unwrap().0
+                weighted(&model, &batch)
             };
             let slope = (loss(1.0) - loss(-1.0)) / (2.0 * f64::from(step));
             var.set(&Tensor::from_vec(values.clone(), var.shape(), &Device::Cpu).unwrap()).unwrap();
