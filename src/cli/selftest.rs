@@ -1,8 +1,12 @@
 //! `llmpr selftest`: the measures against known answers, as a table.
 
+use anyhow::Context;
+
 use crate::{
+    lm::embed::Pooling,
     metric::selftest::{Check, closed_forms, sanity_panel},
     report::score::number,
+    run::{self, progress, signals::Stop},
 };
 
 /// Arguments of `llmpr selftest`.
@@ -14,10 +18,27 @@ pub struct Args {
     /// Leave out the sanity panel, which takes seconds
     #[arg(long)]
     closed_forms_only: bool,
+    /// Instead: sweep the bundled world, whose truth is known, and tell how well each measure follows it
+    #[arg(long, conflicts_with = "closed_forms_only")]
+    world: bool,
+    /// With --world: completions a cell
+    #[arg(short, long, default_value_t = 200, requires = "world")]
+    n: usize,
+    /// With --world: embedders, each MODEL or MODEL:mean
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "tiny-gpt2,tiny-gpt2:mean,tiny-bio:mean",
+        requires = "world"
+    )]
+    embedders: Vec<String>,
 }
 
 /// Runs every check, prints the table, and fails when one does.
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    if args.world {
+        return world(args);
+    }
     let mut checks = closed_forms();
     if !args.closed_forms_only {
         checks.extend(sanity_panel(args.seed)?);
@@ -27,6 +48,42 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if failed > 0 {
         anyhow::bail!("{failed} of {} checks failed", checks.len());
     }
+    Ok(())
+}
+
+/// Sweeps the bundled world and prints how well each measure follows the truth.
+fn world(args: &Args) -> anyhow::Result<()> {
+    let folder = std::env::temp_dir().join(format!("llmpr-world-{}", std::process::id()));
+    let eye = |name: &String| match name.strip_suffix(":mean") {
+        Some(model) => (model.to_owned(), Pooling::Mean),
+        None => (name.trim_end_matches(":last").to_owned(), Pooling::Last),
+    };
+    let eyes: Vec<_> = args.embedders.iter().map(eye).collect();
+    let settings = super::sweep::world_settings(args.n, args.seed, folder.clone())?;
+    let stop = Stop::on_signals().context("cannot listen for signals")?;
+    let progress = progress::for_stderr();
+    let seen = run::world::world(&settings, &eyes, &folder, &stop, &*progress);
+    let _ = std::fs::remove_dir_all(&folder);
+    let mut out = String::new();
+    for (trackings, results) in seen? {
+        out +=
+            &format!("{} ({} cells of {} texts)\n", results.embedder, results.cells.len(), args.n);
+        out += "  measure             stands for   Spearman     bias  farthest off\n";
+        for row in trackings {
+            let worst = row.worst.map_or_else(String::new, |(label, estimate, truth)| {
+                format!("{} where {} is true: {label}", number(estimate), number(truth))
+            });
+            out += &format!(
+                "  {:18}  {:9}  {:>10}  {:>7}  {worst}\n",
+                row.measure,
+                row.truth,
+                number(row.spearman),
+                row.bias.map_or_else(|| "-".to_owned(), number),
+            );
+        }
+    }
+    out += "exact precision: share the grammar accepts; recall: mass of modes reached; alpha@1: Σ min(p, q) over modes\n";
+    super::to_stdout(&out)?;
     Ok(())
 }
 

@@ -299,6 +299,19 @@ fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<SweepSettin
     })
 }
 
+/// A sweep of the bundled world, for `llmpr selftest --world`: values without intervals.
+pub(super) fn world_settings(n: usize, seed: u64, out: PathBuf) -> anyhow::Result<SweepSettings> {
+    let options = Options {
+        n: Some(n),
+        seeds: Some(seed.into()),
+        resamples: Some(0),
+        permutations: Some(0),
+        out: Some(out),
+        ..Options::default()
+    };
+    resolve(options, None)
+}
+
 /// The name of a task, or of a task's file without folder and extension.
 fn file_stem(task: &str) -> String {
     let stem = std::path::Path::new(task).file_stem();

@@ -73,7 +73,8 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// [`LmError::Read`], [`LmError::BadFile`] or [`LmError::Config`] naming the file and what is wrong.
+    /// [`LmError::Read`], [`LmError::BadFile`] or [`LmError::Config`] naming the file and what is wrong;
+    /// a file whose hash is not that of the model card's `sha256` block is refused.
     pub fn open_folder(folder: &Path) -> Result<Self, LmError> {
         Self::open_folder_with(folder, &folder.join("config.json"))
     }
@@ -84,6 +85,7 @@ impl Checkpoint {
             let source = std::io::Error::from(std::io::ErrorKind::NotFound);
             return Err(LmError::Read { path: folder.display().to_string(), source });
         }
+        super::bundled::check_card(folder)?;
         let generation = folder.join("generation_config.json");
         let generation = generation.exists().then(|| super::read_text(&generation)).transpose()?;
         let read = ModelConfig::from_json(&super::read_text(config)?, generation.as_deref());

@@ -2,6 +2,7 @@
 
 mod attention;
 pub mod bench;
+pub mod bundled;
 pub mod check;
 pub mod config;
 pub mod decoder;

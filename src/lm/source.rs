@@ -52,7 +52,7 @@ impl ModelSource {
             let what = "is a file; a model is a folder with config.json, or a .gguf file";
             return if gguf { Ok(Self::Gguf(path.to_owned())) } else { Err(no(what.into())) };
         }
-        if let Some(folder) = bundled(model) {
+        if let Some(folder) = super::bundled::folder(model)?.or_else(|| bundled(model)) {
             return Ok(Self::Folder(folder));
         }
         let is_path = path.is_absolute() || model.starts_with('.') || model.starts_with('~');
@@ -69,7 +69,7 @@ impl ModelSource {
     }
 }
 
-/// The folder of a model that comes with the program.
+/// The folder of a model that lies beside the program.
 ///
 /// Looked for as `models/NAME` beside the program (also `../share/llmpr`), in llmpr's cache, and
 /// where the program was built.
@@ -84,6 +84,7 @@ pub fn bundled(name: &str) -> Option<PathBuf> {
 pub fn bundled_names() -> Vec<String> {
     let mut names: Vec<String> = shelves().iter().flat_map(|shelf| folders(shelf)).collect();
     names.retain(|name| bundled(name).is_some());
+    names.extend(super::bundled::names().map(str::to_owned));
     names.sort();
     names.dedup();
     names

@@ -24,3 +24,5 @@ pub mod store;
 #[cfg(feature = "lm")]
 pub mod sweep;
 pub mod truth;
+#[cfg(feature = "lm")]
+pub mod world;
