@@ -209,7 +209,8 @@ impl Scratch {
 
 fn check(logits: &[f32]) -> Result<(), DecodeError> {
     // One pass that compilers turn into vector instructions; the culprit is looked for afterwards.
-    let bad = logits.iter().fold(0u32, |bad, x| bad | u32::from(!(*x < f32::INFINITY)));
+    let bad =
+        logits.iter().fold(0u32, |bad, x| bad | u32::from(x.is_nan() | (*x == f32::INFINITY)));
     if bad != 0 {
         for (token, x) in logits.iter().enumerate() {
             if x.is_nan() {

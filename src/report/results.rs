@@ -85,7 +85,7 @@ impl Columns {
     fn row(&self, result: &CellResult) -> Vec<String> {
         let CellResult { cell, texts, score, truth, .. } = result;
         let d = &cell.decoding;
-        let real = |value: Option<f64>| value.map(|v| number(v)).unwrap_or_default();
+        let real = |value: Option<f64>| value.map(number).unwrap_or_default();
         let mut row = vec![
             cell.id.clone(),
             cell.model.clone(),

@@ -35,10 +35,10 @@ pub fn trails(results: &Results) -> Vec<Trail<'_>> {
     let mut trails: Vec<Trail<'_>> = Vec::new();
     for result in &results.cells {
         let (model, rest) = (result.cell.model.as_str(), rest(result));
-        let same = |t: &&mut Trail<'_>| {
+        let same = |t: &Trail<'_>| {
             (t.model, t.shots, t.rest.as_str()) == (model, result.cell.shots, rest.as_str())
         };
-        let trail = match trails.iter_mut().position(|mut t| same(&&mut t)) {
+        let trail = match trails.iter().position(same) {
             Some(at) => &mut trails[at],
             None => {
                 let index = models.iter().position(|m| *m == model).unwrap_or(0);

@@ -117,7 +117,7 @@ pub fn split(texts: Vec<Text>, shots: usize, prefixes: usize, seed: u64) -> Pool
     let mut groups: Vec<Vec<usize>> = groups.into_values().collect();
     rng::shuffle(&mut rng::named(seed, "split texts"), &mut groups);
     let apart = (shots + prefixes).min(groups.len() / 2);
-    let shots = if shots + prefixes == 0 { 0 } else { apart * shots / (shots + prefixes) };
+    let shots = (apart * shots).checked_div(shots + prefixes).unwrap_or(0);
     let mut taken = vec![false; texts.len()];
     groups[..apart].iter().flatten().for_each(|&index| taken[index] = true);
     let pick = |groups: &[Vec<usize>]| groups.iter().map(|g| texts[g[0]].clone()).collect();

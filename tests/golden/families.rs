@@ -123,10 +123,10 @@ fn realism_agrees() {
             return;
         }
         let mut got = realism(clouds, 3).unwrap();
-        for i in 0..5 {
+        for (i, &realism) in got.iter().enumerate().take(5) {
             let pointer = format!("{at}/first5/{i}");
             let want = case.number(&pointer);
-            case.check(&pointer, got[i], 1e-9 * want.abs());
+            case.check(&pointer, realism, 1e-9 * want.abs());
         }
         if case.number(&format!("{at}/median")).is_nan() {
             // The peer divides 0 by 0 where a copied row is copied; here such a ball holds nothing.
@@ -250,9 +250,9 @@ fn topological_precision_and_recall_agree_with_their_parts() {
             ("kde_real_at_fake", p.at_rows_of(&q)),
         ];
         for (name, got) in &densities {
-            for i in 0..5 {
+            for (i, &density) in got.iter().enumerate().take(5) {
                 let pointer = format!("/top_pr_parts/{name}_first5/{i}");
-                case.check(&pointer, got[i], 1e-6 * case.number(&pointer));
+                case.check(&pointer, density, 1e-6 * case.number(&pointer));
             }
         }
         let limit = |side: &str| case.number(&format!("/top_pr_parts/c_{side}/mean"));

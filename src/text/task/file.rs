@@ -95,10 +95,10 @@ impl File {
         missing("shot", &self.shot, &shot, "text")?;
         missing("reference", &self.reference, &reference, "text")?;
         missing("scored", &self.scored, &scored, "completion")?;
-        if let Some(end) = &self.title_end {
-            if end.get_ref().is_empty() || self.scored.is_some() || lacks(&reference, "title") {
-                return Err((end.span(), "`title_end` parts a completion into {title} and {text}; it needs a `reference` with both and no `scored`".to_owned()));
-            }
+        if let Some(end) = &self.title_end
+            && (end.get_ref().is_empty() || self.scored.is_some() || lacks(&reference, "title"))
+        {
+            return Err((end.span(), "`title_end` parts a completion into {title} and {text}; it needs a `reference` with both and no `scored`".to_owned()));
         }
         let has_prefix = asked.iter().any(|name| name.starts_with("prefix"));
         match &self.prefix_words {
