@@ -8,14 +8,14 @@ use super::Exit;
 use crate::{
     decode::{Chain, Decoding},
     lm::{
-        Lm,
-        device::{self, DeviceChoice, DtypeChoice},
-        generate::{Event, GenerateOptions, Request, generate},
+        device::{DeviceChoice, DtypeChoice},
+        generate::{Event, GenerateOptions},
     },
-    report::record::{CELL_SCHEMA, CellRecord, SampleRecord},
+    report::record::{CELL_SCHEMA, CellRecord, SampleRecord, short_name},
     rng::Draw,
     run::{
-        models::SweepModel,
+        folder::ModelRecord,
+        models::{Drawer, SweepModel},
         plan::{PlanError, cell_id, draws},
         progress,
         prompts::{PlannedPrompt, PlannedPrompts, Recipe, set_apart},
@@ -173,12 +173,12 @@ impl Args {
             }
         };
         let prompt = |(id, text): (String, String)| -> anyhow::Result<PlannedPrompt> {
-            let body = match model.template {
-                Some(_) => Body::Chat { messages: vec![Message::user(text)], start: String::new() },
-                None => Body::Plain(text),
+            let body = match model.chat {
+                true => Body::Chat { messages: vec![Message::user(text)], start: String::new() },
+                false => Body::Plain(text),
             };
             let (text, ids) = model.encode(&body)?;
-            if ids.is_empty() {
+            if ids.is_empty() && (text.is_empty() || model.checkpoint().is_some()) {
                 bail!("prompt {id} has no tokens; give at least one word");
             }
             if ids.len() > room {
@@ -221,19 +221,19 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let named = || format!("model `{}`", args.model);
     let model = SweepModel::open(&args.model, args.chat).with_context(named)?;
     let prompts = args.plan(&task, &model, max_new_tokens)?;
-    let device = device::open(args.device)?;
-    let precision = Lm::precision_of(&model.checkpoint, &device, args.dtype);
-    let (device_name, dtype) = precision.split_once('-').unwrap_or((precision, ""));
+    model.accepts(&decoding).with_context(named)?;
+    let ModelRecord { hash, tokenizer_hash, dtype, device, .. } =
+        model.record(args.device, args.dtype).with_context(named)?;
     let mut record = CellRecord {
         schema: CELL_SCHEMA.to_owned(),
         id: String::new(),
         model: args.model.clone(),
-        model_hash: model.checkpoint.hash()?.to_owned(),
-        tokenizer_hash: model.checkpoint.tokenizer()?.hash().to_owned(),
+        model_hash: hash,
+        tokenizer_hash,
         task: task.name.clone(),
         task_hash: task.hash.clone(),
         prompts_hash: prompts.hash.clone(),
-        chat: model.template.is_some(),
+        chat: model.chat,
         shots: args.shots,
         decoding,
         seed: args.seed,
@@ -241,14 +241,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         max_new_tokens,
         stop: task.stop.clone(),
         engine: ENGINE.to_owned(),
-        device: device_name.to_owned(),
-        dtype: dtype.to_owned(),
+        device,
+        dtype,
     };
     record.id = cell_id(&record);
     let cell = PlannedCell { record, prompts: Arc::new(prompts) };
     let (mut sink, done) = open_sink(args, &cell)?;
-    let lm = Lm::load(model.checkpoint.clone(), &device, args.dtype).with_context(named)?;
-    draw(args, &task, &lm, &cell, &mut sink, &done)
+    let drawer = model.load(args.device, args.dtype).with_context(named)?;
+    draw(args, &task, &drawer, &cell, &mut sink, &done)
 }
 
 /// Opens the output; what a file holds must be of this cell.
@@ -282,7 +282,7 @@ fn open_sink(args: &Args, cell: &PlannedCell) -> anyhow::Result<(Sink, HashSet<D
 fn draw(
     args: &Args,
     task: &Task,
-    lm: &Lm,
+    drawer: &Drawer,
     cell: &PlannedCell,
     sink: &mut Sink,
     done: &HashSet<Draw>,
@@ -290,16 +290,7 @@ fn draw(
     let prompts = &cell.prompts.prompts;
     let n = cell.record.n_samples;
     let missing: Vec<Draw> = draws(n, prompts.len()).filter(|d| !done.contains(d)).collect();
-    let stops: Arc<[String]> = cell.record.stop.clone().into();
-    let request = |(tag, &draw): (usize, &Draw)| Request {
-        tag: tag as u64,
-        prompt: prompts[draw.prompt as usize].ids.clone(),
-        decoding: cell.record.decoding,
-        seed: cell.record.seed,
-        draw,
-        max_new_tokens: cell.record.max_new_tokens,
-        stop: stops.clone(),
-    };
+    let requests: Vec<(&PlannedCell, Draw)> = missing.iter().map(|&draw| (cell, draw)).collect();
     let stop = Stop::on_signals().context("cannot listen for signals")?;
     let batch = match args.batch {
         Batch::Auto => None,
@@ -309,7 +300,7 @@ fn draw(
         GenerateOptions { batch, interrupt: stop.interrupt(), ..GenerateOptions::default() };
     let progress = progress::for_stderr();
     let found = (n - missing.len()) as u64;
-    progress.begin(&format!("sampling {}", args.model), "texts", n as u64, found);
+    progress.begin(&format!("sampling {}", short_name(&args.model)), "texts", n as u64, found);
     let mut failure = None;
     let mut on_event = |event| {
         let result = match event {
@@ -333,7 +324,7 @@ fn draw(
         }
         if stop.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let totals = generate(lm, missing.iter().enumerate().map(request), &options, &mut on_event);
+    let totals = drawer.draw(&requests, &options, &mut on_event);
     progress.end();
     if let Sink::File(log) = sink {
         log.sync()?;

@@ -17,7 +17,7 @@ use crate::{
         neighbors::Ties,
         score::{Clusters, Families, Normalize, Reduce, ScoreOptions},
     },
-    report::{browse::Limits, overview::overview},
+    report::{browse::Limits, overview::overview, record::short_name},
     run::{
         execute::{self, Outcome},
         plan::{Grid, Shard},
@@ -227,11 +227,19 @@ impl Args {
 /// The task of the bundled world, whose truth is known.
 const WORLD: &str = "synthetic-bio";
 
+/// Whether a model is one of the bundled ones that know that task alone.
+fn of_the_world(model: &str) -> bool {
+    matches!(model, "tiny-bio" | "tiny-bio-chat")
+}
+
 fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<SweepSettings> {
     let o = options;
     let task = match (o.task, &o.models, &o.reference) {
         (Some(task), _, _) => task,
         (None, None, None) => WORLD.to_owned(),
+        (None, Some(models), None) if models.0.iter().all(|name| of_the_world(name)) => {
+            WORLD.to_owned()
+        }
         _ => {
             let known: Vec<&str> = crate::text::task::bundled().collect();
             bail!("name the task with --task: {} or a .toml file of your own", known.join(", "))
@@ -347,7 +355,7 @@ fn conclude(sweep: &Sweep, outcome: &Outcome) -> anyhow::Result<()> {
     if let Some(results) = &outcome.results {
         println!("{}", overview(results));
         for (model, rate) in &outcome.rates {
-            println!("{model}: {rate:.0} tokens/s");
+            println!("{}: {rate:.0} tokens/s", short_name(model));
         }
         let folder = &sweep.settings.out;
         match publish(std::slice::from_ref(folder), folder, Limits::default()) {

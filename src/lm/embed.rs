@@ -100,8 +100,13 @@ impl Embedder {
     /// Ends [`embed`](Self::embed) soon after the interrupt is raised.
     #[must_use]
     pub fn with_interrupt(mut self, interrupt: Interrupt) -> Self {
-        self.interrupt = interrupt;
+        self.interrupt_by(interrupt);
         self
+    }
+
+    /// [`with_interrupt`](Self::with_interrupt) for an embedder that someone holds.
+    pub fn interrupt_by(&mut self, interrupt: Interrupt) {
+        self.interrupt = interrupt;
     }
 
     /// The language model, where it is one and not a sentence encoder.
@@ -122,13 +127,22 @@ impl Embedder {
         self.max_tokens
     }
 
+    /// How hidden states become one vector, in words: `last`, `mean`, or what a sentence encoder does
+    /// itself, `mean+l2`.
+    pub fn pooling(&self) -> String {
+        match &self.network {
+            Backend::Decoder(_) => self.pooling.to_string(),
+            Backend::Sentence(encoder) => encoder.pooling(),
+        }
+    }
+
     /// Adds what decides the vectors to a signature.
     pub fn sign(&self, signature: Signature) -> Signature {
-        let (source, pooling) = match &self.network {
-            Backend::Decoder(lm) => (lm.source(), self.pooling.to_string()),
-            Backend::Sentence(encoder) => (encoder.source(), encoder.pooling()),
+        let source = match &self.network {
+            Backend::Decoder(lm) => lm.source(),
+            Backend::Sentence(encoder) => encoder.source(),
         };
-        signature.with("emb", source).with("pool", pooling).with("cut", self.max_tokens)
+        signature.with("emb", source).with("pool", self.pooling()).with("cut", self.max_tokens)
     }
 
     /// SHA-256 of the model's files, pooling, cut and precision: what a cache of vectors is keyed by.

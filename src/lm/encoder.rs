@@ -16,7 +16,7 @@ use super::{LmError, Tokenizer, Weights, load, network::Interrupt};
 use crate::matrix::Matrix;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// How the hidden states of a text become one vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -55,8 +55,10 @@ pub enum FinishReason {
 pub struct Completion {
     /// The tag of its request.
     pub tag: u64,
-    /// The tokens drawn, end-of-text left out.
+    /// The tokens drawn, end-of-text left out; empty where a server drew them.
     pub tokens: Vec<u32>,
+    /// How many were drawn.
+    pub count: usize,
     /// Their text, cut before the stop string.
     pub text: String,
     /// Why it ended.

@@ -5,8 +5,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{
-    Checkpoint, LmError,
+    Checkpoint, LmError, Weights,
     config::RopeScaling,
+    encoder::{self, SentenceEncoder},
     hub::{Hub, HubId},
     load, source,
 };
@@ -38,7 +39,7 @@ pub struct Facts {
     pub vocab: usize,
     /// Longest sequence in tokens.
     pub context: usize,
-    /// Rotary positions in words, or `learned`.
+    /// What tells positions apart: `learned positions`, or rotary ones with their base and scaling.
     pub positions: String,
     /// Width of the sliding window and number of layers that have one.
     pub sliding: Option<(usize, usize)>,
@@ -71,7 +72,7 @@ pub fn inspect(model: &str, hash: bool) -> Result<Facts, LmError> {
         text.map_or_else(|| id.to_string(), |text| format!("{id} {text}"))
     };
     let positions = config.rope.as_ref().map_or_else(
-        || "learned".to_owned(),
+        || "learned positions".to_owned(),
         |rope| {
             let scaling = match &rope.scaling {
                 RopeScaling::None => String::new(),
@@ -79,7 +80,7 @@ pub fn inspect(model: &str, hash: bool) -> Result<Facts, LmError> {
                 RopeScaling::Llama3 { factor, .. } => format!(", llama3 by {factor}"),
                 RopeScaling::Factors(_) => ", factors of the file".to_owned(),
             };
-            format!("rotary, theta {}{scaling}", rope.theta)
+            format!("rotary positions, theta {}{scaling}", rope.theta)
         },
     );
     let sliding = config.windows.iter().flatten().next();
@@ -112,6 +113,53 @@ pub fn inspect(model: &str, hash: bool) -> Result<Facts, LmError> {
     })
 }
 
+/// A sentence encoder's facts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EncoderFacts {
+    /// What it was called.
+    pub model: String,
+    /// The folder it was found in.
+    pub path: String,
+    /// `bert`.
+    pub architecture: &'static str,
+    /// Number of stored parameters.
+    pub parameters: usize,
+    /// Width of a vector.
+    pub dim: usize,
+    /// Tokens of the vocabulary.
+    pub vocab: usize,
+    /// Tokens after which a text is cut, the two around it included.
+    pub max_tokens: usize,
+    /// How hidden states become a vector: `mean+l2`.
+    pub pooling: String,
+    /// SHA-256 over its files and settings, where it was asked for.
+    pub sha256: Option<String>,
+}
+
+/// The facts of a sentence encoder; `None` for a model that is none.
+///
+/// # Errors
+///
+/// Those of [`load::locate`] and [`SentenceEncoder::open`].
+pub fn inspect_encoder(model: &str, hash: bool) -> Result<Option<EncoderFacts>, LmError> {
+    let path = load::locate(model)?;
+    if !encoder::is_encoder(&path) {
+        return Ok(None);
+    }
+    let encoder = SentenceEncoder::open(&path, model, &candle_core::Device::Cpu, usize::MAX)?;
+    Ok(Some(EncoderFacts {
+        model: model.into(),
+        path: path.display().to_string(),
+        architecture: "bert",
+        parameters: Weights::open(&path)?.parameters(),
+        dim: encoder.dim(),
+        vocab: encoder.tokenizer().vocab_size(),
+        max_tokens: encoder.max_tokens(),
+        pooling: encoder.pooling(),
+        sha256: hash.then(|| encoder.hash().map(str::to_owned)).transpose()?,
+    }))
+}
+
 /// A model that is at hand without a download.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AtHand {
@@ -127,7 +175,8 @@ pub struct AtHand {
 pub fn at_hand(hub: &Hub) -> Vec<AtHand> {
     let shown = |path: &Path| path.display().to_string();
     let bundled = source::bundled_names().into_iter().filter_map(|model| {
-        let path = shown(&source::bundled(&model)?);
+        let inside = super::bundled::folder(&model).ok().flatten();
+        let path = shown(&inside.or_else(|| source::bundled(&model))?);
         Some(AtHand { model, from: "bundled", path })
     });
     let offline = Hub { offline: true, ..hub.clone() };

@@ -25,6 +25,7 @@ pub mod model;
 pub mod network;
 pub mod parts;
 pub mod random;
+pub mod server;
 pub mod simd;
 pub mod source;
 pub mod tensors;
@@ -78,6 +79,9 @@ pub enum LmError {
     /// A download that failed.
     #[error("cannot fetch `{what}`: {why}")]
     Fetch { what: String, why: String },
+    /// A server that cannot be reached, or that answers with something else than a completion.
+    #[error("`{server}`: {what}")]
+    Server { server: String, what: String },
     /// A file that cannot be written.
     #[error("cannot write `{path}`: {source}")]
     Write { path: String, source: std::io::Error },

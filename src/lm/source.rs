@@ -71,8 +71,8 @@ impl ModelSource {
 
 /// The folder of a model that lies beside the program.
 ///
-/// Looked for as `models/NAME` beside the program (also `../share/llmpr`), in llmpr's cache, and
-/// where the program was built.
+/// Looked for as `models/NAME` beside the program (also `../share/llmpr`) and where the program was
+/// built.
 pub fn bundled(name: &str) -> Option<PathBuf> {
     let plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\']);
     let found =
@@ -98,9 +98,6 @@ fn shelves() -> Vec<PathBuf> {
     {
         shelves.push(beside.join("models"));
         shelves.push(beside.join("../share/llmpr/models"));
-    }
-    if let Some(cache) = super::hub::user_cache() {
-        shelves.push(cache.join("llmpr/models"));
     }
     shelves.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("models"));
     shelves

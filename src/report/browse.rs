@@ -133,7 +133,7 @@ pub fn browser(cells: &[CellTexts<'_>], references: &[String], limits: Limits) -
                     mention(of.nearest);
                 }
                 let (text, cut) = clip(&sample.text);
-                let per_token = sample.logprob_model / sample.tokens.len().max(1) as f64;
+                let per_token = sample.logprob_model / sample.count().max(1) as f64;
                 Shown {
                     id: sample.id.clone(),
                     text,
@@ -142,7 +142,7 @@ pub fn browser(cells: &[CellTexts<'_>], references: &[String], limits: Limits) -
                     nearest: of.map(|of| of.nearest),
                     distance: of.map(|of| of.distance),
                     finish: sample.finish_reason.clone(),
-                    tokens: sample.tokens.len(),
+                    tokens: sample.count(),
                     logprob: per_token.is_finite().then_some(per_token),
                 }
             })

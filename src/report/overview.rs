@@ -1,24 +1,45 @@
 //! The table at the end of a sweep: a line a cell, what matters most.
 
-use super::record::{CellResult, Results};
+use super::record::{CellResult, Results, telling_name};
 use crate::metric::record::Estimate;
 
-/// The measures of the table: name in a score, heading.
-const MEASURES: [(&str, &str); 4] = [
-    ("precision", "precision"),
-    ("recall", "recall"),
-    ("coverage", "coverage"),
-    ("mauve_star", "mauve*"),
+/// The measures of the table: name in a score, heading, whether their interval is shown too.
+const MEASURES: [(&str, &str, bool); 4] = [
+    ("precision", "precision", true),
+    ("recall", "recall", true),
+    ("coverage", "coverage", false),
+    ("mauve_star", "mauve*", false),
 ];
 
-/// A line a cell: the settings that vary, precision and recall with interval and ceiling, coverage,
-/// MAUVE\*, exact values where they are known, length, and the number of warnings.
+/// Warnings in the table's last column: code, letter, and what it says to a reader of these measures.
+///
+/// The sentences with figures are in each cell's `scores.json` and in the report.
+const NOTES: [(&str, &str, &str); 14] = [
+    ("too_few", "f", "too few texts for measures by balls or clusters; draw more with -n"),
+    ("duplicates", "d", "many texts are copies, which moves precision and recall either way"),
+    ("blank_texts", "b", "some texts are blank"),
+    ("truncated_texts", "t", "texts end at the token limit; raise --max-new-tokens"),
+    ("length_mismatch", "l", "lengths differ from the reference's: measures may be reading length"),
+    ("unequal_n", "n", "sizes differ; the larger side was drawn down or kept as was asked"),
+    ("over_dispersion", "w", "wider than the reference, which raises recall; read coverage"),
+    ("outliers", "o", "a few outlying texts hold much of the space; read the clipped pair"),
+    ("saturated_frontier", "s", "MAUVE is at its ceiling and cannot rank these cells"),
+    ("dominated_spectrum", "p", "one principal component holds most of the variance"),
+    ("constant_features", "c", "features barely differ between texts"),
+    ("ties", "=", "distances tie"),
+    ("no_ceiling", "-", "no ceiling: the reference is too small to halve"),
+    ("undefined", "u", "a measure is undefined"),
+];
+
+/// A line a cell: the settings that vary, precision and recall with their intervals, coverage and
+/// MAUVE\*, exact values where they are known, lengths and notes; in front of them the ceilings, behind
+/// them what the notes' letters say.
 pub fn overview(results: &Results) -> String {
     let cells = &results.cells;
     let Some(first) = cells.first() else { return String::new() };
     let mut columns: Vec<Vec<String>> = Vec::new();
-    let mut add = |heading: &str, value: &dyn Fn(&CellResult) -> String| {
-        let mut column = vec![heading.to_owned()];
+    let mut add = |heading: &str, above: String, value: &dyn Fn(&CellResult) -> String| {
+        let mut column = vec![heading.to_owned(), above];
         column.extend(cells.iter().map(value));
         columns.push(column);
     };
@@ -28,11 +49,13 @@ pub fn overview(results: &Results) -> String {
     };
     let mut setting = |heading: &str, always: bool, value: &dyn Fn(&CellResult) -> String| {
         if always || varies(value) {
-            add(heading, value);
+            let above = if heading == "model" { "ceiling".to_owned() } else { String::new() };
+            add(heading, above, value);
         }
     };
     let real = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| v.to_string());
-    setting("model", true, &|c| name(&c.cell.model));
+    let models: Vec<&str> = cells.iter().map(|c| c.cell.model.as_str()).collect();
+    setting("model", true, &|c| telling_name(&c.cell.model, &models).to_owned());
     setting("shots", false, &|c| c.cell.shots.to_string());
     setting("T", true, &|c| c.cell.decoding.temperature.to_string());
     setting("top-k", false, &|c| real(c.cell.decoding.top_k.map(|k| k as f64)));
@@ -42,44 +65,82 @@ pub fn overview(results: &Results) -> String {
     setting("penalty", false, &|c| real(c.cell.decoding.repetition_penalty));
     setting("seed", false, &|c| c.cell.seed.to_string());
     setting("n", false, &|c| c.texts.n.to_string());
-    for (measure, heading) in MEASURES {
-        let of = |c: &CellResult| c.score.metrics.get(measure).cloned();
-        if !cells.iter().any(|c| of(c).is_some()) {
-            continue;
+    for (measure, heading, interval) in MEASURES {
+        let measured: Vec<Option<&Estimate>> =
+            cells.iter().map(|c| c.score.metrics.get(measure)).collect();
+        let known: Vec<Option<&Estimate>> = cells.iter().map(|c| c.truth.get(measure)).collect();
+        if measured.iter().any(Option::is_some) {
+            let text = |e: &Estimate| if interval { with_interval(e) } else { number(e.value) };
+            add(heading, ceiling(&measured), &|c| {
+                c.score.metrics.get(measure).map_or_else(|| "-".to_owned(), text)
+            });
         }
-        add(heading, &|c| of(c).map_or_else(|| "-".to_owned(), |e| value(&e)));
-        if let Some(exact) = cells.iter().find(|c| c.truth.contains_key(measure)).map(|_| measure) {
-            add("exact", &|c| c.truth.get(exact).map_or_else(|| "-".to_owned(), value));
+        if known.iter().any(Option::is_some) {
+            add("exact", ceiling(&known), &|c| {
+                c.truth.get(measure).map_or_else(|| "-".to_owned(), |e| number(e.value))
+            });
         }
     }
-    add("unique", &|c| format!("{:.0}%", 100.0 * c.texts.unique as f64 / c.texts.n.max(1) as f64));
-    add("tokens", &|c| format!("{:.0}", c.texts.mean_tokens));
-    add("notes", &|c| match c.score.warnings.len() {
-        0 => String::new(),
-        _ => c.score.warnings.iter().map(|w| w.code.as_str()).collect::<Vec<_>>().join(" "),
-    });
-    lines(&columns)
+    let unique =
+        |c: &CellResult| format!("{:.0}%", 100.0 * c.texts.unique as f64 / c.texts.n.max(1) as f64);
+    add("unique", String::new(), &unique);
+    add("tokens", String::new(), &|c| format!("{:.0}", c.texts.mean_tokens));
+    add("notes", String::new(), &letters);
+    format!("{}{}", lines(&columns), legend(results))
 }
 
-/// The last part of a path or hub id.
-fn name(model: &str) -> String {
-    model.trim_end_matches('/').rsplit('/').next().unwrap_or(model).to_owned()
+/// The letters of a cell's warnings in the order of [`NOTES`].
+fn letters(cell: &CellResult) -> String {
+    let has = |code: &str| cell.score.warnings.iter().any(|warning| warning.code == code);
+    NOTES.iter().filter(|(code, ..)| has(code)).map(|(_, letter, _)| *letter).collect()
 }
 
-/// `0.71 [0.66, 0.75] of 0.74`: value, interval, ceiling.
-fn value(estimate: &Estimate) -> String {
-    let number = |v: f64| if v.is_nan() { "undefined".to_owned() } else { format!("{v:.3}") };
+/// What the table's columns and letters say.
+fn legend(results: &Results) -> String {
+    let mut out = String::from(
+        "\nprecision: share of the model's texts like the reference's (quality); recall: share of the \
+         reference's texts\nlike the model's (diversity); value [95 % interval]; ceiling: what the \
+         reference scores against itself\n",
+    );
+    if results.cells.iter().any(|cell| !cell.truth.is_empty()) {
+        out.push_str("exact: known from the grammar the task was drawn from, not estimated\n");
+    }
+    for (code, letter, meaning) in NOTES {
+        let has = |cell: &&CellResult| cell.score.warnings.iter().any(|w| w.code == code);
+        match results.cells.iter().filter(has).count() {
+            0 => {}
+            1 => out.push_str(&format!("{letter}: {meaning} (1 cell)\n")),
+            count => out.push_str(&format!("{letter}: {meaning} ({count} cells)\n")),
+        }
+    }
+    out
+}
+
+fn number(value: f64) -> String {
+    if value.is_nan() { "undefined".to_owned() } else { format!("{value:.3}") }
+}
+
+/// `0.712 [.66, .75]`: the value, and its interval to two digits.
+fn with_interval(estimate: &Estimate) -> String {
+    let bound = |v: f64| format!("{v:.2}").replacen("0.", ".", 1);
     let mut text = number(estimate.value);
     if let (Some(low), Some(high)) = (estimate.low, estimate.high) {
-        text.push_str(&format!(" [{}, {}]", number(low), number(high)));
-    }
-    if let Some(ceiling) = estimate.ceiling {
-        text.push_str(&format!(" of {}", number(ceiling)));
+        text.push_str(&format!(" [{}, {}]", bound(low), bound(high)));
     }
     text
 }
 
-/// Columns beside each other, two spaces apart; the first left-aligned, the last as it is.
+/// The ceiling that cells share: the middle one, with `~` where it differs in the digits shown.
+fn ceiling(estimates: &[Option<&Estimate>]) -> String {
+    let mut all: Vec<f64> =
+        estimates.iter().flatten().filter_map(|e| e.ceiling).filter(|c| !c.is_nan()).collect();
+    all.sort_by(f64::total_cmp);
+    let (Some(least), Some(most)) = (all.first(), all.last()) else { return String::new() };
+    let middle = number(all[all.len() / 2]);
+    if number(*least) == number(*most) { middle } else { format!("~{middle}") }
+}
+
+/// Columns beside each other, two spaces apart; words and intervals start at the left.
 fn lines(columns: &[Vec<String>]) -> String {
     let widths: Vec<usize> = columns
         .iter()
@@ -92,14 +153,74 @@ fn lines(columns: &[Vec<String>]) -> String {
         for (at, (column, width)) in columns.iter().zip(&widths).enumerate() {
             let cell = &column[row];
             let space = " ".repeat(width - cell.chars().count());
-            match at {
-                0 => line.push_str(&format!("{cell}{space}")),
-                _ if at + 1 == columns.len() => line.push_str(&format!("  {cell}")),
-                _ => line.push_str(&format!("  {space}{cell}")),
+            let left = at == 0 || at + 1 == columns.len() || column.iter().any(|c| c.contains('['));
+            let gap = if at == 0 { "" } else { "  " };
+            match left {
+                true => line.push_str(&format!("{gap}{cell}{space}")),
+                false => line.push_str(&format!("{gap}{space}{cell}")),
             }
         }
         out.push_str(line.trim_end());
         out.push('\n');
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        metric::record::{Curves, SCHEMA, Score, SetFacts, Warning},
+        report::record::{RESULT_SCHEMA, RESULTS_SCHEMA, TextFacts, tests::cell},
+    };
+
+    #[test]
+    fn a_line_a_cell_the_ceilings_once_and_every_letter_explained() {
+        let result = |temperature: f64, recall: f64, codes: &[&str]| {
+            let measured = |value: f64, ceiling: f64| Estimate {
+                low: Some(value - 0.05),
+                high: Some((value + 0.05).min(1.0)),
+                ceiling: Some(ceiling),
+                ..Estimate::bare(value)
+            };
+            let warning =
+                |code: &&str| Warning { code: (*code).into(), message: "see the report".into() };
+            CellResult {
+                schema: RESULT_SCHEMA.into(),
+                cell: cell("org/tiny", temperature),
+                inputs: String::new(),
+                texts: TextFacts { n: 200, unique: 190, mean_tokens: 61.2, ..TextFacts::default() },
+                score: Score {
+                    schema: SCHEMA.into(),
+                    signature: "llmpr".into(),
+                    reference: SetFacts::default(),
+                    samples: SetFacts::default(),
+                    pca: None,
+                    metrics: [
+                        ("precision".to_owned(), measured(0.98, 0.981)),
+                        ("recall".to_owned(), measured(recall, 0.968)),
+                        ("mauve_star".to_owned(), measured(0.5, 0.9 + temperature / 100.0)),
+                    ]
+                    .into_iter()
+                    .collect(),
+                    curves: Curves::default(),
+                    warnings: codes.iter().map(warning).collect(),
+                },
+                truth: [("precision".to_owned(), measured(0.7, 1.0))].into_iter().collect(),
+            }
+        };
+        let results = Results {
+            schema: RESULTS_SCHEMA.into(),
+            task: "bio".into(),
+            reference: "r.jsonl".into(),
+            reference_n: 200,
+            embedder: "gpt2".into(),
+            cells: vec![
+                result(0.3, 0.41, &["outliers", "infinite"]),
+                result(1.2, 0.963, &["over_dispersion", "outliers"]),
+            ],
+            failed: vec![],
+        };
+        insta::assert_snapshot!(overview(&results));
+    }
 }

@@ -79,6 +79,23 @@ impl CellRecord {
     }
 }
 
+/// The last part of a model's path or hub id.
+pub fn short_name(model: &str) -> &str {
+    model.trim_end_matches('/').rsplit('/').next().unwrap_or(model)
+}
+
+/// The last part of a model's path or hub id, or as many parts as tell it from the `others`.
+pub fn telling_name<'a>(model: &'a str, others: &[&str]) -> &'a str {
+    let whole = model.trim_end_matches('/');
+    let others: Vec<&str> = others.iter().map(|other| other.trim_end_matches('/')).collect();
+    let shared = |tail: &str| {
+        let slashed = format!("/{tail}");
+        others.iter().any(|o| *o != whole && (*o == tail || o.ends_with(&slashed)))
+    };
+    let starts = whole.match_indices('/').map(|(at, _)| at + 1).rev();
+    starts.map(|at| &whole[at..]).find(|tail| !shared(tail)).unwrap_or(whole)
+}
+
 /// A completion: one line of `samples.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SampleRecord {
@@ -93,8 +110,11 @@ pub struct SampleRecord {
     /// What the model wrote, where the task has something else compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completion: Option<String>,
-    /// The tokens drawn, end-of-text left out.
+    /// The tokens drawn, end-of-text left out; empty where a server drew them.
     pub tokens: Vec<u32>,
+    /// How many a server says it drew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_tokens: Option<usize>,
     /// `eos`, `stop` or `length`.
     pub finish_reason: String,
     /// Sum of log-probabilities under the sampling distribution, nats.
@@ -131,6 +151,13 @@ pub struct SampleRecord {
     pub sample: u32,
     /// In-context examples that fitted.
     pub shots_used: usize,
+}
+
+impl SampleRecord {
+    /// Tokens drawn.
+    pub fn count(&self) -> usize {
+        self.n_tokens.unwrap_or(self.tokens.len())
+    }
 }
 
 /// What a cell's texts look like before any embedding.
@@ -233,6 +260,15 @@ pub(crate) mod tests {
     #[test]
     fn a_label_names_what_differs_from_the_neutral_settings() {
         assert_eq!(cell("tiny", 0.7).label(), "tiny T=0.7 shots=2 top-p=0.9 seed=3");
+    }
+
+    #[test]
+    fn a_models_name_is_as_long_as_tells_it_from_the_others() {
+        let models = ["/runs/a/best", "/runs/b/best/", "org/tiny", "tiny-bio"];
+        let names = models.map(|model| telling_name(model, &models));
+        assert_eq!(names, ["a/best", "b/best", "tiny", "tiny-bio"]);
+        assert_eq!(telling_name("best", &["best", "b/best"]), "best");
+        assert_eq!(telling_name("/best", &["/best"]), "best");
     }
 
     #[test]

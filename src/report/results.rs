@@ -1,6 +1,6 @@
 //! `results.csv`: a row a cell, a column for every setting and every number.
 
-use indexmap::IndexSet;
+use indexmap::{IndexMap, IndexSet};
 
 use super::record::{CellResult, Results};
 use crate::metric::record::Estimate;
@@ -26,8 +26,8 @@ const TEXTS: [&str; 6] =
     ["unique_texts", "empty_texts", "tokens_per_text", "ended_eos", "ended_stop", "ended_length"];
 
 /// The table as CSV: settings, then `name`, `name_low`, `name_high`, `name_ceiling`, `name_p` for each
-/// measure (a column that would be empty throughout is left out), then `true_…` columns where the
-/// truth is known, facts about the texts, warning codes and the signature.
+/// measure (a column that would be empty throughout is left out), then the same as `true_name`, …
+/// where the truth is known, facts about the texts, warning codes and the signature.
 ///
 /// Numbers are the shortest decimals that read back as the same value; infinities are `inf` and
 /// `-inf`, undefined values empty.
@@ -55,28 +55,38 @@ const PARTS: [(&str, Part); 5] = [
 
 struct Columns {
     measures: Vec<(String, usize)>,
-    truth: IndexSet<String>,
+    truth: Vec<(String, usize)>,
 }
 
 impl Columns {
     fn of(cells: &[CellResult]) -> Self {
-        let names: IndexSet<&String> = cells.iter().flat_map(|c| c.score.metrics.keys()).collect();
-        let filled = |name: &str, part: Part| {
-            cells.iter().any(|c| c.score.metrics.get(name).and_then(part).is_some())
+        Self {
+            measures: Self::filled(cells, |cell| &cell.score.metrics),
+            truth: Self::filled(cells, |cell| &cell.truth),
+        }
+    }
+
+    /// Names and parts of estimates that some cell has.
+    fn filled(
+        cells: &[CellResult],
+        of: fn(&CellResult) -> &IndexMap<String, Estimate>,
+    ) -> Vec<(String, usize)> {
+        let names: IndexSet<&String> = cells.iter().flat_map(|cell| of(cell).keys()).collect();
+        let some = |name: &str, part: Part| {
+            cells.iter().any(|cell| of(cell).get(name).and_then(part).is_some())
         };
-        let measures = names
+        names
             .into_iter()
             .flat_map(|name| (0..PARTS.len()).map(move |part| (name.clone(), part)))
-            .filter(|(name, part)| filled(name, PARTS[*part].1))
-            .collect();
-        let truth = cells.iter().flat_map(|c| c.truth.keys().cloned()).collect();
-        Self { measures, truth }
+            .filter(|(name, part)| some(name, PARTS[*part].1))
+            .collect()
     }
 
     fn header(&self) -> Vec<String> {
         let mut header: Vec<String> = SETTINGS.map(str::to_owned).to_vec();
-        header.extend(self.measures.iter().map(|(name, part)| format!("{name}{}", PARTS[*part].0)));
-        header.extend(self.truth.iter().map(|name| format!("true_{name}")));
+        let named = |(name, part): &(String, usize)| format!("{name}{}", PARTS[*part].0);
+        header.extend(self.measures.iter().map(named));
+        header.extend(self.truth.iter().map(|column| format!("true_{}", named(column))));
         header.extend(TEXTS.map(str::to_owned));
         header.extend(["warnings".to_owned(), "signature".to_owned()]);
         header
@@ -102,10 +112,12 @@ impl Columns {
             texts.n.to_string(),
             cell.max_new_tokens.to_string(),
         ];
-        let measured =
-            |(name, part): &(String, usize)| real(score.metrics.get(name).and_then(PARTS[*part].1));
-        row.extend(self.measures.iter().map(measured));
-        row.extend(self.truth.iter().map(|name| real(truth.get(name).map(|e| e.value))));
+        let mut estimates = |columns: &[(String, usize)], from: &IndexMap<String, Estimate>| {
+            let value = |(name, part): &(String, usize)| from.get(name).and_then(PARTS[*part].1);
+            row.extend(columns.iter().map(|column| real(value(column))));
+        };
+        estimates(&self.measures, &score.metrics);
+        estimates(&self.truth, truth);
         let ended = |how: &str| texts.ended.get(how).copied().unwrap_or(0).to_string();
         row.extend([
             texts.unique.to_string(),

@@ -22,10 +22,12 @@ use super::{
     truth::truth,
 };
 use crate::{
-    lm::{Lm, LmError, device},
+    lm::LmError,
     metric::score::ScoreOptions,
     report::{
-        record::{CellRecord, CellResult, FailedCell, RESULTS_SCHEMA, Results, SampleRecord},
+        record::{
+            CellRecord, CellResult, FailedCell, RESULTS_SCHEMA, Results, SampleRecord, short_name,
+        },
         results::to_csv,
     },
     text::Text,
@@ -215,14 +217,15 @@ impl Execution<'_> {
     fn draw_group(&self, at: usize) -> Result<Drawn, SampleError> {
         let Sweep { settings, task, groups, .. } = &*self.sweep;
         let group = &groups[at];
-        self.progress.say(&format!("loading {}", group.record.name));
-        let device = device::open(settings.device)?;
-        let lm = Lm::load(group.model.checkpoint.clone(), &device, settings.dtype)?;
+        if group.model.checkpoint().is_some() {
+            self.progress.say(&format!("loading {}", short_name(&group.record.name)));
+        }
+        let drawer = group.model.load(settings.device, settings.dtype)?;
         let batch = match settings.batch {
             Batch::Auto => None,
             Batch::Rows(rows) => Some(rows),
         };
-        draw_cells(&lm, task, &self.folder, &group.cells, batch, self.stop, self.progress)
+        draw_cells(&drawer, task, &self.folder, &group.cells, batch, self.stop, self.progress)
     }
 
     fn account(&mut self, model: &str, drawn: &Drawn) {

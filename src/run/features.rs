@@ -20,7 +20,7 @@ use crate::{
         Checkpoint, Lm, LmError,
         device::{self, DeviceChoice, DtypeChoice},
         embed::{Embedder, Pooling},
-        load,
+        encoder, load,
     },
     matrix::{Matrix, MatrixError},
     npy::{self, FeatureError},
@@ -71,11 +71,11 @@ pub struct EmbedSettings {
     pub dtype: DtypeChoice,
 }
 
-/// The embedder of a run and what it has embedded; weights are read when the first text needs them.
+/// The embedder of a run and what it has embedded; a language model's weights are read when the first
+/// text needs them.
 pub struct Features {
     settings: EmbedSettings,
-    checkpoint: Arc<Checkpoint>,
-    embedder: Option<Embedder>,
+    model: Model,
     key: String,
     max_tokens: usize,
     /// Vectors of texts that occur in several cells.
@@ -83,23 +83,45 @@ pub struct Features {
     repeated: HashSet<[u8; 32]>,
 }
 
+/// What embeds.
+enum Model {
+    Decoder { checkpoint: Arc<Checkpoint>, embedder: Option<Box<Embedder>> },
+    Sentence(Box<Embedder>),
+}
+
 impl Features {
-    /// Finds the embedder and checks that it can be one; its weights are not read yet.
+    /// Finds the embedder and checks that it can be one. Of a language model no weight is read yet; a
+    /// sentence encoder, which is small, is read whole.
     ///
     /// # Errors
     ///
     /// [`LmError`] for what is no model or has no tokenizer.
     pub fn open(settings: EmbedSettings) -> Result<Self, LmError> {
-        let checkpoint = Arc::new(load::open(&settings.model)?);
-        let tokenizer = checkpoint.tokenizer()?.hash().to_owned();
         let device = device::open(settings.device)?;
-        let precision = Lm::precision_of(&checkpoint, &device, settings.dtype);
-        let max_tokens = settings.max_tokens.clamp(1, checkpoint.config.max_positions);
-        let model = checkpoint.hash()?;
-        let what = format!("{model}|{tokenizer}|{}|{max_tokens}|{precision}", settings.pooling);
-        let key = hex(&Sha256::digest(what));
+        let path = load::locate(&settings.model)?;
+        let (model, key, max_tokens) = if encoder::is_encoder(&path) {
+            let embedder = Embedder::open(
+                &settings.model,
+                settings.device,
+                settings.dtype,
+                settings.pooling,
+                settings.max_tokens,
+            )?;
+            let (key, max_tokens) = (embedder.hash()?, embedder.max_tokens());
+            (Model::Sentence(Box::new(embedder)), key, max_tokens)
+        } else {
+            let checkpoint = load::open(&settings.model)?;
+            let tokenizer = checkpoint.tokenizer()?.hash();
+            let precision = Lm::precision_of(&checkpoint, &device, settings.dtype);
+            let max_tokens = settings.max_tokens.clamp(1, checkpoint.config.max_positions);
+            let (hash, pooling) = (checkpoint.hash()?, settings.pooling);
+            let key = format!("{hash}|{tokenizer}|{pooling}|{max_tokens}|{precision}");
+            let checkpoint = Arc::new(checkpoint);
+            (Model::Decoder { checkpoint, embedder: None }, key, max_tokens)
+        };
+        let key = hex(&Sha256::digest(key));
         let (known, repeated) = (HashMap::new(), HashSet::new());
-        Ok(Self { settings, checkpoint, embedder: None, key, max_tokens, known, repeated })
+        Ok(Self { settings, model, key, max_tokens, known, repeated })
     }
 
     /// Hash of the model, its tokenizer and the settings that decide vectors.
@@ -112,14 +134,23 @@ impl Features {
         self.max_tokens
     }
 
-    /// The model and its pooling, for signatures: `gpt2-large` or `gpt2-large/mean`.
+    /// The model and its pooling, for signatures: `gpt2-large` or `gpt2-large/mean`. A sentence encoder
+    /// pools as its own files say.
     pub fn name(&self) -> String {
         let model = Path::new(&self.settings.model).file_name();
         let model =
             model.map_or_else(|| self.settings.model.clone(), |n| n.to_string_lossy().into());
-        match self.settings.pooling {
-            Pooling::Last => model,
+        match self.pooling().as_str() {
+            "last" => model,
             pooling => format!("{model}/{pooling}"),
+        }
+    }
+
+    /// How hidden states become one vector, in words.
+    pub fn pooling(&self) -> String {
+        match &self.model {
+            Model::Sentence(embedder) => embedder.pooling(),
+            Model::Decoder { .. } => self.settings.pooling.to_string(),
         }
     }
 
@@ -129,7 +160,11 @@ impl Features {
     ///
     /// Those of the tokenizer.
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, LmError> {
-        let mut ids = self.checkpoint.tokenizer()?.encode(text)?;
+        let checkpoint = match &self.model {
+            Model::Sentence(embedder) => return embedder.ids(text),
+            Model::Decoder { checkpoint, .. } => checkpoint,
+        };
+        let mut ids = checkpoint.tokenizer()?.encode(text)?;
         ids.truncate(self.max_tokens);
         Ok(ids)
     }
@@ -182,16 +217,19 @@ impl Features {
     }
 
     fn ready(&mut self, stop: &Stop) -> Result<&Embedder, LmError> {
-        let embedder = match self.embedder.take() {
-            Some(embedder) => embedder,
-            None => {
-                let device = device::open(self.settings.device)?;
-                let lm = Lm::load(self.checkpoint.clone(), &device, self.settings.dtype)?;
-                Embedder::new(lm, self.settings.pooling, self.settings.max_tokens)
-                    .with_interrupt(stop.interrupt())
+        let Self { settings, model, .. } = self;
+        let embedder = match model {
+            Model::Sentence(embedder) => embedder,
+            Model::Decoder { embedder: Some(embedder), .. } => embedder,
+            Model::Decoder { checkpoint, embedder } => {
+                let device = device::open(settings.device)?;
+                let lm = Lm::load(checkpoint.clone(), &device, settings.dtype)?;
+                let loaded = Embedder::new(lm, settings.pooling, settings.max_tokens);
+                embedder.insert(Box::new(loaded))
             }
         };
-        Ok(self.embedder.insert(embedder))
+        embedder.interrupt_by(stop.interrupt());
+        Ok(embedder)
     }
 
     fn compute(
@@ -285,4 +323,39 @@ pub fn cache_folder() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")))?;
     Some(cache.join("llmpr").join("features"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::progress::Quiet;
+
+    #[test]
+    fn a_sentence_encoder_embeds_a_runs_texts_as_its_own_files_say() {
+        let folder = tempfile::tempdir().unwrap();
+        encoder::tests::write(folder.path(), "mean_tokens", 12);
+        let settings = EmbedSettings {
+            model: folder.path().display().to_string(),
+            pooling: Pooling::Last,
+            max_tokens: 1024,
+            device: DeviceChoice::Cpu,
+            dtype: DtypeChoice::default(),
+        };
+        let mut features = Features::open(settings.clone()).unwrap();
+        assert_eq!((features.max_tokens(), features.pooling().as_str()), (12, "mean+l2"));
+        assert_eq!(features.ids("a b").unwrap().len(), 4);
+        let path = folder.path().join("out/features.npy");
+        let texts = ["a b", "c d d", "a b"];
+        let stop = Stop::default();
+        let rows = features.of(&texts, &path, None, &stop, &Quiet).unwrap();
+        assert_eq!((rows.rows(), rows.cols()), (3, 8));
+        assert_eq!(rows.row(0), rows.row(2));
+        assert_ne!(rows.row(0), rows.row(1));
+        for i in 0..3 {
+            let square: f32 = rows.row(i).iter().map(|x| x * x).sum();
+            assert!((square - 1.0).abs() < 1e-5, "{square}");
+        }
+        let shorter = Features::open(EmbedSettings { max_tokens: 6, ..settings }).unwrap();
+        assert_ne!(shorter.key(), features.key());
+    }
 }

@@ -17,7 +17,7 @@ pub struct PlannedPrompt {
     pub id: String,
     /// Its text, chat template included.
     pub text: String,
-    /// Its token ids; prompts with equal ids share one allocation.
+    /// Its token ids, none where a server reads it; prompts with equal ids share one allocation.
     pub ids: Arc<[u32]>,
     /// The words of a text that it goes on from.
     pub prefix: String,
@@ -106,6 +106,9 @@ impl PlannedPrompts {
             prompt.ids = ids.clone();
             hasher.update((prompt.ids.len() as u64).to_le_bytes());
             prompt.ids.iter().for_each(|id| hasher.update(id.to_le_bytes()));
+            if prompt.ids.is_empty() {
+                hasher.update(&prompt.text);
+            }
             // Two prompts may read the same and yet be scored with different prefixes.
             hasher.update((prompt.prefix.len() as u64).to_le_bytes());
             hasher.update(&prompt.prefix);

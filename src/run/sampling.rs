@@ -10,6 +10,7 @@ use std::{
 use super::{
     folder::{FolderError, RunFolder},
     lock::Lock,
+    models::Drawer,
     plan::draws,
     progress::Progress,
     prompts::PlannedPrompts,
@@ -18,10 +19,10 @@ use super::{
 };
 use crate::{
     lm::{
-        Lm, LmError,
-        generate::{Completion, Event, FinishReason, GenerateOptions, Request, generate},
+        LmError,
+        generate::{Completion, Event, FinishReason, GenerateOptions},
     },
-    report::record::{CellRecord, SampleRecord},
+    report::record::{CellRecord, SampleRecord, short_name},
     rng::Draw,
     text::task::Task,
 };
@@ -101,12 +102,6 @@ impl<'a> Open<'a> {
         let missing = all.filter(|draw| !there.contains(draw)).collect();
         Ok((Self { cell, log, missing, failure: None, _lock: lock }, u64::from(found.torn > 0)))
     }
-
-    fn request(&self, tag: u64, draw: Draw, stop: &Arc<[String]>) -> Request {
-        let CellRecord { decoding, seed, max_new_tokens, .. } = self.cell.record;
-        let prompt = self.cell.prompts.prompts[draw.prompt as usize].ids.clone();
-        Request { tag, prompt, decoding, seed, draw, max_new_tokens, stop: stop.clone() }
-    }
 }
 
 /// The line of `samples.jsonl` for a completion.
@@ -130,6 +125,7 @@ pub fn sample_record(
         prompt: prompt.text.clone(),
         completion: (completion.text != text).then_some(completion.text),
         text,
+        n_tokens: completion.tokens.is_empty().then_some(completion.count).filter(|n| *n > 0),
         tokens: completion.tokens,
         finish_reason: finish_reason.to_owned(),
         logprob: completion.logprob,
@@ -158,7 +154,7 @@ pub fn sample_record(
 /// [`SampleError`]: the folder, the disk or the device. What is finished by then is kept. A request
 /// that cannot be served fails its cell alone, see [`Drawn::failed`].
 pub fn draw_cells(
-    lm: &Lm,
+    drawer: &Drawer,
     task: &Task,
     folder: &RunFolder,
     cells: &[PlannedCell],
@@ -168,7 +164,7 @@ pub fn draw_cells(
 ) -> Result<Drawn, SampleError> {
     let mut drawn = Drawn::default();
     let total: usize = cells.iter().map(|cell| cell.record.n_samples).sum();
-    let name = cells.first().map_or("", |cell| cell.record.model.as_str());
+    let name = cells.first().map_or("", |cell| short_name(&cell.record.model));
     let mut begun = false;
     let mut found = 0;
     for part in cells.chunks(CELLS_AT_A_TIME) {
@@ -186,7 +182,7 @@ pub fn draw_cells(
             progress.begin(&format!("sampling {name}"), "texts", total as u64, found as u64);
             begun = true;
         }
-        let result = draw_open(lm, task, &mut open, batch, stop, progress, &mut drawn);
+        let result = draw_open(drawer, task, &mut open, batch, stop, progress, &mut drawn);
         for cell in &mut open {
             cell.log.sync()?;
             if let Some(why) = cell.failure.take() {
@@ -205,7 +201,7 @@ pub fn draw_cells(
 }
 
 fn draw_open(
-    lm: &Lm,
+    drawer: &Drawer,
     task: &Task,
     open: &mut [Open<'_>],
     batch: Option<usize>,
@@ -220,13 +216,8 @@ fn draw_open(
     }
     // Cells of one number of shots read the same prompts, one after the other.
     asked.sort_by_key(|&(at, draw)| (open[at].cell.record.shots, draw.prompt, at, draw.sample));
-    let stops: Vec<Arc<[String]>> =
-        open.iter().map(|cell| cell.cell.record.stop.clone().into()).collect();
-    let requests: Vec<Request> = asked
-        .iter()
-        .enumerate()
-        .map(|(tag, &(at, draw))| open[at].request(tag as u64, draw, &stops[at]))
-        .collect();
+    let requests: Vec<(&PlannedCell, Draw)> =
+        asked.iter().map(|&(at, draw)| (open[at].cell, draw)).collect();
     let options =
         GenerateOptions { batch, interrupt: stop.interrupt(), ..GenerateOptions::default() };
     let mut failure: Option<StoreError> = None;
@@ -237,7 +228,7 @@ fn draw_open(
                 let (at, draw) = asked[completion.tag as usize];
                 let cell = &mut open[at];
                 drawn.completions += 1;
-                drawn.tokens += completion.tokens.len() as u64;
+                drawn.tokens += completion.count as u64;
                 let record = sample_record(task, cell.cell, draw, completion);
                 if let Err(error) = cell.log.append(&record) {
                     failure = Some(error);
@@ -257,7 +248,7 @@ fn draw_open(
         }
         if stop.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let totals = generate(lm, requests.into_iter(), &options, &mut on_event);
+    let totals = drawer.draw(&requests, &options, &mut on_event);
     drawn.time += started.elapsed();
     if let Some(error) = failure {
         return Err(error.into());

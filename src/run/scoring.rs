@@ -215,7 +215,7 @@ fn prompts(samples: &[SampleRecord]) -> Vec<u64> {
 pub fn facts(samples: &[SampleRecord], shots: usize) -> TextFacts {
     let n = samples.len();
     let texts: std::collections::HashSet<&str> = samples.iter().map(|s| s.text.as_str()).collect();
-    let tokens: usize = samples.iter().map(|s| s.tokens.len()).sum();
+    let tokens: usize = samples.iter().map(SampleRecord::count).sum();
     // The token that ends a text is in the log-probability, too.
     let scored = tokens + samples.iter().filter(|s| s.finish_reason == "eos").count();
     let mut ended: IndexMap<String, usize> =

@@ -12,7 +12,7 @@ use super::{
     settings::SweepSettings,
 };
 use crate::{
-    lm::{Lm, LmError, device},
+    lm::LmError,
     report::record::{CELL_SCHEMA, CellRecord},
     rng,
     text::{
@@ -166,7 +166,7 @@ impl Sweep {
             reference_n: reference.len(),
             embedder: settings.embedder.clone(),
             embedder_hash: features.key().to_owned(),
-            pooling: settings.pooling.to_string(),
+            pooling: features.pooling(),
             embed_tokens: features.max_tokens(),
             n_samples: settings.n_samples,
             max_new_tokens,
@@ -213,17 +213,10 @@ impl Group {
         points: &[Point],
     ) -> Result<Self, ModelError> {
         let model = SweepModel::open(name, settings.chat)?;
-        let device = device::open(settings.device)?;
-        let checkpoint = &model.checkpoint;
-        let precision = Lm::precision_of(checkpoint, &device, settings.dtype);
-        let (device, dtype) = precision.split_once('-').unwrap_or((precision, ""));
-        let record = ModelRecord {
-            name: name.to_owned(),
-            hash: checkpoint.hash()?.to_owned(),
-            tokenizer_hash: checkpoint.tokenizer()?.hash().to_owned(),
-            dtype: dtype.to_owned(),
-            device: device.to_owned(),
-        };
+        for point in points {
+            model.accepts(&point.decoding)?;
+        }
+        let record = model.record(settings.device, settings.dtype)?;
         let recipe = Recipe {
             task,
             style: model.style(settings.shots_as),
@@ -251,7 +244,7 @@ impl Group {
                 task: task.name.clone(),
                 task_hash: task.hash.clone(),
                 prompts_hash: prompts.hash.clone(),
-                chat: model.template.is_some(),
+                chat: model.chat,
                 shots: point.shots,
                 decoding: point.decoding,
                 seed: point.seed,
@@ -273,6 +266,12 @@ impl Group {
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         let mut said = std::collections::HashSet::new();
+        if self.model.checkpoint().is_none() {
+            notes.push(format!(
+                "{}: seeds are sent along, and the texts are as reproducible as the server makes them",
+                self.record.name
+            ));
+        }
         for cell in &self.cells {
             let (shots, prompts) = (cell.record.shots, &cell.prompts);
             if prompts.shortened > 0 && said.insert(shots) {

@@ -4,6 +4,8 @@
 mod bad_input;
 #[path = "sweep/resume.rs"]
 mod resume;
+#[path = "sweep/server.rs"]
+mod server;
 
 use std::{
     collections::BTreeMap,

@@ -221,6 +221,7 @@ fn samples(cell: &CellRecord) -> Vec<SampleRecord> {
             text: if i == 7 { String::new() } else { prose(&cell.id, i) },
             completion: None,
             tokens: vec![5; 30 + i % 30],
+            n_tokens: None,
             finish_reason: ends[i % 3].into(),
             logprob: -40.0 - i as f64,
             logprob_model: -60.0 - i as f64,

@@ -3,10 +3,11 @@
 use std::io::{IsTerminal, Write};
 
 use anyhow::bail;
+use serde::Serialize;
 
 use crate::lm::{
     hub::{Hub, HubId},
-    inspect::{self, Facts},
+    inspect::{self, EncoderFacts, Facts},
 };
 
 /// Arguments of `llmpr models list`.
@@ -53,15 +54,37 @@ pub struct InspectArgs {
 
 /// Prints what a model is.
 pub fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
+    if let Some(facts) = inspect::inspect_encoder(&args.model, args.hash)? {
+        return print(&facts, args.json, &encoder_rows(&facts));
+    }
     let facts = inspect::inspect(&args.model, args.hash)?;
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&facts)?);
+    print(&facts, args.json, &rows(&facts))
+}
+
+fn print(facts: &impl Serialize, json: bool, rows: &[(&str, String)]) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(facts)?);
         return Ok(());
     }
-    for (name, value) in rows(&facts) {
+    for (name, value) in rows {
         println!("{name:13} {value}");
     }
     Ok(())
+}
+
+fn encoder_rows(facts: &EncoderFacts) -> Vec<(&'static str, String)> {
+    let million = facts.parameters as f64 / 1e6;
+    let mut rows = vec![
+        ("model", facts.model.clone()),
+        ("path", facts.path.clone()),
+        ("architecture", format!("{}, a sentence encoder: for --embedder", facts.architecture)),
+        ("parameters", format!("{} ({million:.1} M)", facts.parameters)),
+        ("vector", format!("{} wide, {}", facts.dim, facts.pooling)),
+        ("vocabulary", facts.vocab.to_string()),
+        ("context", format!("{} tokens", facts.max_tokens)),
+    ];
+    rows.extend(facts.sha256.clone().map(|hash| ("sha256", hash)));
+    rows
 }
 
 fn rows(facts: &Facts) -> Vec<(&'static str, String)> {
@@ -76,7 +99,7 @@ fn rows(facts: &Facts) -> Vec<(&'static str, String)> {
         ("layers", format!("{} × {} wide, MLP {}", facts.layers, facts.hidden, facts.intermediate)),
         ("heads", format!("{heads} of {head_dim}, {kv_heads} for keys and values")),
         ("vocabulary", format!("{}{}", facts.vocab, if facts.tied { ", tied" } else { "" })),
-        ("context", format!("{} tokens, {} positions", facts.context, facts.positions)),
+        ("context", format!("{} tokens, {}", facts.context, facts.positions)),
         ("cache", format!("{} a token in f32", size(facts.cache_bytes_per_token as u64))),
     ];
     if let Some((width, layers)) = facts.sliding {

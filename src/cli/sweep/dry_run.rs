@@ -46,7 +46,6 @@ pub fn describe(sweep: &Sweep) -> String {
 }
 
 fn of_model(group: &Group, sweep: &Sweep, folder: &RunFolder) -> String {
-    let config = &group.model.checkpoint.config;
     let open = || group.cells.iter().filter(|cell| !is_complete(folder, &cell.record));
     let completions: usize = open().map(|cell| cell.record.n_samples).sum();
     let new = completions * sweep.shared.max_new_tokens;
@@ -66,6 +65,14 @@ fn of_model(group: &Group, sweep: &Sweep, folder: &RunFolder) -> String {
                 .to_owned()
         }
     };
+    let Some(checkpoint) = group.model.checkpoint() else {
+        return format!(
+            "{}\n  tokens   at most {} new\n  time     {time}",
+            group.record.name,
+            thousands(new)
+        );
+    };
+    let config = &checkpoint.config;
     let weights = parameters(config) * bytes_per_weight(&group.record.dtype);
     let row = kv_bytes(config) * sweep.shared.max_new_tokens as u64;
     let shared = kv_bytes(config) * longest as u64;

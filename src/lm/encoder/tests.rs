@@ -4,7 +4,7 @@ use super::*;
 const WORDS: [&str; 4] = ["a", "b", "c", "d"];
 
 /// Writes a random encoder, 8 wide with 2 layers and 16 positions, and what stands around it.
-fn write(folder: &Path, pooling: &str, max_tokens: usize) {
+pub(crate) fn write(folder: &Path, pooling: &str, max_tokens: usize) {
     let file = |name: &str, text: &str| {
         let path = folder.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

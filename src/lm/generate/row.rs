@@ -86,8 +86,16 @@ impl<'a> Row<'a> {
         }
         let [logprob, logprob_model, entropy] = self.sums;
         let tokens = self.tokens;
-        let completion =
-            Completion { tag, tokens, text, finish_reason, logprob, logprob_model, entropy };
+        let completion = Completion {
+            tag,
+            count: tokens.len(),
+            tokens,
+            text,
+            finish_reason,
+            logprob,
+            logprob_model,
+            entropy,
+        };
         (tag, Ok(completion))
     }
 }

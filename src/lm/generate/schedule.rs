@@ -314,6 +314,7 @@ impl<'a> Schedule<'a> {
 fn nothing(tag: u64) -> Completion {
     Completion {
         tag,
+        count: 0,
         tokens: Vec::new(),
         text: String::new(),
         finish_reason: FinishReason::Length,
