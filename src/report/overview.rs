@@ -221,6 +221,17 @@ mod tests {
             ],
             failed: vec![],
         };
-        insta::assert_snapshot!(overview(&results));
+        insta::assert_snapshot!(overview(&results), @r"
+        model      T  precision          exact  recall             mauve*  unique  tokens  notes
+        ceiling       0.981              1.000  0.968              ~0.912
+        tiny     0.3  0.980 [.93, 1.00]  0.700  0.410 [.36, .46]    0.500     95%      61  o
+        tiny     1.2  0.980 [.93, 1.00]  0.700  0.963 [.91, 1.00]   0.500     95%      61  wo
+
+        precision: share of the model's texts like the reference's (quality); recall: share of the reference's texts
+        like the model's (diversity); value [95 % interval]; ceiling: what the reference scores against itself
+        exact: known from the grammar the task was drawn from, not estimated
+        w: wider than the reference, which raises recall; read coverage (1 cell)
+        o: a few outlying texts hold much of the space; read the clipped pair (2 cells)
+        ");
     }
 }

@@ -216,7 +216,7 @@ fn shards_draw_apart_and_one_sweep_scores_all() {
 fn a_dry_run_names_cells_tokens_and_memory_and_writes_nothing() {
     let Some(world) = World::new() else { return };
     let ran = done(&mut world.sweep("a", &["--dry-run"]));
-    for word in ["T=0.5", "T=1", "1 152 new", "of weights as f32", "unknown"] {
+    for word in ["T=0.5", "T=1", "1 152 new", "of weights as f32", "measured now"] {
         assert!(ran.stdout.contains(word), "{word}: {}", ran.stdout);
     }
     assert!(!world.out("a").exists());

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use crate::{
-    lm::ModelConfig,
+    lm::{ModelConfig, bench},
     run::{
         folder::RunFolder,
+        models::Drawer,
         progress::duration,
         sampling::is_complete,
         sweep::{Group, Sweep},
@@ -15,7 +16,7 @@ use crate::{
 /// Cells that are listed one by one.
 const LISTED: usize = 40;
 
-/// The cells, the tokens, the time where an earlier run shows the rate, and the memory.
+/// The cells, the tokens, the time by an earlier run's rate or a short trial, and the memory.
 pub fn describe(sweep: &Sweep) -> String {
     let folder = RunFolder::new(&sweep.settings.out);
     let mut out = String::new();
@@ -55,15 +56,14 @@ fn of_model(group: &Group, sweep: &Sweep, folder: &RunFolder) -> String {
     let prompt: usize = ids.filter(|ids| prompts.insert((*ids).clone())).map(|i| i.len()).sum();
     let longest = group.cells.iter().map(|cell| cell.prompts.longest).max().unwrap_or(0);
     let rate = measured_rate(sweep, folder, &group.record.name);
-    let time = match rate {
-        Some(rate) => format!(
-            "at most {} at {rate:.0} tokens/s, as measured before",
-            duration(new as f64 / rate)
-        ),
-        None => {
-            "unknown: nothing has been drawn in this folder yet (`llmpr models bench` measures)"
-                .to_owned()
+    let time = match rate.map_or_else(|| trial(group, sweep), |rate| Ok((rate, "measured before")))
+    {
+        _ if new == 0 => "none: everything is drawn".to_owned(),
+        Ok((rate, how)) => {
+            let time = duration(new as f64 / rate);
+            format!("at most {time} at {rate:.0} tokens/s, {how}; embedding and scoring beside it")
         }
+        Err(why) => format!("unknown: {why}"),
     };
     let Some(checkpoint) = group.model.checkpoint() else {
         return format!(
@@ -100,6 +100,40 @@ fn measured_rate(sweep: &Sweep, folder: &RunFolder, model: &str) -> Option<f64> 
     let tokens: u64 = record.sessions.iter().map(|session| session.tokens).sum();
     let seconds: f64 = record.sessions.iter().map(|session| session.sampling_seconds).sum();
     (tokens > 0 && seconds > 0.0).then(|| tokens as f64 / seconds)
+}
+
+/// Weights up to which a model is read for a trial, in bytes.
+const TRIAL_BYTES: u64 = 4 << 30;
+/// Rows and new tokens of a trial.
+const TRIAL: (usize, usize) = (32, 12);
+/// Share of the processor's multiply-adds that drawing usually comes to, where nothing can be tried.
+const USUAL_SHARE: f64 = 0.2;
+
+/// New tokens per second and how they were found: by a second of drawing, or, for a model too large to
+/// be read for that, from what the processor can do. `Err` says why neither is known.
+fn trial(group: &Group, sweep: &Sweep) -> Result<(f64, &'static str), String> {
+    let Some(checkpoint) = group.model.checkpoint() else {
+        return Err("it depends on the server".to_owned());
+    };
+    let config = &checkpoint.config;
+    if parameters(config) * bytes_per_weight(&group.record.dtype) > TRIAL_BYTES {
+        if group.record.device != "cpu" {
+            return Err("nothing has been drawn yet; `llmpr models bench` measures".to_owned());
+        }
+        let flops = bench::limits().flops * rayon::current_num_threads() as f64;
+        let rate = USUAL_SHARE * flops / bench::flops_per_token(config);
+        return Ok((rate, "guessed from the processor's speed"));
+    }
+    let settings = &sweep.settings;
+    let drawer = group.model.load(settings.device, settings.dtype).map_err(|e| e.to_string())?;
+    let Drawer::Lm(lm) = drawer else { return Err("it depends on the server".to_owned()) };
+    let (rows, new) = TRIAL;
+    let prompt = config.max_positions.saturating_sub(new).min(16);
+    let speed = bench::speed(lm.network(), rows, prompt, new).map_err(|e| e.to_string())?;
+    match speed.decode > 0.0 {
+        true => Ok((speed.decode, "measured now on 32 rows")),
+        false => Err("the trial drew nothing".to_owned()),
+    }
 }
 
 /// Weights of a decoder of this shape.
