@@ -27,7 +27,9 @@ const TEXTS: [&str; 6] =
 
 /// The table as CSV: settings, then `name`, `name_low`, `name_high`, `name_ceiling`, `name_p` for each
 /// measure (a column that would be empty throughout is left out), then the same as `true_name`, …
-/// where the truth is known, facts about the texts, warning codes and the signature.
+/// where the truth is known (`true_recall` counts the modes that texts reach, faulty texts included,
+/// `true_recall_accepted` those of accepted texts alone), facts about the texts, warning codes and the
+/// signature.
 ///
 /// Numbers are the shortest decimals that read back as the same value; infinities are `inf` and
 /// `-inf`, undefined values empty.

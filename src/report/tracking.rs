@@ -17,8 +17,10 @@ const fn distance(measure: &'static str) -> Pair {
     Pair { measure, truth: "alpha@1", falls: true }
 }
 
-/// Estimates of quality, then of diversity, then of both; exact `alpha@1` is `Σ min(p, q)` over modes.
-const PAIRS: [Pair; 25] = [
+/// Estimates of quality, then of diversity, then of both. Exact `recall` is the mass of the modes that texts
+/// reach, faulty or not, `recall_accepted` that of the modes of accepted texts, `alpha@1` is
+/// `Σ min(p, q)` over the latter.
+const PAIRS: [Pair; 28] = [
     pair("precision", "precision"),
     pair("density", "precision"),
     pair("comp_precision", "precision"),
@@ -37,6 +39,9 @@ const PAIRS: [Pair; 25] = [
     pair("beta_recall", "recall"),
     pair("max_f8_recall", "recall"),
     pair("vendi_score", "recall"),
+    pair("recall", "recall_accepted"),
+    pair("coverage", "recall_accepted"),
+    pair("vendi_score", "recall_accepted"),
     pair("mauve", "alpha@1"),
     pair("mauve_star", "alpha@1"),
     pair("alpha@1", "alpha@1"),

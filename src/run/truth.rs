@@ -21,8 +21,11 @@ pub const LAMBDAS: [f64; 7] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
 /// What a grammar says of a set of texts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdicts {
-    /// The mode of each text; `None` for one that the grammar rejects.
-    pub modes: Vec<Option<usize>>,
+    /// The mode of each text that the grammar accepts.
+    pub accepted: Vec<Option<usize>>,
+    /// The mode that each text reaches: of an accepted text its own, of another the one that it had
+    /// settled on where it leaves the language.
+    pub reached: Vec<Option<usize>>,
     /// Exact probabilities of the modes.
     pub shares: Vec<f64>,
 }
@@ -30,28 +33,43 @@ pub struct Verdicts {
 impl Verdicts {
     /// Parses every text. A mode that the grammar's variant drops counts as outside of the language.
     pub fn new<S: AsRef<str>>(grammar: &Grammar, texts: &[S]) -> Self {
-        let verdict = |text: &S| {
-            let parse = grammar.parse(text.as_ref().trim()).ok()?;
-            (parse.probability > 0.0).then(|| parse.mode())
+        let shares: Vec<f64> = grammar.modes().iter().map(|mode| mode.probability).collect();
+        let kept = |mode: &usize| shares[*mode] > 0.0;
+        let verdict = |text: &S| match grammar.parse(text.as_ref().trim()) {
+            Ok(parse) => {
+                let mode = Some(parse.mode()).filter(kept);
+                (mode, mode)
+            }
+            Err(rejection) => (None, rejection.mode().filter(kept)),
         };
-        let shares = grammar.modes().iter().map(|mode| mode.probability).collect();
-        Self { modes: texts.iter().map(verdict).collect(), shares }
+        let (accepted, reached) = texts.iter().map(verdict).unzip();
+        Self { accepted, reached, shares }
+    }
+
+    /// How many of `rows` are in each mode.
+    fn counts(&self, modes: &[Option<usize>], rows: &[usize]) -> Vec<usize> {
+        let mut counts = vec![0; self.shares.len()];
+        rows.iter().filter_map(|&row| modes[row]).for_each(|mode| counts[mode] += 1);
+        counts
     }
 
     /// The measures of [`truth`] over `rows`.
     fn measure(&self, rows: &[usize]) -> IndexMap<String, f64> {
-        let mut counts = vec![0usize; self.shares.len()];
-        for mode in rows.iter().filter_map(|&row| self.modes[row]) {
-            counts[mode] += 1;
-        }
         let n = rows.len() as f64;
-        let q: Vec<f64> = counts.iter().map(|&count| count as f64 / n).collect();
-        let accepted: usize = counts.iter().sum();
-        let reached = counts.iter().zip(&self.shares).filter(|(count, _)| **count > 0);
+        let [accepted, reached] = [&self.accepted, &self.reached].map(|m| self.counts(m, rows));
+        let found = |counts: &[usize]| {
+            let hit = counts.iter().zip(&self.shares).filter(|(count, _)| **count > 0);
+            hit.fold((0.0, 0.0), |(mass, modes), (_, p)| (mass + p, modes + 1.0))
+        };
+        let (recall, modes) = found(&reached);
+        let (recall_accepted, modes_accepted) = found(&accepted);
         let mut measures = IndexMap::new();
-        measures.insert("precision".to_owned(), accepted as f64 / n);
-        measures.insert("recall".to_owned(), reached.clone().map(|(_, p)| p).sum());
-        measures.insert("modes".to_owned(), reached.count() as f64);
+        measures.insert("precision".to_owned(), accepted.iter().sum::<usize>() as f64 / n);
+        measures.insert("recall".to_owned(), recall);
+        measures.insert("recall_accepted".to_owned(), recall_accepted);
+        measures.insert("modes".to_owned(), modes);
+        measures.insert("modes_accepted".to_owned(), modes_accepted);
+        let q: Vec<f64> = accepted.iter().map(|&count| count as f64 / n).collect();
         let shares = Sides { reference: &self.shares[..], model: &q[..] };
         let points = pr_curve(shares, &LAMBDAS);
         for point in &points {
@@ -66,13 +84,20 @@ impl Verdicts {
 
 /// Exact precision and recall of texts under a grammar; higher is better.
 ///
-/// With `p_i` the exact probability of mode `i` and `q_i` the share of texts in it:
+/// A text *reaches* a mode when the longest beginning of it that any text of the grammar has is had by
+/// texts of that mode alone: a biography with one wrong year is no text of the grammar, and yet it is one
+/// of, say, a Norwegian painter. Reaching is diversity, whatever the quality; being accepted is quality.
+/// With `p_i` the exact probability of mode `i` and `q_i` the share of texts that are accepted and in it:
 ///
 /// ```text
-/// precision = share of texts that the grammar accepts      recall = Σ p_i over the modes reached
-/// alpha@λ   = Σ min(λ p_i, q_i)                            beta@λ = alpha@λ / λ
-/// modes     = number of modes reached
+/// precision       = Σ q_i, the share of texts that the grammar accepts
+/// recall          = Σ p_i over the modes that some text reaches
+/// recall_accepted = Σ p_i over the modes that some accepted text is in, at most recall
+/// alpha@λ         = Σ min(λ p_i, q_i)          beta@λ = alpha@λ / λ
+/// modes, modes_accepted = how many modes are in those sums
 /// ```
+///
+/// `alpha@λ` tends to precision as λ grows, `beta@λ` to `recall_accepted` as it vanishes.
 ///
 /// Precision has Wilson's binomial interval, the others delete-half ones from `seed`. The ceiling of
 /// recall, modes, alpha and beta is what as many texts of the grammar itself reach on average:
@@ -99,7 +124,11 @@ pub fn truth<S: AsRef<str>>(
     let ceilings = ceilings(&verdicts.shares, n, seed);
     let estimate = |(name, value): (String, f64)| {
         let values: Vec<f64> = halves.iter().filter_map(|half| half.get(&name).copied()).collect();
-        let range = if name == "modes" { (0.0, verdicts.shares.len() as f64) } else { (0.0, 1.0) };
+        let range = if name.starts_with("modes") {
+            (0.0, verdicts.shares.len() as f64)
+        } else {
+            (0.0, 1.0)
+        };
         let around = match name.as_str() {
             "precision" => Some(wilson(value, n)),
             _ => interval(value, &values, half.variance_factor(), 0.0, range)
@@ -137,14 +166,20 @@ fn ceilings(shares: &[f64], n: usize, seed: u64) -> IndexMap<String, f64> {
             let u = rng::next_unit(&mut rng);
             Some(ends.partition_point(|&end| end <= u).min(shares.len() - 1))
         };
-        let verdicts = Verdicts { modes: (0..n).map(draw).collect(), shares: shares.to_vec() };
+        let modes: Vec<Option<usize>> = (0..n).map(draw).collect();
+        let verdicts =
+            Verdicts { accepted: modes.clone(), reached: modes, shares: shares.to_vec() };
         for (name, value) in verdicts.measure(&(0..n).collect::<Vec<_>>()) {
             *sums.entry(name).or_default() += value / DRAWS as f64;
         }
     }
     let missed = |p: f64| (1.0 - p).powf(n as f64);
-    sums.insert("recall".to_owned(), shares.iter().map(|&p| p * (1.0 - missed(p))).sum());
-    sums.insert("modes".to_owned(), shares.iter().map(|&p| 1.0 - missed(p)).sum());
+    let mass: f64 = shares.iter().map(|&p| p * (1.0 - missed(p))).sum();
+    let modes: f64 = shares.iter().map(|&p| 1.0 - missed(p)).sum();
+    for (name, value) in [("recall", mass), ("modes", modes)] {
+        sums.insert(name.to_owned(), value);
+        sums.insert(format!("{name}_accepted"), value);
+    }
     sums.insert("precision".to_owned(), 1.0);
     sums
 }
@@ -154,7 +189,8 @@ mod tests {
     use super::*;
 
     fn grammar() -> Grammar {
-        let source = "start s\nmodes t\ntable t\n    3 * a\n    1 * b\nrule s\n    {t}\n";
+        let source =
+            "start s\nmodes t\ntable t\n    3 * a\n    1 * b\nrule s\n    {t}\n    no {t}, {t}\n";
         Grammar::parse_source(source, "t.grammar").unwrap()
     }
 
@@ -170,6 +206,36 @@ mod tests {
         // Four draws miss `a` with probability 1/256 and `b` with 81/256.
         let ceiling = 0.75 * (1.0 - 1.0 / 256.0) + 0.25 * (1.0 - 81.0 / 256.0);
         assert!((found["recall"].ceiling.unwrap() - ceiling).abs() < 1e-12);
+    }
+
+    #[test] // closed form
+    fn a_text_with_a_fault_reaches_its_mode_without_being_accepted() {
+        // `b!` and `no b, x` have settled on b where they fail; `no x` could be of either mode still.
+        let texts = ["a", "b!", "no b, x", "no x"];
+        let found = truth(&grammar(), &texts, 0);
+        let value = |name: &str| found[name].value;
+        assert_eq!((value("precision"), value("recall"), value("modes")), (0.25, 1.0, 2.0));
+        assert_eq!((value("recall_accepted"), value("modes_accepted")), (0.75, 1.0));
+        let verdicts = Verdicts::new(&grammar(), &texts);
+        assert_eq!(verdicts.reached, [Some(0), Some(1), Some(1), None]);
+        assert_eq!(verdicts.accepted, [Some(0), None, None, None]);
+    }
+
+    #[test] // property
+    fn the_parts_of_the_truth_stand_to_each_other_as_they_must() {
+        let grammar = Grammar::synthetic_bio();
+        let mut texts = grammar.texts(2, "test", 200).unwrap();
+        for (index, text) in texts.iter_mut().enumerate().filter(|(index, _)| index % 2 == 0) {
+            text.truncate(text.len() * (index % 10) / 10);
+        }
+        let found = truth(grammar, &texts, 0);
+        let value = |name: &str| found[name].value;
+        assert!(value("recall_accepted") < value("recall") && value("recall") < 1.0);
+        assert_eq!(value("precision"), 0.5);
+        for lambda in LAMBDAS {
+            assert!(value(&format!("alpha@{lambda}")) <= value("precision") + 1e-12);
+            assert!(value(&format!("beta@{lambda}")) <= value("recall_accepted") + 1e-12);
+        }
     }
 
     #[test]

@@ -13,6 +13,25 @@ const FIRST: [&str; 5] = ["precision", "recall", "density", "coverage", "mauve"]
 /// Columns of measures at most: the rest is in results.csv.
 const MOST: usize = 12;
 
+/// Exact values: name, heading, what it is.
+const EXACT: [(&str, &str, &str); 3] = [
+    (
+        "precision",
+        "exact precision",
+        "share of the texts that the task's known distribution accepts",
+    ),
+    (
+        "recall",
+        "exact recall",
+        "probability of the modes that the texts reach, faulty texts included",
+    ),
+    (
+        "recall_accepted",
+        "exact recall, accepted",
+        "probability of the modes of the accepted texts alone",
+    ),
+];
+
 #[derive(Serialize)]
 pub(super) struct Column {
     name: String,
@@ -66,11 +85,10 @@ pub(super) fn table(cells: &[CellResult]) -> Table {
         let of = |c: &CellResult| measured(c.score.metrics.get(name));
         table.add(name, &help(cells, name), true, cells.iter().map(of).collect());
     }
-    for name in ["precision", "recall"] {
+    for (name, heading, help) in EXACT {
         if cells.iter().any(|c| c.truth.contains_key(name)) {
             let of = |c: &CellResult| measured(c.truth.get(name));
-            let help = "computed from the task's known distribution";
-            table.add(&format!("exact {name}"), help, true, cells.iter().map(of).collect());
+            table.add(heading, help, true, cells.iter().map(of).collect());
         }
     }
     let tokens = |c: &CellResult| word(format!("{:.1}", c.texts.mean_tokens));

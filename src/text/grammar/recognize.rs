@@ -31,7 +31,8 @@ impl Parse {
     }
 }
 
-/// A text that is not in the language: the longest beginning that some text has, and what could follow it.
+/// A text that is not in the language: the longest beginning that some text has, numbers read whole, and
+/// what could follow it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not in the language from byte {offset}: expected {}", list(expected))]
 pub struct Rejection {
@@ -39,6 +40,18 @@ pub struct Rejection {
     pub offset: usize,
     /// What was expected there.
     pub expected: Vec<String>,
+    /// The modes with a text that begins so, ascending indices into [`Grammar::modes`].
+    pub modes: Vec<usize>,
+}
+
+impl Rejection {
+    /// The mode that the acceptable beginning has settled on; `None` where it leaves several open.
+    pub fn mode(&self) -> Option<usize> {
+        match self.modes[..] {
+            [mode] => Some(mode),
+            _ => None,
+        }
+    }
 }
 
 fn list(expected: &[String]) -> String {
@@ -67,13 +80,15 @@ impl Grammar {
             found: Vec::new(),
             furthest: 0,
             expected: Vec::new(),
+            open: vec![false; self.modes.len()],
         };
         walk.rule(self.start, Agenda { pieces: &[], then: None }, 0, 1.0);
-        let Walk { mut found, furthest, mut expected, .. } = walk;
+        let Walk { mut found, furthest, mut expected, open, .. } = walk;
         if found.is_empty() {
             expected.sort();
             expected.dedup();
-            return Err(Rejection { offset: furthest, expected });
+            let modes = (0..open.len()).filter(|&mode| open[mode]).collect();
+            return Err(Rejection { offset: furthest, expected, modes });
         }
         found.sort_by(|a, b| b.0.probability.total_cmp(&a.0.probability));
         let probability = found.iter().map(|(derivation, _)| derivation.probability).sum();
@@ -105,6 +120,8 @@ struct Walk<'a> {
     found: Vec<(Derivation, Vec<(usize, usize)>)>,
     furthest: usize,
     expected: Vec<String>,
+    /// Which modes some reading up to `furthest` can still end in.
+    open: Vec<bool>,
 }
 
 type Then<'t, 'a> = &'t mut dyn FnMut(&mut Walk<'a>, f64);
@@ -246,10 +263,26 @@ impl<'a> Walk<'a> {
         if at > self.furthest {
             self.furthest = at;
             self.expected.clear();
+            self.open.fill(false);
+        }
+        if at == self.furthest {
+            self.leave_open();
         }
         // Few are shown; hidden draws can repeat the same miss many times.
         if at == self.furthest && self.expected.len() < 1000 {
             self.expected.push(expected());
+        }
+    }
+}
+
+impl Walk<'_> {
+    /// Marks the modes that agree with what is drawn.
+    fn leave_open(&mut self) {
+        let Grammar { mode_tables, modes, .. } = self.grammar;
+        for (open, mode) in self.open.iter_mut().zip(modes).filter(|(open, _)| !**open) {
+            let agrees =
+                |&table: &usize| self.drawn[table].is_none_or(|row| mode.drawn[table] == Some(row));
+            *open = mode_tables.iter().all(agrees);
         }
     }
 }

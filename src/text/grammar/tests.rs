@@ -58,8 +58,36 @@ fn a_text_outside_the_language_is_rejected_where_it_leaves_it() {
         rejection("Ada, 1900. She died in 1902. Or"),
         "not in the language from byte 28: expected the end"
     );
+    let modes = |text: &str| grammar.parse(text).unwrap_err().modes;
+    assert_eq!(
+        (modes("Ada, 1900. He died"), modes("Bo, 1902"), modes("Cy")),
+        (vec![0], vec![1], vec![0, 1])
+    );
     assert_eq!(rejection(""), "not in the language from byte 0: expected `Ada` or `Bo` or `Eva`");
     assert_eq!(grammar.log_probability("Ädä"), f64::NEG_INFINITY);
+}
+
+#[test] // property
+fn a_rejected_text_names_the_modes_whose_texts_begin_as_it_does() {
+    let grammar = Grammar::synthetic_bio();
+    let texts = grammar.texts(21, "test", 150).unwrap();
+    let mode = |text: &String| grammar.parse(text).unwrap().mode();
+    for (index, text) in texts.iter().enumerate() {
+        // Cut anywhere and spoiled by a byte that no text has: what is left open is what begins so.
+        let cut = text.len() * (index % 15) / 15;
+        let rejection = grammar.parse(&format!("{}#", &text[..cut])).unwrap_err();
+        assert!(rejection.offset <= cut && rejection.modes.contains(&mode(text)), "{text} {cut}");
+        let begins = |other: &&String| other.starts_with(&text[..cut]);
+        for other in texts.iter().filter(begins) {
+            assert!(rejection.modes.contains(&mode(other)), "{text} {cut} {other}");
+        }
+        if let Some(settled) = rejection.mode() {
+            assert_eq!(settled, mode(text));
+        }
+    }
+    let whole = format!("{}#", texts[0]);
+    assert_eq!(grammar.parse(&whole).unwrap_err().mode(), Some(mode(&texts[0])));
+    assert_eq!(grammar.parse("#").unwrap_err().modes.len(), 160);
 }
 
 #[test]
