@@ -7,5 +7,7 @@ mod embed;
 mod generate;
 #[path = "lm/golden.rs"]
 mod golden;
+#[path = "lm/likelihood.rs"]
+mod likelihood;
 #[path = "lm/toy.rs"]
 mod toy;

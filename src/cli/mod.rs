@@ -5,6 +5,7 @@ mod completions;
 mod embed;
 mod models;
 mod options;
+mod prompting;
 mod refine;
 mod report;
 mod sample;

@@ -2,24 +2,34 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
-use super::score::{MeasureArgs, input};
+use super::score::{NormalizeArg, input};
 use crate::{
     matrix::Matrix,
     metric::{
         Clouds,
-        ratio::{Folds, Logistic, cross_fitted},
-        rejection::obrs,
-        score::prepared_clouds,
+        neighbors::Ties,
+        prdc::prdc,
+        ratio::{Folds, Logistic, Scores, cross_fitted},
+        rejection::{
+            drs, drs_gamma_for_budget, effective_size, keep_evenly, metropolis_hastings, obrs,
+            refined,
+        },
+        score::{Reduce, ScoreOptions, prepared_clouds},
     },
+    report::score::number,
     rng,
-    sides::Sides,
+    sides::{Side, Sides},
     text::read_texts,
 };
 
-/// Rows of a side are scored by a classifier that learnt from the other folds.
+/// Rows of the model are scored by a classifier that learnt from the other folds.
 const FOLDS: usize = 5;
+/// Reference rows below which none is held out to judge by.
+const LEAST_HELD_OUT: usize = 40;
+/// The fewest rows of a comparison.
+const LEAST: usize = 10;
 
 /// Arguments of `llmpr refine`.
 #[derive(clap::Args)]
@@ -33,34 +43,62 @@ pub struct Args {
     /// One in K is kept
     #[arg(long, value_name = "K")]
     budget: f64,
-    #[command(flatten)]
-    measure: MeasureArgs,
+    /// How they are chosen: optimal budgeted rejection, discriminator rejection, or Metropolis–Hastings
+    /// chains over K completions each
+    #[arg(long, value_enum, default_value_t = Method::Obrs)]
+    method: Method,
+    /// Where the kept completions go as JSONL, or for features the numbers of the kept rows, from 0;
+    /// `-` is stdout
+    #[arg(short = 'o', long, default_value = "-", value_name = "FILE")]
+    out: PathBuf,
+    /// Rank of the neighbor that sets a radius, where the choice is judged
+    #[arg(long, default_value_t = 4)]
+    k: usize,
+    /// Principal components kept: a share of the variance, a number, or `none`
+    #[arg(long, default_value = "0.9", value_name = "0.9|N|none")]
+    pca: Reduce,
+    /// How rows are scaled before the reduction
+    #[arg(long, value_enum, default_value_t = NormalizeArg::L2)]
+    normalize: NormalizeArg,
+    /// Seed of the choice
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
     #[command(flatten)]
     embed: input::EmbedArgs,
-    /// Where the kept completions go as JSONL, or for features the numbers of the kept rows, from 0
-    #[arg(short = 'o', long, value_name = "FILE")]
-    out: PathBuf,
 }
 
-/// Estimates density ratios, keeps rows by them, writes what is kept.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Method {
+    Obrs,
+    Drs,
+    Mh,
+}
+
+/// Estimates density ratios, keeps rows by them, writes what is kept, and says what that did on reference
+/// rows that the ratios were not fitted to.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let options = args.measure.options()?;
+    let options = ScoreOptions {
+        k: args.k,
+        pca: args.pca,
+        normalize: args.normalize.into(),
+        seed: args.seed,
+        ..ScoreOptions::default()
+    }
+    .checked()?;
     let specs = Sides { reference: args.reference.as_str(), model: args.samples.as_str() };
     let input::Input::Clouds { features, texts, .. } = input::read(specs, &args.embed)? else {
-        anyhow::bail!("refine chooses among texts or features; histograms have no rows to keep");
+        bail!("refine chooses among texts or features; histograms have no rows to keep");
     };
     let clouds = prepared_clouds(features.as_ref(), &options)?;
-    let sizes = clouds.as_ref().map(Matrix::rows);
-    let folds = Folds::alternating(sizes, FOLDS)?;
-    let classifier = Logistic::default();
-    let scores = cross_fitted(Clouds::new(clouds.as_ref())?, &classifier, &folds)?;
+    let n = clouds.reference.rows();
+    let (fitted, held_out) = split(n, args.seed);
+    let fitted = clouds.reference.select(&fitted);
+    let sets = Sides { reference: &fitted, model: &clouds.model };
+    let folds = Folds::alternating(sets.map(Matrix::rows), FOLDS)?;
+    let scores = cross_fitted(Clouds::new(sets)?, &Logistic::default(), &folds)?;
     // A ratio beyond this is noise of the fit, and one row must not spend the whole budget.
     let ratios: Vec<f64> = scores.ratios().model.iter().map(|ratio| ratio.min(1e12)).collect();
-    let chosen = obrs(&ratios, args.budget)?;
-    let mut rng = rng::named(options.seed, "refine");
-    let kept: Vec<usize> = (0..ratios.len())
-        .filter(|&row| rng::next_unit(&mut rng) < chosen.acceptance[row])
-        .collect();
+    let (kept, worth) = choose(&ratios, args)?;
 
     let mut out = String::new();
     if texts.is_some() {
@@ -72,23 +110,123 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     } else {
         kept.iter().for_each(|row| out += &format!("{row}\n"));
     }
-    crate::run::store::write_whole(&args.out, out.as_bytes())
-        .with_context(|| format!("cannot write `{}`", args.out.display()))?;
-    let (sum, squares) =
-        chosen.acceptance.iter().fold((0.0, 0.0), |(sum, squares), a| (sum + a, squares + a * a));
+    if args.out.as_os_str() == "-" {
+        super::to_stdout(&out)?;
+    } else {
+        crate::run::store::write_whole(&args.out, out.as_bytes())
+            .with_context(|| format!("cannot write `{}`", args.out.display()))?;
+    }
     eprintln!(
-        "kept {} of {} completions (one in {} was asked for); their weights are worth {:.0} even \
-         ones; the classifier has AUC {:.3} and calibration error {:.3} on rows it did not see",
+        "kept {} of {} completions (one in {} was asked for), worth {worth:.0} drawn evenly; the classifier \
+         has AUC {:.3} and calibration error {:.3} on rows it did not see",
         kept.len(),
         ratios.len(),
         args.budget,
-        sum * sum / squares,
         scores.auc(),
         scores.calibration_error()
     );
-    eprintln!(
-        "score the kept completions against reference texts that were not used here: these have \
-         been fitted to"
-    );
+    judge(&clouds, &held_out, &kept, &scores, args)
+}
+
+/// Reference rows to fit ratios to, and others to judge by; all and none where there are few.
+fn split(n: usize, seed: u64) -> (Vec<usize>, Vec<usize>) {
+    let mut rows: Vec<usize> = (0..n).collect();
+    if n < 2 * LEAST_HELD_OUT {
+        return (rows, Vec::new());
+    }
+    rng::shuffle(&mut rng::named(seed, "refine split"), &mut rows);
+    let mut held_out = rows.split_off(n / 2);
+    rows.sort_unstable();
+    held_out.sort_unstable();
+    (rows, held_out)
+}
+
+/// The kept rows, and how many evenly drawn ones they are worth.
+fn choose(ratios: &[f64], args: &Args) -> anyhow::Result<(Vec<usize>, f64)> {
+    let acceptance = match args.method {
+        Method::Obrs => obrs(ratios, args.budget)?.acceptance,
+        Method::Drs => drs(ratios, drs_gamma_for_budget(ratios, args.budget)?)?,
+        Method::Mh => {
+            let length = args.budget.round() as usize;
+            if (args.budget - args.budget.round()).abs() > 1e-9 || length < 1 {
+                bail!(
+                    "a chain has a whole number of completions; --budget {} has not",
+                    args.budget
+                );
+            }
+            let kept = metropolis_hastings(ratios, length, args.seed)?;
+            let worth = kept.len() as f64;
+            return Ok((kept, worth));
+        }
+    };
+    let worth = effective_size(&acceptance);
+    Ok((keep_evenly(&acceptance, args.seed), worth))
+}
+
+/// Says what the choice did to the measures on reference rows that it was not fitted to.
+fn judge(
+    clouds: &Sides<Matrix>,
+    held_out: &[usize],
+    kept: &[usize],
+    scores: &Scores,
+    args: &Args,
+) -> anyhow::Result<()> {
+    let count = kept.len().min(held_out.len());
+    if count < LEAST.max(args.k + 2) {
+        let side = if kept.len() < held_out.len() { Side::Model } else { Side::Reference };
+        eprintln!(
+            "too few rows of the {side} side are left to judge the choice; score the kept completions \
+             against reference texts that were not used here"
+        );
+        return Ok(());
+    }
+    let mut rng = rng::named(args.seed, "refine judge");
+    let mut draw = |rows: &[usize]| {
+        let mut rows = rows.to_vec();
+        rng::shuffle(&mut rng, &mut rows);
+        rows.truncate(count);
+        rows
+    };
+    let all: Vec<usize> = (0..clouds.model.rows()).collect();
+    let reference = clouds.reference.select(&draw(held_out));
+    let measured = |rows: &[usize]| {
+        let model = clouds.model.select(rows);
+        prdc(Clouds::new(Sides { reference: &reference, model: &model })?, args.k, Ties::Strict)
+    };
+    let (before, after) = (measured(&draw(&all))?, measured(&draw(kept))?);
+    eprintln!("on {count} reference texts that were held out, {count} completions of each kind:");
+    eprintln!("  {:10} {:>8} {:>8}", "", "any", "kept");
+    let rows = [
+        ("precision", before.precision, after.precision),
+        ("recall", before.recall, after.recall),
+        ("density", before.density, after.density),
+        ("coverage", before.coverage, after.coverage),
+    ];
+    for (name, before, after) in rows {
+        eprintln!("  {name:10} {:>8} {:>8}", number(before), number(after));
+    }
+    if args.method == Method::Obrs {
+        let point = scores.envelope()?.points(&[1.0])[0];
+        let after = refined(point, args.budget);
+        eprintln!(
+            "by the ratios, α = {} at β = {} becomes α = {} at the same β, or more",
+            number(point.alpha),
+            number(point.beta),
+            number(after.alpha)
+        );
+    }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_reference_is_split_in_two_and_a_small_one_is_not() {
+        let (fitted, held_out) = split(100, 3);
+        assert_eq!((fitted.len(), held_out.len()), (50, 50));
+        assert!(fitted.iter().all(|row| !held_out.contains(row)));
+        assert_eq!(split(60, 3), ((0..60).collect(), Vec::new()));
+    }
 }

@@ -4,7 +4,10 @@ use std::{collections::HashSet, io::Write, ops::ControlFlow, path::PathBuf, sync
 
 use anyhow::{Context, bail};
 
-use super::Exit;
+use super::{
+    Exit,
+    prompting::{Source, find_task},
+};
 use crate::{
     decode::{Chain, Decoding},
     lm::{
@@ -18,19 +21,13 @@ use crate::{
         models::{Drawer, SweepModel},
         plan::{PlanError, cell_id, draws},
         progress,
-        prompts::{PlannedPrompt, PlannedPrompts, Recipe, set_apart},
         sampling::{PlannedCell, sample_record},
         settings::Batch,
         signals::Stop,
         store::Log,
         sweep::ENGINE,
     },
-    text::{
-        chat::ChatMode,
-        prompt::{Body, Message, Pools, Style, split},
-        read_texts,
-        task::Task,
-    },
+    text::{chat::ChatMode, task::Task},
 };
 
 /// Arguments of `llmpr sample`.
@@ -99,9 +96,6 @@ pub struct Args {
     out: Option<PathBuf>,
 }
 
-/// A task that scores a completion as it is.
-const BARE: &str = "name = 'prompt'\nversion = 1\ncue = 'given on the command line'";
-
 /// Where completions go.
 enum Sink {
     File(Log),
@@ -133,78 +127,6 @@ impl Args {
         Chain::new(decoding)?;
         Ok(decoding)
     }
-
-    fn find_task(&self) -> anyhow::Result<Task> {
-        Ok(match &self.task {
-            Some(name) => Task::find(name)?,
-            None => Task::parse("prompt", BARE)?,
-        })
-    }
-
-    /// The prompts as the model reads them.
-    fn plan(
-        &self,
-        task: &Task,
-        model: &SweepModel,
-        max_new_tokens: usize,
-    ) -> anyhow::Result<PlannedPrompts> {
-        let room = model.room(max_new_tokens)?;
-        let given: Vec<(String, String)> = match (&self.prompt, &self.prompts) {
-            (Some(text), _) => vec![("prompt".to_owned(), text.clone())],
-            (None, Some(file)) => read_prompts(file)?,
-            (None, None) => {
-                let texts = self.reference.as_deref().map(read_texts).transpose()?;
-                let texts = texts.unwrap_or_default();
-                let (shots, prefixes) = set_apart(task, texts.len());
-                let pools = if texts.is_empty() {
-                    Pools::default()
-                } else {
-                    split(texts, shots, prefixes, 0)
-                };
-                let style = model.style(Style::Chat);
-                let count = self.n.unwrap_or(1);
-                let recipe = Recipe { task, style, count, seed: 0, pools: &pools, room };
-                let planned = PlannedPrompts::new(recipe, self.shots, |body| model.encode(body));
-                return planned.context(if self.reference.is_none() {
-                    "give texts for examples and prefixes with --reference FILE"
-                } else {
-                    "cannot make the prompts"
-                });
-            }
-        };
-        let prompt = |(id, text): (String, String)| -> anyhow::Result<PlannedPrompt> {
-            let body = match model.chat {
-                true => Body::Chat { messages: vec![Message::user(text)], start: String::new() },
-                false => Body::Plain(text),
-            };
-            let (text, ids) = model.encode(&body)?;
-            if ids.is_empty() && (text.is_empty() || model.checkpoint().is_some()) {
-                bail!("prompt {id} has no tokens; give at least one word");
-            }
-            if ids.len() > room {
-                bail!(
-                    "prompt {id} has {} tokens, and there is room for {room} beside \
-                     {max_new_tokens} new ones; shorten it or use a smaller --max-new-tokens",
-                    ids.len()
-                );
-            }
-            Ok(PlannedPrompt { id, text, ids: ids.into(), prefix: String::new(), shots_used: 0 })
-        };
-        let prompts = given.into_iter().map(prompt).collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(PlannedPrompts::of(prompts, 0))
-    }
-}
-
-/// Prompts of a file with their names: its field `prompt` where there is one, else its texts.
-fn read_prompts(file: &str) -> anyhow::Result<Vec<(String, String)>> {
-    let with_field = format!("{file}:prompt");
-    let json = file.ends_with(".jsonl") || file.ends_with(".json");
-    let texts = match json.then(|| read_texts(&with_field)) {
-        Some(Ok(texts)) => texts,
-        _ => read_texts(file)?,
-    };
-    let name = |at: usize, id: Option<String>| id.unwrap_or_else(|| at.to_string());
-    Ok(texts.into_iter().enumerate().map(|(at, t)| (name(at, t.id), t.text)).collect())
 }
 
 /// Runs it.
@@ -213,14 +135,21 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         return Err(PlanError::NoSamples.into());
     }
     let decoding = args.decoding()?;
-    let task = args.find_task()?;
+    let task = find_task(args.task.as_deref())?;
     let max_new_tokens = args.max_new_tokens.unwrap_or(task.max_new_tokens);
     if max_new_tokens == 0 {
         return Err(PlanError::NoTokens.into());
     }
     let named = || format!("model `{}`", args.model);
     let model = SweepModel::open(&args.model, args.chat).with_context(named)?;
-    let prompts = args.plan(&task, &model, max_new_tokens)?;
+    let source = Source {
+        prompt: args.prompt.as_deref(),
+        prompts: args.prompts.as_deref(),
+        reference: args.reference.as_deref(),
+        shots: args.shots,
+        count: args.n.unwrap_or(1),
+    };
+    let prompts = source.plan(&task, &model, max_new_tokens)?;
     model.accepts(&decoding).with_context(named)?;
     let ModelRecord { hash, tokenizer_hash, dtype, device, .. } =
         model.record(args.device, args.dtype).with_context(named)?;

@@ -1,10 +1,11 @@
 //! `llmpr score`: a reference and samples in, measures out.
 
 pub mod input;
+mod likelihood;
 
 use std::{io::IsTerminal, path::PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use crate::{
     metric::{
@@ -25,11 +26,13 @@ pub struct Args {
     /// What the samples are held against: features (.npy, .npz[:key], .safetensors[:tensor]), texts
     /// (.jsonl, .json, .txt, .csv, .parquet, each with an optional :field), a 1-D integer .npy
     /// histogram, or `-` for texts on stdin
-    #[arg(long, value_name = "FILE")]
-    reference: String,
+    #[arg(long, value_name = "FILE", required_unless_present = "likelihood")]
+    reference: Option<String>,
     /// What the model wrote, in the same form
-    #[arg(long, value_name = "FILE")]
-    samples: String,
+    #[arg(long, value_name = "FILE", required_unless_present = "likelihood")]
+    samples: Option<String>,
+    #[command(flatten)]
+    likelihood: likelihood::LikelihoodArgs,
     #[command(flatten)]
     measure: MeasureArgs,
     #[command(flatten)]
@@ -42,7 +45,7 @@ pub struct Args {
     out: Option<PathBuf>,
 }
 
-/// What is measured and how; shared by `score`, `compare` and `refine`.
+/// What is measured and how.
 #[derive(clap::Args)]
 pub struct MeasureArgs {
     /// Rank of the neighbor that sets a radius
@@ -95,10 +98,22 @@ pub enum Format {
     Csv,
 }
 
+/// How rows are scaled.
 #[derive(Clone, Copy, clap::ValueEnum)]
-enum NormalizeArg {
+pub enum NormalizeArg {
+    /// To length 1
     L2,
+    /// Not at all
     None,
+}
+
+impl From<NormalizeArg> for Normalize {
+    fn from(arg: NormalizeArg) -> Self {
+        match arg {
+            NormalizeArg::L2 => Self::L2,
+            NormalizeArg::None => Self::None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -133,10 +148,7 @@ impl MeasureArgs {
             permutations: self.permutations,
             seed: self.seed,
             lambdas: self.lambdas.clone(),
-            normalize: match self.normalize {
-                NormalizeArg::L2 => Normalize::L2,
-                NormalizeArg::None => Normalize::None,
-            },
+            normalize: self.normalize.into(),
             pca: self.pca,
             ..ScoreOptions::default()
         };
@@ -147,7 +159,13 @@ impl MeasureArgs {
 /// Scores the samples against the reference and prints the result.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let options = args.measure.options()?;
-    let specs = Sides { reference: args.reference.as_str(), model: args.samples.as_str() };
+    if let Some(score) = likelihood::score(args, &options)? {
+        return print(&score, args);
+    }
+    let (Some(reference), Some(samples)) = (&args.reference, &args.samples) else {
+        bail!("name what is compared with --reference FILE and --samples FILE");
+    };
+    let specs = Sides { reference: reference.as_str(), model: samples.as_str() };
     let score = match input::read(specs, &args.embed)? {
         Input::Histograms(counts) => score_histograms(counts.as_ref().map(Vec::as_slice), &options)
             .with_context(|| format!("`{}` and `{}`", specs.reference, specs.model))?,

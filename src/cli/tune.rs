@@ -4,10 +4,17 @@ use std::{path::PathBuf, str::FromStr};
 
 use anyhow::{Context, bail};
 
-use crate::report::{
-    record::{CellResult, Results},
-    score::number,
+use super::score::Format;
+use crate::{
+    metric::score::catalog::{self, Better},
+    report::{
+        record::{CellRecord, CellResult, Results},
+        score::number,
+    },
 };
+
+/// Measures shown of each cell.
+const SHOWN: [&str; 3] = ["precision", "recall", "coverage"];
 
 /// Arguments of `llmpr tune`.
 #[derive(clap::Args)]
@@ -16,21 +23,39 @@ pub struct Args {
     #[arg(value_name = "RUN")]
     run: PathBuf,
     /// What is to be as large as possible: a measure of the run, or `f:B` for the F-score of precision
-    /// and recall that counts recall B times as much
-    #[arg(long, default_value = "recall", value_name = "MEASURE|f:B")]
-    maximize: Goal,
+    /// and recall that counts recall B times as much [default: recall]
+    #[arg(long, value_name = "MEASURE|f:B")]
+    maximize: Option<Goal>,
+    /// What is to be as small as possible, such as kl or frechet_distance
+    #[arg(long, value_name = "MEASURE", conflicts_with = "maximize")]
+    minimize: Option<String>,
     /// Cells are kept that reach this, such as `precision>=0.6` or `mauve>=0.9`; may be repeated
     #[arg(long = "require", value_name = "MEASURE>=VALUE")]
     requirements: Vec<Requirement>,
     /// How many cells are shown
     #[arg(long, default_value_t = 5)]
     top: usize,
+    /// What is printed on stdout
+    #[arg(long, value_enum, default_value_t = super::score::Format::Table)]
+    format: super::score::Format,
+}
+
+impl Args {
+    fn goal(&self) -> Goal {
+        match (&self.minimize, &self.maximize) {
+            (Some(name), _) => Goal::Least(name.clone()),
+            (None, Some(goal)) => goal.clone(),
+            (None, None) => Goal::Measure("recall".to_owned()),
+        }
+    }
 }
 
 /// What is to be large.
 #[derive(Clone, Debug, PartialEq)]
 enum Goal {
     Measure(String),
+    /// Small instead.
+    Least(String),
     F(f64),
 }
 
@@ -51,8 +76,9 @@ impl FromStr for Goal {
 impl std::fmt::Display for Goal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Measure(name) => f.write_str(name),
-            Self::F(b) => write!(f, "F_{b} of precision and recall"),
+            Self::Measure(name) => write!(f, "largest {name}"),
+            Self::Least(name) => write!(f, "smallest {name}"),
+            Self::F(b) => write!(f, "largest F_{b} of precision and recall"),
         }
     }
 }
@@ -84,6 +110,7 @@ impl FromStr for Requirement {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let file = args.run.join("results.json");
     let bytes = std::fs::read(&file)
+        .with_context(|| format!("`{}` is no run folder", args.run.display()))
         .with_context(|| format!("cannot read the results in `{}`", file.display()))?;
     let results: Results = serde_json::from_slice(&bytes)
         .with_context(|| format!("`{}` is no list of results", file.display()))?;
@@ -101,24 +128,41 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             );
         }
     }
+    let goal = args.goal();
+    if let Goal::Measure(name) = &goal
+        && catalog::measure(name).is_some_and(|known| known.better == Better::Lower)
+    {
+        bail!("small values of {name} are the good ones: --minimize {name}");
+    }
     let mut kept: Vec<(f64, &CellResult)> = results
         .cells
         .iter()
         .filter(|cell| args.requirements.iter().all(|requirement| keeps(cell, requirement)))
-        .filter_map(|cell| Some((reached(cell, &args.maximize)?, cell)))
+        .filter_map(|cell| Some((reached(cell, &goal)?, cell)))
         .collect();
     if kept.is_empty() {
         bail!("{}", nearest_miss(&results, args));
     }
-    kept.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    super::to_stdout(&table(&kept, args, results.cells.len()))?;
-    Ok(())
+    kept.sort_by(|(a, _), (b, _)| match goal {
+        Goal::Least(_) => a.total_cmp(b),
+        Goal::Measure(_) | Goal::F(_) => b.total_cmp(a),
+    });
+    let text = match args.format {
+        Format::Table => table(&kept, args, &goal, results.cells.len()),
+        Format::Json => {
+            let cells: Vec<_> =
+                kept.iter().take(args.top.max(1)).map(|&(v, c)| shown(v, c)).collect();
+            serde_json::to_string_pretty(&cells)? + "\n"
+        }
+        Format::Csv => csv(&kept, args.top.max(1)),
+    };
+    Ok(super::to_stdout(&text)?)
 }
 
 /// The measures that the arguments speak of.
 fn wanted(args: &Args) -> Vec<String> {
-    let goal = match &args.maximize {
-        Goal::Measure(name) => vec![name.clone()],
+    let goal = match args.goal() {
+        Goal::Measure(name) | Goal::Least(name) => vec![name],
         Goal::F(_) => vec!["precision".to_owned(), "recall".to_owned()],
     };
     goal.into_iter().chain(args.requirements.iter().map(|r| r.measure.clone())).collect()
@@ -137,7 +181,7 @@ fn keeps(cell: &CellResult, requirement: &Requirement) -> bool {
 
 fn reached(cell: &CellResult, goal: &Goal) -> Option<f64> {
     match goal {
-        Goal::Measure(name) => value(cell, name),
+        Goal::Measure(name) | Goal::Least(name) => value(cell, name),
         Goal::F(b) => {
             let (p, r) = (value(cell, "precision")?, value(cell, "recall")?);
             let total = b * b * p + r;
@@ -167,15 +211,46 @@ fn nearest_miss(results: &Results, args: &Args) -> String {
     )
 }
 
-fn table(kept: &[(f64, &CellResult)], args: &Args, cells: usize) -> String {
-    let mut out = format!(
-        "{} of {cells} cells keep the requirements; largest {} first\n",
-        kept.len(),
-        args.maximize
-    );
+/// A cell as JSON: its settings, what it reached, and its supports.
+fn shown(reached: f64, cell: &CellResult) -> serde_json::Value {
+    let metrics: serde_json::Map<String, serde_json::Value> = SHOWN
+        .iter()
+        .filter_map(|&name| {
+            let estimate = serde_json::to_value(cell.score.metrics.get(name)?).ok()?;
+            Some((name.to_owned(), estimate))
+        })
+        .collect();
+    let reached = if reached.is_finite() { reached.into() } else { serde_json::Value::from("inf") };
+    serde_json::json!({
+        "cell": cell.cell.id,
+        "label": cell.cell.label(),
+        "model": cell.cell.model,
+        "shots": cell.cell.shots,
+        "decoding": cell.cell.decoding,
+        "reached": reached,
+        "metrics": metrics,
+    })
+}
+
+fn csv(kept: &[(f64, &CellResult)], top: usize) -> String {
+    let mut out = String::from("cell,settings,reached,precision,recall,coverage\n");
+    for (reached, cell) in kept.iter().take(top) {
+        let values =
+            SHOWN.map(|name| value(cell, name).map_or_else(String::new, |v| v.to_string()));
+        let label = cell.cell.label().replace('"', "\"\"");
+        out += &format!("{},\"{label}\",{reached},{}\n", cell.cell.id, values.join(","));
+    }
+    out
+}
+
+fn table(kept: &[(f64, &CellResult)], args: &Args, goal: &Goal, cells: usize) -> String {
+    let mut out = match args.requirements.is_empty() {
+        true => format!("{cells} cells; {goal} first\n"),
+        false => format!("{} of {cells} cells keep the requirements; {goal} first\n", kept.len()),
+    };
     for (reached, cell) in kept.iter().take(args.top.max(1)) {
         out += &format!("  {:>9}  {}\n", number(*reached), cell.cell.label());
-        for name in ["precision", "recall", "coverage"] {
+        for name in SHOWN {
             if let Some(estimate) = cell.score.metrics.get(name) {
                 let interval = match (estimate.low, estimate.high) {
                     (Some(low), Some(high)) => format!("  {} … {}", number(low), number(high)),
@@ -184,20 +259,72 @@ fn table(kept: &[(f64, &CellResult)], args: &Args, cells: usize) -> String {
                 out += &format!("             {name} {}{interval}\n", number(estimate.value));
             }
         }
+        for requirement in &args.requirements {
+            if let Some(end) = may_miss(cell, requirement) {
+                out += &format!(
+                    "             {} may miss {}: its interval reaches {}\n",
+                    requirement.measure,
+                    number(requirement.bound),
+                    number(end)
+                );
+            }
+        }
     }
-    if let [(best, first), (second, next), ..] = kept
-        && let Goal::Measure(name) = &args.maximize
-        && let Some(low) = first.score.metrics.get(name).and_then(|estimate| estimate.low)
-        && *second >= low
+    let [(best, first), others @ ..] = kept else { return out };
+    if let Some(name) = measure_of(goal)
+        && let Some(estimate) = first.score.metrics.get(name)
+        && let (Some(low), Some(high)) = (estimate.low, estimate.high)
     {
-        out += &format!(
-            "{} at {} lies inside the interval of {} at {}: these settings are not told apart\n",
-            next.cell.label(),
-            number(*second),
-            first.cell.label(),
-            number(*best)
-        );
+        let alike = others.iter().filter(|(value, _)| low <= *value && *value <= high).count();
+        if alike > 0 {
+            out += &format!(
+                "{alike} other{} inside the interval of the first ({} … {} about {}): these settings are \
+                 not told apart by {name}; llmpr compare {} --against '{}' --metrics {name} pairs them\n",
+                if alike == 1 { " lies" } else { "s lie" },
+                number(low),
+                number(high),
+                number(*best),
+                args.run.display(),
+                first.cell.label(),
+            );
+        }
     }
+    out + &format!("settings of the first: {}\n", flags(&first.cell))
+}
+
+fn measure_of(goal: &Goal) -> Option<&str> {
+    match goal {
+        Goal::Measure(name) | Goal::Least(name) => Some(name),
+        Goal::F(_) => None,
+    }
+}
+
+/// The end of a kept measure's interval that breaks the requirement, where one does.
+fn may_miss(cell: &CellResult, requirement: &Requirement) -> Option<f64> {
+    let estimate = cell.score.metrics.get(&requirement.measure)?;
+    match requirement.at_least {
+        true => estimate.low.filter(|low| *low < requirement.bound),
+        false => estimate.high.filter(|high| *high > requirement.bound),
+    }
+}
+
+/// The flags of `llmpr sample` that draw as a cell did.
+fn flags(cell: &CellRecord) -> String {
+    let d = &cell.decoding;
+    let mut out = format!(
+        "llmpr sample --model {} --task {} --shots {} --temperature {}",
+        cell.model, cell.task, cell.shots, d.temperature
+    );
+    let mut add = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            out += &format!(" --{name} {value}");
+        }
+    };
+    add("top-k", d.top_k.map(|k| k.to_string()));
+    add("top-p", d.top_p.map(|p| p.to_string()));
+    add("min-p", d.min_p.map(|p| p.to_string()));
+    add("typical-p", d.typical_p.map(|p| p.to_string()));
+    add("repetition-penalty", d.repetition_penalty.map(|r| r.to_string()));
     out
 }
 

@@ -21,6 +21,7 @@ pub mod kv;
 mod linear;
 mod llama;
 pub mod load;
+pub mod logprob;
 pub mod model;
 pub mod network;
 pub mod parts;

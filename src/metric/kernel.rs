@@ -17,6 +17,8 @@ pub struct Kernel {
     pub unbiased: f64,
     /// With the diagonals: never below 0, and above it for equal distributions.
     pub biased: f64,
+    /// The largest of the three means that these are sums of: what their rounding is relative to.
+    pub largest_term: f64,
 }
 
 const BLOCK: usize = 256;
@@ -45,8 +47,10 @@ pub fn kernel_distance(clouds: Clouds<'_>) -> Result<Kernel, MetricError> {
         Sides { reference: own(&values.reference), model: own(&values.model) };
     let (n, m) = (sides.reference.rows() as f64, sides.model.rows() as f64);
     let cross = 2.0 * pair_sum(&values.reference, &values.model, d) / (n * m);
+    let own = [(pp - diagonal_p) / (n * (n - 1.0)), (qq - diagonal_q) / (m * (m - 1.0))];
     Ok(Kernel {
-        unbiased: (pp - diagonal_p) / (n * (n - 1.0)) + (qq - diagonal_q) / (m * (m - 1.0)) - cross,
+        unbiased: own[0] + own[1] - cross,
+        largest_term: own[0].abs().max(own[1].abs()).max(cross.abs()),
         biased: pp / (n * n) + qq / (m * m) - cross,
     })
 }

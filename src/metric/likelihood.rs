@@ -1,6 +1,6 @@
 //! PR-curves between two language models from log-probabilities: no features, no clusters.
 
-use super::curve::Point;
+use super::{curve::Point, divergence::Divergence};
 use crate::sides::{Side, Sides};
 
 /// Why log-probabilities give no curve.
@@ -88,6 +88,68 @@ impl LikelihoodRatios {
         lambdas.iter().map(|&lambda| self.at(lambda)).collect()
     }
 
+    /// The points of [`Self::curve`] without their errors, in `O(log n)` a slope after one sort.
+    pub fn points(&self, lambdas: &[f64]) -> Vec<Point> {
+        let Sides { reference, model } = &self.0;
+        // min(λ, 1/r) = λ min(1, (1/r)/λ): both sides are means of min(1, slope · ratio).
+        let of_q = Steps::new(model.iter().map(|x| x.exp()));
+        let of_p = Steps::new(reference.iter().map(|x| (-x).exp()));
+        let at = |&lambda: &f64| {
+            let weight = match (reference.is_empty(), model.is_empty()) {
+                (true, _) => 1.0,
+                (_, true) => 0.0,
+                _ => lambda / (1.0 + lambda),
+            };
+            let from_q = if weight > 0.0 { weight * of_q.mean_of_least(lambda) } else { 0.0 };
+            let from_p = (1.0 - weight) * lambda;
+            let from_p = if from_p > 0.0 { from_p * of_p.mean_of_least(1.0 / lambda) } else { 0.0 };
+            Point::new(lambda, from_q + from_p)
+        };
+        lambdas.iter().map(at).collect()
+    }
+
+    /// Share of `Q`'s texts that `P` can write at all: `Q(Supp P) = α_∞`, the true precision; NaN without
+    /// texts of `Q`. Unbiased.
+    pub fn precision(&self) -> f64 {
+        let possible = self.0.model.iter().filter(|x| **x > f64::NEG_INFINITY).count();
+        possible as f64 / self.0.model.len() as f64
+    }
+
+    /// Share of `P`'s texts that `Q` can write at all: `P(Supp Q) = β_0`, the true recall; NaN without
+    /// texts of `P`. Unbiased.
+    pub fn recall(&self) -> f64 {
+        let possible = self.0.reference.iter().filter(|x| **x < f64::INFINITY).count();
+        possible as f64 / self.0.reference.len() as f64
+    }
+
+    /// An f-divergence `D_f(P‖Q)`, with the Monte-Carlo error of the texts and no bias.
+    ///
+    /// KL is `E_P ln(p/q)`, reverse KL `E_Q ln(q/p)`, Pearson's χ² `E_P p/q − 1`; all others are means over texts
+    /// of both sides alike,
+    ///
+    /// ```text
+    /// D_f = E_{x ~ ½P+½Q} [ 2 (1−s) f(s/(1−s)) ],   s = p/(p + q)
+    /// ```
+    ///
+    /// whose terms are bounded for JS, Hellinger, TV and the frontier integral. Texts of both sides are
+    /// needed; NaN without.
+    pub fn divergence(&self, divergence: Divergence) -> f64 {
+        let Sides { reference, model } = &self.0;
+        let mean = |of: &[f64], f: &dyn Fn(f64) -> f64| {
+            of.iter().map(|&x| f(x)).sum::<f64>() / of.len() as f64
+        };
+        match divergence {
+            Divergence::Kl => mean(reference, &|x| x),
+            Divergence::ReverseKl => mean(model, &|x| -x),
+            Divergence::Chi2 => mean(reference, &f64::exp) - 1.0,
+            other => {
+                let term =
+                    |x: f64| 2.0 * other.term(1.0 / (1.0 + (-x).exp()), 1.0 / (1.0 + x.exp()));
+                0.5 * (mean(reference, &term) + mean(model, &term))
+            }
+        }
+    }
+
     fn at(&self, lambda: f64) -> Measured {
         let from_q = |x: &f64| (lambda * x.exp()).min(1.0);
         let from_p = |x: &f64| (-x).exp().min(lambda);
@@ -106,6 +168,34 @@ impl LikelihoodRatios {
             (None, None) => (0.0, 0.0),
         };
         Measured { point: Point::new(lambda, alpha), alpha_error: variance.sqrt() }
+    }
+}
+
+/// Means of `min(1, slope · ratio)` over fixed ratios.
+struct Steps {
+    /// Ascending.
+    ratios: Vec<f64>,
+    /// Sum of the first `i`.
+    sums: Vec<f64>,
+}
+
+impl Steps {
+    fn new(ratios: impl Iterator<Item = f64>) -> Self {
+        let mut ratios: Vec<f64> = ratios.collect();
+        ratios.sort_by(f64::total_cmp);
+        let mut sums = vec![0.0];
+        let mut sum = 0.0;
+        for ratio in &ratios {
+            sum += ratio;
+            sums.push(sum);
+        }
+        Self { ratios, sums }
+    }
+
+    fn mean_of_least(&self, slope: f64) -> f64 {
+        let below = self.ratios.partition_point(|ratio| slope * ratio < 1.0);
+        let above = (self.ratios.len() - below) as f64;
+        (slope * self.sums[below] + above) / self.ratios.len() as f64
     }
 }
 

@@ -92,6 +92,43 @@ pub struct Growth {
     pub reachable: Option<f64>,
 }
 
+/// Measures of supports at several numbers of rows: where they still move, more rows are needed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SizeCurve {
+    /// Reference rows, ascending; the last are all of them.
+    pub reference: Vec<usize>,
+    /// Model rows beside them.
+    pub samples: Vec<usize>,
+    /// Precision.
+    #[serde(with = "crate::number::list")]
+    pub precision: Vec<f64>,
+    /// Recall.
+    #[serde(with = "crate::number::list")]
+    pub recall: Vec<f64>,
+    /// Density.
+    #[serde(with = "crate::number::list")]
+    pub density: Vec<f64>,
+    /// Coverage.
+    #[serde(with = "crate::number::list")]
+    pub coverage: Vec<f64>,
+}
+
+/// How two language models part as a text goes on, from likelihoods.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PrefixCurve {
+    /// First tokens that are compared, ascending.
+    pub tokens: Vec<usize>,
+    /// Total variation between the two distributions of so many first tokens: it can only grow.
+    #[serde(with = "crate::number::list")]
+    pub tv: Vec<f64>,
+    /// Share of the second model's beginnings that the first can write.
+    #[serde(with = "crate::number::list")]
+    pub precision: Vec<f64>,
+    /// Share of the first model's beginnings that the second can write.
+    #[serde(with = "crate::number::list")]
+    pub recall: Vec<f64>,
+}
+
 /// The curves behind the numbers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Curves {
@@ -107,6 +144,12 @@ pub struct Curves {
     /// Coverage at fewer samples, with the support family.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub growth: Option<Growth>,
+    /// Supports at fewer rows of both sides, with the support family.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_size: Option<SizeCurve>,
+    /// Likelihood measures of beginnings of texts, where log-probabilities were compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<PrefixCurve>,
 }
 
 /// Something that makes a number misleading.

@@ -236,25 +236,50 @@ impl Radii {
     }
 }
 
+/// What both sides' rows say alike: the distinct row that each equals, its nearest of the other side
+/// with the distance to it, and its own radius.
+fn rows<'a, R>(
+    prepared: &'a Prepared,
+    found: &'a Found,
+    options: &SupportOptions,
+    side: Side,
+    row: impl Fn(usize, Seen) -> R,
+) -> Vec<R> {
+    let Some(&k) = options.ks.first() else { return Vec::new() };
+    let (of, other) = match side {
+        Side::Reference => (&prepared.space.0.reference, &prepared.space.0.model),
+        Side::Model => (&prepared.space.0.model, &prepared.space.0.reference),
+    };
+    let (squared, nearest) = (prepared.squared_radii(side, k), found.nearest.get(side));
+    let of_row = |&g: &u32| {
+        let g = g as usize;
+        let seen = Seen {
+            nearest: other.distinct.first[nearest[g].row as usize],
+            distance: nearest[g].squared.sqrt(),
+            radius: squared[g].sqrt(),
+        };
+        row(g, seen)
+    };
+    of.distinct.of.iter().map(of_row).collect()
+}
+
+/// A row's nearest of the other side, and its own ball.
+struct Seen {
+    nearest: usize,
+    distance: f64,
+    radius: f64,
+}
+
 fn reference_rows(
     prepared: &Prepared,
     found: &Found,
     options: &SupportOptions,
 ) -> Vec<ReferenceRow> {
-    let Some(k) = options.ks.first() else { return Vec::new() };
-    let (of, other) = (&prepared.space.0.reference.distinct, &prepared.space.0.model.distinct);
-    let squared = prepared.squared_radii(Side::Reference, *k);
-    let row = |&g: &u32| {
-        let near = found.nearest.reference[g as usize];
-        ReferenceRow {
-            covered_by: found.counts[0].held[g as usize],
-            balls: found.counts[1].holding[g as usize],
-            nearest: other.first[near.row as usize],
-            distance: near.squared.sqrt(),
-            radius: squared[g as usize].sqrt(),
-        }
-    };
-    of.of.iter().map(row).collect()
+    rows(prepared, found, options, Side::Reference, |g, Seen { nearest, distance, radius }| {
+        let covered_by = found.counts[0].held[g];
+        let balls = found.counts[1].holding[g];
+        ReferenceRow { covered_by, balls, nearest, distance, radius }
+    })
 }
 
 fn model_rows(
@@ -263,19 +288,9 @@ fn model_rows(
     options: &SupportOptions,
     realism: bool,
 ) -> Vec<ModelRow> {
-    let Some(k) = options.ks.first() else { return Vec::new() };
-    let (of, other) = (&prepared.space.0.model.distinct, &prepared.space.0.reference.distinct);
-    let squared = prepared.squared_radii(Side::Model, *k);
-    let row = |&g: &u32| {
-        let near = found.nearest.model[g as usize];
-        ModelRow {
-            balls: found.counts[0].holding[g as usize],
-            holds: found.counts[1].held[g as usize],
-            nearest: other.first[near.row as usize],
-            distance: near.squared.sqrt(),
-            radius: squared[g as usize].sqrt(),
-            realism: realism.then(|| found.realism[g as usize].sqrt()),
-        }
-    };
-    of.of.iter().map(row).collect()
+    rows(prepared, found, options, Side::Model, |g, Seen { nearest, distance, radius }| {
+        let (balls, holds) = (found.counts[0].holding[g], found.counts[1].held[g]);
+        let realism = realism.then(|| found.realism[g].sqrt());
+        ModelRow { balls, holds, nearest, distance, radius, realism }
+    })
 }

@@ -228,12 +228,16 @@ pub fn identical_rows(side: Side, n: usize) -> Warning {
     )
 }
 
-/// `constant_features`: no variance to reduce.
-pub fn constant_features() -> Warning {
-    warning(
-        "constant_features",
-        "all rows of both sides are the same point, so no reduction was done".to_owned(),
-    )
+/// `constant_features`: no variance to reduce. `scaled` where rows that differ were brought to one length.
+pub fn constant_features(scaled: bool) -> Warning {
+    let why = match scaled {
+        true => {
+            "all rows of both sides point one way, so at length 1 they are the same point: \
+                 --normalize none keeps their lengths; no reduction was done"
+        }
+        false => "all rows of both sides are the same point, so no reduction was done",
+    };
+    warning("constant_features", why.to_owned())
 }
 
 /// `undefined`: measures without a value, and why.
@@ -252,6 +256,35 @@ pub fn infinite(names: &[&str]) -> Option<Warning> {
             names.join(", ")
         );
         warning("infinite", message)
+    })
+}
+
+/// `infinite`: divergences that are infinite because one model cannot write some text of the other.
+pub fn impossible_texts(names: &[&str]) -> Option<Warning> {
+    (!names.is_empty()).then(|| {
+        let verb = if names.len() == 1 { "is" } else { "are" };
+        let message = format!(
+            "{} {verb} infinite because one model cannot write some text of the other, as under top-k \
+             and top-p; the curve, js, tv and hellinger2 stay finite",
+            names.join(", ")
+        );
+        warning("infinite", message)
+    })
+}
+
+/// `degenerate`: most texts are more than `e^far` times likelier under one model, so the curve says
+/// little more than that the models differ. `log_ratios` are of texts that both can write, or infinite.
+pub fn degenerate(log_ratios: Sides<&[f64]>, far: f64) -> Option<Warning> {
+    let all = || log_ratios.reference.iter().chain(log_ratios.model);
+    let share = all().filter(|x| x.abs() > far).count() as f64 / all().count() as f64;
+    (share > 0.5).then(|| {
+        let message = format!(
+            "{:.0} % of the texts are a thousand times likelier under one model than under the other: \
+             whole texts of this length have almost no overlap whatever the models; read \
+             curves.prefix, or compare beginnings with a smaller --max-new-tokens",
+            100.0 * share
+        );
+        warning("degenerate", message)
     })
 }
 

@@ -45,6 +45,7 @@ pub fn table(score: &Score, styled: bool) -> String {
         );
         let _ = writeln!(out, "{}", line.trim_end());
     }
+    out.push_str(&enough(score, &bold));
     if !score.warnings.is_empty() {
         let _ = writeln!(out, "{}", bold("warnings"));
         for warning in &score.warnings {
@@ -70,6 +71,55 @@ pub fn csv(score: &Score) -> String {
         let Estimate { value, low, high, ceiling, p_value } = *estimate;
         let cells = [Some(value), low, high, ceiling, p_value].map(option).join(",");
         let _ = writeln!(out, "{name},{},{cells}", catalog::family(name).name());
+    }
+    out
+}
+
+/// Measures at fewer rows or tokens, which say whether more would still move them.
+fn enough(score: &Score, bold: &dyn Fn(&str) -> String) -> String {
+    let mut out = String::new();
+    let block = |out: &mut String, title: &str, names: &[&str], rows: Vec<(usize, Vec<f64>)>| {
+        let _ = writeln!(out, "{}", bold(title));
+        let heads: String = names.iter().map(|name| format!("  {name:>9}")).collect();
+        let _ = writeln!(out, "  {:>8}{heads}", "");
+        for (at, values) in rows {
+            let cells: String =
+                values.iter().map(|value| format!("  {:>9}", number(*value))).collect();
+            let _ = writeln!(out, "  {at:>8}{cells}");
+        }
+    };
+    if let Some(curve) = score.curves.by_size.as_ref().filter(|curve| curve.samples.len() > 1) {
+        let rows = curve.samples.iter().enumerate().map(|(i, &m)| {
+            let of = [&curve.precision, &curve.recall, &curve.density, &curve.coverage];
+            (m, of.map(|column| column[i]).to_vec())
+        });
+        let names = ["precision", "recall", "density", "coverage"];
+        block(&mut out, "with so many rows of each side", &names, rows.collect());
+    }
+    if let Some(growth) = score.curves.growth.as_ref().filter(|growth| growth.texts.len() > 1) {
+        let rows = growth.texts.iter().zip(&growth.coverage).map(|(&m, &c)| (m, vec![c]));
+        // A tenth, two, half and all of the samples are enough to see the bend.
+        let shown = rows.enumerate().filter(|(i, _)| [0, 1, 4, 9].contains(i)).map(|(_, row)| row);
+        block(
+            &mut out,
+            "coverage of the whole reference by so many samples",
+            &["coverage"],
+            shown.collect(),
+        );
+        if let Some(reachable) = growth.reachable {
+            let _ = writeln!(out, "  any number: at least {}", number(reachable));
+        }
+    }
+    if let Some(prefix) = &score.curves.prefix {
+        let rows = prefix.tokens.iter().enumerate().map(|(i, &tokens)| {
+            (tokens, [&prefix.tv, &prefix.precision, &prefix.recall].map(|of| of[i]).to_vec())
+        });
+        block(
+            &mut out,
+            "of the first so many tokens",
+            &["tv", "precision", "recall"],
+            rows.collect(),
+        );
     }
     out
 }

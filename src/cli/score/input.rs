@@ -30,10 +30,10 @@ pub struct EmbedArgs {
     max_tokens: usize,
     /// Where the embedder runs: `auto`, `cpu` or `cuda:0`
     #[arg(long, default_value = "auto")]
-    device: DeviceChoice,
+    pub device: DeviceChoice,
     /// Its precision: `auto`, `f32`, `f16` or `bf16`
     #[arg(long, default_value = "auto")]
-    dtype: DtypeChoice,
+    pub dtype: DtypeChoice,
 }
 
 /// Both sides, read.

@@ -10,6 +10,7 @@ mod null;
 mod permute;
 mod rarefaction;
 
+pub(crate) use interval::student_975;
 pub use interval::{Interval, Subsample, interval, subsample};
 pub use null::{carried_on, frechet_null};
 pub use permute::{Tail, p_value, relabel};

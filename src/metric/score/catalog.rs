@@ -57,7 +57,7 @@ const POSITIVE: (f64, f64) = (0.0, f64::INFINITY);
 /// What is known of the measure called `name`, as in a score's JSON; `None` for an unknown name.
 pub fn measure(name: &str) -> Option<Measure> {
     use Better::{Higher, Lower, Neither};
-    use Family::{Curve, Divergence, Diversity, Frontier, Moments, Ratio, Support};
+    use Family::{Curve, Divergence, Diversity, Extra, Frontier, Moments, Ratio, Support};
     let (stem, slope) = name.split_once('@').unwrap_or((name, "1"));
     let lambda: f64 = slope.parse().ok()?;
     let (family, range, better, null) = match stem {
@@ -69,6 +69,29 @@ pub fn measure(name: &str) -> Option<Measure> {
         | "cover_precision" | "cover_recall" | "alpha_precision" | "beta_recall" => {
             (Support, UNIT, Neither, Null::Halves(BALLS))
         }
+        "mauve_laplace" | "mauve_braess_sauer" | "mauve_good_turing" => {
+            (Extra, UNIT, Higher, Null::Halves(MAUVE))
+        }
+        "frontier_integral_laplace"
+        | "frontier_integral_braess_sauer"
+        | "frontier_integral_good_turing" => (Extra, UNIT, Lower, Null::Halves(COUNTS)),
+        "mauve_ratio" | "mauve_knn" => (Extra, UNIT, Higher, Null::Known(1.0)),
+        "frontier_integral_ratio" | "frontier_integral_knn" => {
+            (Extra, UNIT, Lower, Null::Known(0.0))
+        }
+        "kl_bound" | "reverse_kl_bound" | "chi2_bound" => {
+            (Extra, POSITIVE, Lower, Null::Known(0.0))
+        }
+        "js_bound" => (Extra, (0.0, std::f64::consts::LN_2), Lower, Null::Known(0.0)),
+        "hellinger2_bound" | "tv_bound" => (Extra, UNIT, Lower, Null::Known(0.0)),
+        "neyman_chi2" | "alpha_divergence" | "renyi" => {
+            (Extra, POSITIVE, Lower, Null::Halves(COUNTS))
+        }
+        "gan" => (Extra, (-2.0 * std::f64::consts::LN_2, 0.0), Lower, Null::Halves(COUNTS)),
+        "top_precision" | "top_recall" | "top_f1" | "realism_share" => {
+            (Extra, UNIT, Neither, Null::Halves(BALLS))
+        }
+        "ngram_vendi" => (Diversity, (1.0, f64::INFINITY), Neither, Null::OwnValue),
         "mauve" | "mauve_star" | "mauve_20" => (Frontier, UNIT, Higher, Null::Halves(MAUVE)),
         "frontier_integral" | "frontier_integral_star" | "frontier_integral_20" => {
             (Frontier, UNIT, Lower, Null::Halves(COUNTS))
@@ -88,6 +111,7 @@ pub fn measure(name: &str) -> Option<Measure> {
         "frechet_distance" | "sliced_wasserstein" | "sliced_w_approx" => {
             (Moments, POSITIVE, Lower, Null::Halves(COUNTS))
         }
+        "frechet_null" => (Moments, POSITIVE, Neither, Null::None),
         // Unbiased, so it may fall below 0.
         "kernel_distance" => (Moments, (f64::NEG_INFINITY, f64::INFINITY), Lower, Null::Known(0.0)),
         "vendi_score" => (Diversity, (1.0, f64::INFINITY), Neither, Null::OwnValue),
@@ -97,6 +121,7 @@ pub fn measure(name: &str) -> Option<Measure> {
         "mean_tokens" => (Diversity, POSITIVE, Neither, Null::OwnValue),
         "zipf" => (Diversity, (f64::NEG_INFINITY, f64::INFINITY), Neither, Null::OwnValue),
         "auc" | "c2st_accuracy" => (Ratio, UNIT, Lower, Null::Known(0.5)),
+        "calibration_error" => (Ratio, UNIT, Lower, Null::Known(0.0)),
         "tv_lower_bound" => (Ratio, UNIT, Lower, Null::Known(0.0)),
         "inception_score" => (Ratio, (1.0, f64::INFINITY), Neither, Null::OwnValue),
         "inception_entropy" | "inception_conditional_entropy" => {

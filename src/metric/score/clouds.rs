@@ -7,8 +7,9 @@ use super::{
     clusters::{Clustering, Purpose},
     draws::{Draws, Parts},
     estimate::{self, Readings, Sizes},
-    exchange,
-    group::{Group, Named, of_support, whole_support},
+    exchange, extra,
+    group::{Group, Named, VENDI_ORDERS, of_support, whole_support},
+    growth::{growth, size_curve},
     histograms,
     prepare::{Prepared, check_k, check_texts, prepare},
     quantized::{Measures, Quantized},
@@ -19,12 +20,12 @@ use crate::{
     matrix::Matrix,
     metric::{
         Clouds,
-        calibrate::{coverage_at, richness_beyond},
         distinct::Distinct,
         kernel::kernel_test,
         neighbors::Ties,
         prdc::prdc,
-        record::{Curves, Estimate, Growth, SCHEMA, Score, SetFacts, Warning},
+        record::{Curves, Estimate, SCHEMA, Score, SetFacts, Warning},
+        vendi::vendi,
         warnings,
     },
     pca::Pca,
@@ -93,10 +94,12 @@ pub fn score(
     if has(Family::Support) {
         build.support()?;
     }
-    if has(Family::Frontier) {
+    if has(Family::Frontier) || has(Family::Extra) {
         build.frontier()?;
     }
-    if [Family::Frontier, Family::Curve, Family::Divergence, Family::Ratio].into_iter().any(has) {
+    let over_few =
+        [Family::Frontier, Family::Curve, Family::Divergence, Family::Ratio, Family::Extra];
+    if over_few.into_iter().any(has) {
         build.over_few_clusters()?;
     }
     if has(Family::Moments) {
@@ -104,6 +107,9 @@ pub fn score(
     }
     if has(Family::Diversity) {
         build.diversity()?;
+    }
+    if has(Family::Extra) {
+        build.extra()?;
     }
     build.finish(sets)
 }
@@ -119,8 +125,10 @@ struct Build<'a> {
     metrics: IndexMap<String, Estimate>,
     curves: Curves,
     warnings: Vec<Warning>,
-    /// The ratio family: measured with the clusters, and last in the table.
+    /// The ratio family: measured with the clusters, and late in the table.
     late: IndexMap<String, Estimate>,
+    /// The extra family, last in the table.
+    last: IndexMap<String, Estimate>,
     /// What goes into the signature beside the settings.
     facts: Vec<(&'static str, String)>,
 }
@@ -144,6 +152,7 @@ impl<'a> Build<'a> {
             curves: Curves::default(),
             warnings: prepared.warnings.clone(),
             late: IndexMap::new(),
+            last: IndexMap::new(),
             facts: Vec::new(),
         }
     }
@@ -188,6 +197,7 @@ impl<'a> Build<'a> {
         let in_ball: Vec<usize> =
             found.reference.iter().map(|row| row.covered_by as usize).collect();
         self.curves.growth = Some(growth(&in_ball, self.sizes.m));
+        self.curves.by_size = Some(size_curve(self.clouds, &found.prdc[0], options, &self.draws));
         self.warn_of_copies()
     }
 
@@ -195,10 +205,15 @@ impl<'a> Build<'a> {
         let clustering = Clustering::of(self.clouds, Purpose::Frontier, self.options)?;
         let scaling = self.options.scaling;
         let facts = format!("{}x{}", clustering.clusters, clustering.partitions.len());
-        let measures = Measures::Frontier { scaling };
-        let quantized = Quantized { partitions: clustering.partitions, measures };
-        self.quantized(&quantized)?;
-        self.curves.frontier = Some(quantized.frontier(scaling)?);
+        let over = |measures| Quantized { partitions: clustering.partitions.clone(), measures };
+        if self.options.metrics.has(Family::Frontier) {
+            let quantized = over(Measures::Frontier { scaling });
+            self.quantized(&quantized)?;
+            self.curves.frontier = Some(quantized.frontier(scaling)?);
+        }
+        if self.options.metrics.has(Family::Extra) {
+            self.quantized_last(&over(Measures::Smoothed { scaling }))?;
+        }
         self.facts.push(("c", scaling.to_string()));
         self.facts.push(("mauve-clusters", facts));
         Ok(())
@@ -223,11 +238,19 @@ impl<'a> Build<'a> {
         if has(Family::Divergence) {
             self.quantized(&over(Measures::Divergence))?;
         }
-        if has(Family::Ratio) {
+        if has(Family::Extra) {
+            self.quantized_last(&over(Measures::Further))?;
+        }
+        if has(Family::Ratio) || has(Family::Extra) {
             match ratio(clouds, &clustering, &self.draws)? {
-                Some(Ratio { metrics, curves }) => {
-                    self.late = metrics;
-                    self.curves.pr_by = curves;
+                Some(Ratio { metrics, curves, scores }) => {
+                    if has(Family::Ratio) {
+                        self.late = metrics;
+                        self.curves.pr_by = curves;
+                    }
+                    if has(Family::Extra) {
+                        self.of_ratios(&scores);
+                    }
                 }
                 None => self.warnings.push(warnings::undefined(
                     &["auc", "c2st_accuracy", "tv_lower_bound", "inception_score"],
@@ -243,6 +266,34 @@ impl<'a> Build<'a> {
         let readings = quantized.readings(&self.draws);
         let names = quantized.measures.names();
         estimate::append(&mut self.metrics, &names, &values, &readings, self.sizes);
+        Ok(())
+    }
+
+    /// As [`Self::quantized`], for the end of the table.
+    fn quantized_last(&mut self, quantized: &Quantized) -> Result<(), ScoreError> {
+        let front = std::mem::replace(&mut self.metrics, std::mem::take(&mut self.last));
+        let result = self.quantized(quantized);
+        self.last = std::mem::replace(&mut self.metrics, front);
+        result
+    }
+
+    /// Bounds and frontiers from the ratios of classifiers, for the end of the table.
+    fn of_ratios(&mut self, scores: &[(&'static str, crate::metric::ratio::Scores)]) {
+        for (i, (name, scores)) in scores.iter().enumerate() {
+            let (named, readings) =
+                extra::of_ratios(scores, name, i == 0, self.options, &self.draws);
+            let names: Vec<String> = named.iter().map(|(name, _)| name.clone()).collect();
+            let values: Vec<f64> = named.iter().map(|&(_, value)| value).collect();
+            estimate::append(&mut self.last, &names, &values, &readings, self.sizes);
+        }
+    }
+
+    /// TopP&R and realism, and at the end what was measured with the clusters.
+    fn extra(&mut self) -> Result<(), ScoreError> {
+        // The ratio family stands before.
+        self.metrics.extend(std::mem::take(&mut self.late));
+        self.group(Group::Extra)?;
+        self.metrics.extend(std::mem::take(&mut self.last));
         Ok(())
     }
 
@@ -264,11 +315,26 @@ impl<'a> Build<'a> {
         if self.sizes.n == self.sizes.m && own.is_finite() {
             self.metrics["vendi_score"].ceiling = Some(own);
         }
+        if self.options.metrics.has(Family::Extra) {
+            let orders = vendi(self.clouds.reference(), &VENDI_ORDERS)?;
+            for (order, own) in VENDI_ORDERS.iter().zip(orders) {
+                if let Some(estimate) = self.metrics.get_mut(&format!("vendi_score@{order}")) {
+                    let same = self.sizes.n == self.sizes.m;
+                    estimate.ceiling = Some(own).filter(|own| same && own.is_finite());
+                }
+            }
+        }
         let prepared = self.prepared;
         let texts = prepared.texts.as_ref();
         if let Some(texts) = texts.filter(|texts| texts.model.tokens.len() == self.sizes.m) {
             let (named, readings) = words::measures(texts, &self.draws);
             self.append(&named, &readings);
+            if self.options.metrics.has(Family::Extra)
+                && let Some((used, estimate)) = words::ngram_vendi(texts, &self.draws)?
+            {
+                self.metrics.insert("ngram_vendi".to_owned(), estimate);
+                self.facts.push(("ngram-vendi-texts", used.to_string()));
+            }
             self.warnings.extend(words::warn(texts));
         }
         Ok(())
@@ -402,12 +468,4 @@ fn stretch(radii: impl Iterator<Item = f64>) -> f64 {
         true => 1.0,
         false => at(0.99) / at(0.5),
     }
-}
-
-/// Coverage at a tenth, two tenths, … of the samples, exactly.
-fn growth(in_ball: &[usize], m: usize) -> Growth {
-    let mut texts: Vec<usize> = (1..=10).map(|tenth| (m * tenth).div_ceil(10)).collect();
-    texts.dedup();
-    let coverage = coverage_at(in_ball, m, &texts).into_iter().flatten().collect();
-    Growth { texts, coverage, reachable: richness_beyond(in_ball) }
 }

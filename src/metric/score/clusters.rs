@@ -69,10 +69,9 @@ impl Clustering {
         Ok(Self { clusters, partitions, first: found.swap_remove(0) })
     }
 
-    /// The inception score of `rows` by soft membership in the first clustering, with its marginal and
-    /// its conditional entropy: `p(c|x) ∝ exp(−‖x − c‖²/2σ²)`, `σ²` the mean squared distance to a
-    /// center per dimension. NaN where every row is a center.
-    pub fn inception(&self, rows: &Matrix, pooled_rows: usize) -> [f64; 3] {
+    /// Soft membership of `rows` in the first clustering: `p(c|x) ∝ exp(−‖x − c‖²/2σ²)`, `σ²` the mean
+    /// squared distance to a center per dimension. One distribution over the centers for each row.
+    pub fn memberships(&self, rows: &Matrix, pooled_rows: usize) -> Memberships {
         let KMeans { centers, inertia, .. } = &self.first;
         let d = rows.cols().max(1) as f64;
         let variance = inertia / (pooled_rows as f64 * d);
@@ -94,9 +93,33 @@ impl Clustering {
             let total: f64 = weights.iter().sum();
             probabilities.extend(weights.iter().map(|weight| weight / total));
         }
-        match inception_score(&probabilities, centers.rows(), 1) {
-            Ok(score) => [score.mean, score.marginal_entropy, score.conditional_entropy],
-            Err(_) => [f64::NAN; 3],
-        }
+        Memberships { probabilities, clusters: centers.rows() }
+    }
+}
+
+/// A distribution over clusters for each row.
+pub(super) struct Memberships {
+    probabilities: Vec<f64>,
+    clusters: usize,
+}
+
+impl Memberships {
+    /// The inception score of all rows, with its marginal and its conditional entropy.
+    pub fn inception(&self) -> [f64; 3] {
+        inception_of(&self.probabilities, self.clusters)
+    }
+
+    /// The same of some rows.
+    pub fn inception_of(&self, rows: &[usize]) -> [f64; 3] {
+        let all: Vec<&[f64]> = self.probabilities.chunks_exact(self.clusters).collect();
+        let part: Vec<f64> = rows.iter().flat_map(|&row| all[row].iter().copied()).collect();
+        inception_of(&part, self.clusters)
+    }
+}
+
+fn inception_of(probabilities: &[f64], clusters: usize) -> [f64; 3] {
+    match inception_score(probabilities, clusters, 1) {
+        Ok(score) => [score.mean, score.marginal_entropy, score.conditional_entropy],
+        Err(_) => [f64::NAN; 3],
     }
 }

@@ -1,6 +1,6 @@
 //! Why there is no score.
 
-use super::super::{MetricError, histogram::HistogramError};
+use super::super::{MetricError, histogram::HistogramError, likelihood::LikelihoodError};
 use crate::sides::Side;
 
 /// Why two sides have no score.
@@ -14,6 +14,9 @@ pub enum ScoreError {
     /// The histograms cannot be compared.
     #[error(transparent)]
     Histogram(#[from] HistogramError),
+    /// The log-probabilities give no curve.
+    #[error(transparent)]
+    Likelihood(#[from] LikelihoodError),
     /// The rows cannot be reduced.
     #[error(transparent)]
     Pca(#[from] crate::pca::PcaError),

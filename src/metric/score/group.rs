@@ -3,16 +3,17 @@
 use rayon::prelude::*;
 
 use super::{
-    ScoreError, ScoreOptions,
+    Family, ScoreError, ScoreOptions,
     draws::{Draws, Parts, SPLITS, mean},
     estimate::{Readings, ceiling},
+    extra,
 };
 use crate::{
     matrix::Matrix,
     metric::{
         Clouds, MetricError,
         calibrate::Subsample,
-        frechet::frechet,
+        frechet::{Frechet, frechet},
         kernel::kernel_distance,
         sliced::{sliced_w_approx, sliced_wasserstein},
         support::{Support, SupportOptions, support},
@@ -30,7 +31,12 @@ pub(super) enum Group {
     Support,
     Moments,
     Diversity,
+    /// TopP&R and realism.
+    Extra,
 }
+
+/// Orders of the Vendi score beside 1, with the extra family.
+pub(super) const VENDI_ORDERS: [f64; 3] = [0.5, 2.0, f64::INFINITY];
 
 /// Multiplications that the subsamples of one family may take together.
 const BUDGET: f64 = 4e11;
@@ -47,7 +53,8 @@ impl Group {
         Ok(match self {
             Self::Support => of_support(&whole_support(clouds, options)?),
             Self::Moments => moments(clouds, options.seed)?,
-            Self::Diversity => diversity(clouds)?,
+            Self::Diversity => diversity(clouds, options)?,
+            Self::Extra => extra::of_clouds(clouds, options)?,
         })
     }
 
@@ -60,6 +67,8 @@ impl Group {
         match self {
             Self::Support => 3.0 * pairs * (d + 20.0),
             Self::Moments => 3.0 * pairs * (d + 20.0) + 2.0 * (n + m) * d * (d + 128.0) + cubes,
+            // Distances of all rows to each other in 32 columns one by one, four times.
+            Self::Extra => 3.0 * pairs * (d + 20.0) + 8.0 * (n + m) * (n + m) * d.min(32.0),
             Self::Diversity => 2.0 * (n + m) * d * d.min(n) + cubes,
         }
     }
@@ -92,7 +101,7 @@ impl Group {
     }
 
     /// How many subsamples of which size stay within the budget.
-    fn plan(self, sizes: Sides<usize>, d: usize, asked: usize) -> (usize, Sides<Subsample>) {
+    pub fn plan(self, sizes: Sides<usize>, d: usize, asked: usize) -> (usize, Sides<Subsample>) {
         let mut at = sizes.map(Subsample::half);
         if asked == 0 || sizes.reference.min(sizes.model) < 4 {
             return (0, at);
@@ -196,28 +205,33 @@ pub(super) fn of_support(support: &Support) -> Named {
 fn moments(clouds: Clouds<'_>, seed: u64) -> Result<Named, ScoreError> {
     // One row has no covariance and no pair.
     let one_row = clouds.sides().map(|rows| rows.rows() < 2);
-    let (frechet, kernel) = if one_row.reference || one_row.model {
-        (f64::NAN, f64::NAN)
+    let (frechet, null_bias, kernel) = if one_row.reference || one_row.model {
+        (f64::NAN, f64::NAN, f64::NAN)
     } else {
-        (frechet(clouds)?.distance, kernel_distance(clouds)?.unbiased)
+        let Frechet { distance, null_bias, .. } = frechet(clouds)?;
+        (distance, null_bias, kernel_distance(clouds)?.unbiased)
     };
     Ok(named([
         ("frechet_distance", frechet),
+        ("frechet_null", null_bias),
         ("kernel_distance", kernel),
         ("sliced_wasserstein", sliced_wasserstein(clouds, DIRECTIONS, seed)),
         ("sliced_w_approx", sliced_w_approx(clouds)),
     ]))
 }
 
-fn diversity(clouds: Clouds<'_>) -> Result<Named, ScoreError> {
-    let score = |rows: &Matrix| -> Result<f64, ScoreError> {
-        let scores = vendi(rows, &[1.0])?;
-        Ok(scores.first().copied().filter(|score| score.is_finite()).unwrap_or(f64::NAN))
-    };
-    Ok(named([
-        ("vendi_score", score(clouds.model())?),
-        ("vendi_score_reference", score(clouds.reference())?),
-    ]))
+fn diversity(clouds: Clouds<'_>, options: &ScoreOptions) -> Result<Named, ScoreError> {
+    let or_nan = |score: f64| if score.is_finite() { score } else { f64::NAN };
+    let orders = [&[1.0], &VENDI_ORDERS[..]].concat();
+    let model = vendi(clouds.model(), &orders)?;
+    let reference = vendi(clouds.reference(), &[1.0])?;
+    let mut named =
+        named([("vendi_score", or_nan(model[0])), ("vendi_score_reference", or_nan(reference[0]))]);
+    if options.metrics.has(Family::Extra) {
+        let at = VENDI_ORDERS.iter().zip(&model[1..]);
+        named.extend(at.map(|(order, score)| (format!("vendi_score@{order}"), or_nan(*score))));
+    }
+    Ok(named)
 }
 
 pub(super) fn named<const N: usize>(values: [(&str, f64); N]) -> Named {

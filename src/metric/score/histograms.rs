@@ -117,6 +117,10 @@ fn asked(options: &ScoreOptions) -> Vec<Measures> {
     if options.metrics.has(Family::Divergence) {
         asked.push(Measures::Divergence);
     }
+    if options.metrics.has(Family::Extra) {
+        asked.push(Measures::Smoothed { scaling: options.scaling });
+        asked.push(Measures::Further);
+    }
     asked
 }
 

@@ -12,9 +12,13 @@ mod draws;
 mod error;
 mod estimate;
 mod exchange;
+mod extra;
 mod group;
+mod growth;
 mod histograms;
+mod likelihood;
 mod options;
+mod paired;
 mod prepare;
 mod quantized;
 mod ratio;
@@ -27,8 +31,10 @@ mod tests;
 pub use clouds::score;
 pub use error::ScoreError;
 pub use histograms::score_histograms;
+pub use likelihood::{LikelihoodText, score_likelihood};
 pub use options::{
     Clusters, Families, Family, Normalize, OptionsError, Reduce, ScoreOptions, Unequal,
 };
+pub use paired::{Spread, paired_spreads};
 pub use prepare::prepared_clouds;
 pub use texts::TextFacts;

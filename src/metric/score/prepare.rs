@@ -71,7 +71,10 @@ pub(super) fn prepare(
     };
     let constant = fitted.is_none() && options.pca != Reduce::None;
     if constant {
-        notes.push(warnings::constant_features());
+        let first = clouds.reference().row(0);
+        let alike = |rows: &Matrix| rows.iter_rows().all(|row| row == first);
+        let differ = !alike(clouds.reference()) || !alike(clouds.model());
+        notes.push(warnings::constant_features(differ));
     }
     let (clouds, facts) = match &fitted {
         None => (scaled, None),

@@ -10,7 +10,7 @@ use crate::{
     metric::{
         calibrate::{self, Subsample},
         curve::{self, Point, sajjadi_lambdas},
-        divergence::Divergence,
+        divergence::{Divergence, renyi},
         frontier::{self, Frontier, Mauve},
         histogram::{self, HistogramError, Smoothing, shares},
         record::{FrontierCurve, PrCurve},
@@ -58,6 +58,21 @@ impl Partition {
         Self { labels, counts: counts.map(<[u64]>::to_vec) }
     }
 
+    /// The partition as the first `at` rows of the model and as the others see it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::new`].
+    pub fn split_model(&self, at: usize) -> Result<[Self; 2], HistogramError> {
+        let bins = self.counts.reference.len();
+        let (first, second) = self.labels.model.split_at(at);
+        let part = |model: &[u32]| {
+            let reference = self.labels.reference.clone();
+            Self::new(Sides { reference, model: model.to_vec() }, bins)
+        };
+        Ok([part(first)?, part(second)?])
+    }
+
     /// Counts of some rows; `rows` index the reference's rows followed by the model's.
     fn counts_of(&self, rows: Sides<&[usize]>) -> Sides<Vec<u64>> {
         let Sides { reference, model } = &self.labels;
@@ -82,6 +97,10 @@ pub(super) enum Measures {
     Frontier { scaling: f64 },
     /// The same, plain, under names that say 20 clusters.
     Frontier20 { scaling: f64 },
+    /// MAUVE and the frontier integral under the other smoothers.
+    Smoothed { scaling: f64 },
+    /// f-divergences that are asked for less often.
+    Further,
     /// Summaries of the PR-curve, and its points at these slopes.
     Curve { lambdas: Vec<f64> },
     /// f-divergences, plain and smoothed.
@@ -97,6 +116,12 @@ impl Measures {
                 own(&["mauve", "mauve_star", "frontier_integral", "frontier_integral_star"])
             }
             Self::Frontier20 { .. } => own(&["mauve_20", "frontier_integral_20"]),
+            Self::Smoothed { .. } => {
+                let both =
+                    |suffix: &str| ["mauve", "frontier_integral"].map(|m| format!("{m}_{suffix}"));
+                SMOOTHERS.iter().flat_map(|(suffix, _)| both(suffix)).collect()
+            }
+            Self::Further => own(&FURTHER),
             Self::Curve { lambdas } => {
                 let mut names: Vec<String> = own(&["max_f8_recall", "max_f1_8_precision"]);
                 for lambda in lambdas {
@@ -139,6 +164,26 @@ impl Measures {
                 });
                 Ok(mean(&values.collect::<Result<Vec<_>, HistogramError>>()?))
             }
+            Self::Smoothed { scaling } => {
+                let settings = settings(*scaling);
+                let values = counts.iter().map(|counts| {
+                    let mut values = Vec::new();
+                    for (_, smoothing) in SMOOTHERS {
+                        let (mauve, integral) =
+                            frontier::smoothed(slices(counts), smoothing, &settings)?;
+                        values.extend([mauve, integral]);
+                    }
+                    Ok(values)
+                });
+                Ok(mean(&values.collect::<Result<Vec<_>, HistogramError>>()?))
+            }
+            Self::Further => {
+                let values = counts.iter().map(|counts| {
+                    let shares = shares(slices(counts), Smoothing::None)?;
+                    Ok(further(shares.as_ref().map(Vec::as_slice)))
+                });
+                Ok(mean(&values.collect::<Result<Vec<_>, HistogramError>>()?))
+            }
             Self::Curve { lambdas } => {
                 let slopes = sajjadi_lambdas(ANGLES);
                 let points = averaged(counts, &slopes)?;
@@ -164,6 +209,26 @@ impl Measures {
             }
         }
     }
+}
+
+/// The smoothers beside those of MAUVE and MAUVE*, with the ends of their names.
+const SMOOTHERS: [(&str, Smoothing); 3] = [
+    ("laplace", Smoothing::Laplace),
+    ("braess_sauer", Smoothing::BraessSauer),
+    ("good_turing", Smoothing::GoodTuring),
+];
+
+/// The names of [`further`].
+const FURTHER: [&str; 5] = ["neyman_chi2", "gan", "alpha_divergence@0.5", "renyi@0.5", "renyi@2"];
+
+fn further(shares: Sides<&[f64]>) -> Vec<f64> {
+    vec![
+        Divergence::NeymanChi2.between(shares),
+        Divergence::Gan.between(shares),
+        Divergence::Alpha(0.5).between(shares),
+        renyi(shares, 0.5),
+        renyi(shares, 2.0),
+    ]
 }
 
 fn slices(counts: &Sides<Vec<u64>>) -> Sides<&[u64]> {
@@ -236,6 +301,14 @@ impl Quantized {
         Ok(FrontierCurve { x: x.to_vec(), y: y.to_vec() })
     }
 
+    /// The values on half-sample `i`.
+    pub fn half(&self, i: usize, draws: &Draws<'_>) -> Vec<f64> {
+        let rows = draws.subsample(i, self.sizes().map(Subsample::half));
+        let n = self.sizes().reference;
+        let model: Vec<usize> = rows.model.iter().map(|row| n + row).collect();
+        self.values_of(Sides { reference: &rows.reference, model: &model })
+    }
+
     /// Subsamples, relabelings and ceilings; every draw has a stream of its own under `seed`.
     ///
     /// All measures of one score see the same draws, so that differences between them are paired.
@@ -247,11 +320,7 @@ impl Quantized {
             };
             self.partitions.iter().filter_map(values).collect()
         };
-        let halves = (0..draws.resamples).into_par_iter().map(|i| {
-            let rows = draws.subsample(i, self.sizes().map(Subsample::half));
-            let model: Vec<usize> = rows.model.iter().map(|row| n + row).collect();
-            self.values_of(Sides { reference: &rows.reference, model: &model })
-        });
+        let halves = (0..draws.resamples).into_par_iter().map(|i| self.half(i, draws));
         let relabeled = (0..draws.permutations).into_par_iter().map(|i| {
             let mut rng = rng::named(draws.seed, &format!("relabel {i}"));
             let reference = calibrate::relabel(&mut rng, n, m);

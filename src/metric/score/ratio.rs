@@ -1,12 +1,14 @@
 //! What a classifier sees: how well the two sets are told apart, and PR-curves from density ratios.
 
 use indexmap::IndexMap;
+use rayon::prelude::*;
 
-use super::{ScoreError, clusters::Clustering, draws::Draws};
+use super::{ScoreError, catalog, clusters::Clustering, draws::Draws};
 use crate::{
     matrix::Matrix,
     metric::{
         Clouds,
+        calibrate::{Subsample, interval},
         curve::sajjadi_lambdas,
         ratio::{Classifier, Folds, KnnVote, Logistic, RatioError, Scores, cross_fitted},
         record::{Estimate, PrCurve},
@@ -26,6 +28,8 @@ const QUADRATIC_COLUMNS: usize = 100;
 pub(super) struct Ratio {
     pub metrics: IndexMap<String, Estimate>,
     pub curves: IndexMap<String, PrCurve>,
+    /// Log-ratios of the classifiers that give calibrated ones, the linear first.
+    pub scores: Vec<(&'static str, Scores)>,
 }
 
 /// Cross-fits the classifiers; `None` where a side has fewer rows than folds.
@@ -67,13 +71,7 @@ pub(super) fn ratio(
     };
     metrics.insert("tv_lower_bound".to_owned(), tv);
     let pooled = sizes.reference + sizes.model;
-    let own = clustering.inception(clouds.reference(), pooled);
-    let names = ["inception_score", "inception_entropy", "inception_conditional_entropy"];
-    let of_model = clustering.inception(clouds.model(), pooled);
-    for ((name, value), ceiling) in names.into_iter().zip(of_model).zip(own) {
-        let ceiling = Some(ceiling).filter(|ceiling| ceiling.is_finite());
-        metrics.insert(name.to_owned(), Estimate { ceiling, ..Estimate::bare(value) });
-    }
+    inception(clouds, clustering, draws, pooled, &mut metrics);
 
     let mut curves = IndexMap::new();
     let slopes = sajjadi_lambdas(ANGLES);
@@ -83,16 +81,54 @@ pub(super) fn ratio(
         }
     };
     add("logistic", &linear);
+    metrics.insert(
+        "calibration_error".to_owned(),
+        Estimate { ceiling: Some(0.0), ..Estimate::bare(linear.calibration_error()) },
+    );
     let others: [(&str, &dyn Classifier, bool); 2] = [
         ("quadratic", &Logistic::QUADRATIC, clouds.dim() <= QUADRATIC_COLUMNS),
         ("knn", &KnnVote { k: None }, true),
     ];
+    let mut knn = None;
     for (name, classifier, fits) in others {
         if fits && let Ok(scores) = cross_fitted(clouds, classifier, &folds) {
             add(name, &scores);
+            knn = (name == "knn").then_some(scores);
         }
     }
-    Ok(Some(Ratio { metrics, curves }))
+    let scores = [("ratio", linear)].into_iter().chain(knn.map(|scores| ("knn", scores)));
+    Ok(Some(Ratio { metrics, curves, scores: scores.collect() }))
+}
+
+/// The inception score over the clusters with its two entropies; intervals are of the rows, given the
+/// clusters, and ceilings the reference's own values.
+fn inception(
+    clouds: Clouds<'_>,
+    clustering: &Clustering,
+    draws: &Draws<'_>,
+    pooled: usize,
+    metrics: &mut IndexMap<String, Estimate>,
+) {
+    let members = clouds.sides().map(|rows| clustering.memberships(rows, pooled));
+    let half = Subsample::half(clouds.model().rows().max(2));
+    let count = if clouds.model().rows() < 4 { 0 } else { draws.resamples };
+    let halves = Sides { reference: half, model: half };
+    let part = |i: usize| members.model.inception_of(&draws.subsample(i, halves).model);
+    let subsamples: Vec<[f64; 3]> = (0..count).into_par_iter().map(part).collect();
+    let names = ["inception_score", "inception_entropy", "inception_conditional_entropy"];
+    let (values, own) = (members.model.inception(), members.reference.inception());
+    for (i, name) in names.into_iter().enumerate() {
+        let column: Vec<f64> = subsamples.iter().map(|values| values[i]).collect();
+        let range = catalog::measure(name).map_or((0.0, f64::INFINITY), |known| known.range);
+        let found = interval(values[i], &column, half.variance_factor(), 0.0, range);
+        let estimate = Estimate {
+            low: found.map(|found| found.low),
+            high: found.map(|found| found.high),
+            ceiling: Some(own[i]).filter(|ceiling| ceiling.is_finite()),
+            ..Estimate::bare(values[i])
+        };
+        metrics.insert(name.to_owned(), estimate);
+    }
 }
 
 /// Rows of one prompt share a fold, where prompts repeat.

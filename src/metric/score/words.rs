@@ -3,16 +3,17 @@
 use rayon::prelude::*;
 
 use super::{
-    TextFacts,
+    ScoreError, TextFacts,
     draws::Draws,
     estimate::Readings,
     group::{Named, named},
 };
 use crate::{
     metric::{
-        calibrate::Subsample,
+        MetricError,
+        calibrate::{Subsample, subsample},
         ngram::{distinct, mean_tokens, unique_fraction},
-        record::Warning,
+        record::{Estimate, Warning},
         repetition::repetition,
         self_bleu::self_bleu,
         warnings,
@@ -65,6 +66,34 @@ pub(super) fn measures(texts: &Sides<TextFacts>, draws: &Draws<'_>) -> (Named, R
         ..Readings::default()
     };
     (values, readings)
+}
+
+/// Texts that the n-gram Vendi score sees at most: it decomposes a matrix of all their pairs.
+const MOST_OF_NGRAM_VENDI: usize = 1000;
+
+/// The n-gram Vendi score of at most [`MOST_OF_NGRAM_VENDI`] texts of the model, with that of as many
+/// reference texts as its ceiling, and how many they were. It grows with the number of texts.
+pub(super) fn ngram_vendi(
+    texts: &Sides<TextFacts>,
+    draws: &Draws<'_>,
+) -> Result<Option<(usize, Estimate)>, ScoreError> {
+    let sizes = texts.as_ref().map(|facts| facts.tokens.len());
+    let used = sizes.reference.min(sizes.model).min(MOST_OF_NGRAM_VENDI);
+    let score = |facts: &TextFacts, name: &str| -> Result<Option<f64>, ScoreError> {
+        let n = facts.tokens.len();
+        let rows: Vec<usize> = match used < n {
+            true => {
+                let mut rng = crate::rng::named(draws.seed, &format!("n-gram vendi {name}"));
+                subsample(&mut rng, Subsample { n, size: used }, &[])
+            }
+            false => (0..n).collect(),
+        };
+        let part: Vec<Vec<u32>> = rows.iter().map(|&row| facts.tokens[row].clone()).collect();
+        Ok(crate::metric::ngram::ngram_vendi(&part, 4).map_err(MetricError::from)?)
+    };
+    let own = score(&texts.reference, "reference")?;
+    let value = score(&texts.model, "model")?;
+    Ok(value.map(|value| (used, Estimate { ceiling: own, ..Estimate::bare(value) })))
 }
 
 /// Warnings about lengths, cuts and empty texts.

@@ -1,0 +1,420 @@
+//! `llmpr score --likelihood A B`: two language models, or two settings of one, by log-probabilities.
+
+use std::{collections::HashSet, ops::ControlFlow, str::FromStr, sync::Arc};
+
+use anyhow::{Context, bail};
+
+use super::Args;
+use crate::{
+    cli::{
+        Exit,
+        prompting::{Source, find_task},
+    },
+    decode::{Chain, Decoding},
+    lm::{
+        Checkpoint, Lm, LmError, device,
+        generate::{Completion, Event, FinishReason, GenerateOptions, Request, generate},
+        logprob::{Continued, log_probs},
+    },
+    metric::{
+        record::Score,
+        score::{LikelihoodText, ScoreOptions, score_likelihood},
+    },
+    run::{
+        models::SweepModel,
+        plan::draws,
+        progress::{self, Progress},
+        prompts::PlannedPrompts,
+        settings::Batch,
+        signals::Stop,
+    },
+    sides::{Side, Sides},
+    signature::Signature,
+    text::{chat::ChatMode, task::Task},
+};
+
+/// What `--likelihood` needs beside the measures.
+#[derive(clap::Args)]
+pub struct LikelihoodArgs {
+    /// Compare two language models by the probabilities they give to each other's texts, without an
+    /// embedder: P first, then Q, each MODEL[@SETTING=VALUE,…] with T, top-k, top-p, min-p, typical-p
+    /// and repetition-penalty, such as tiny-bio@T=0.7,top-p=0.9
+    #[arg(long, num_args = 2, value_names = ["P", "Q"], conflicts_with = "samples")]
+    likelihood: Option<Vec<Speaker>>,
+    /// With --likelihood: the task whose prompts are continued, a bundled name or a .toml file
+    #[arg(long, value_name = "NAME|FILE", requires = "likelihood", conflicts_with_all = ["prompt", "prompts"])]
+    task: Option<String>,
+    /// With --likelihood: one prompt
+    #[arg(long, value_name = "TEXT", requires = "likelihood", conflicts_with = "prompts")]
+    prompt: Option<String>,
+    /// With --likelihood: prompts, one a line of .txt or one a record of .jsonl
+    #[arg(long, value_name = "FILE[:FIELD]", requires = "likelihood")]
+    prompts: Option<String>,
+    /// With --likelihood: in-context examples
+    #[arg(long, default_value_t = 0, value_name = "N", requires = "likelihood")]
+    shots: usize,
+    /// With --likelihood: texts drawn from each model
+    #[arg(
+        short = 'n',
+        long = "n",
+        default_value_t = 1000,
+        value_name = "N",
+        requires = "likelihood"
+    )]
+    n: usize,
+    /// With --likelihood: tokens after which a text is cut [default: the task's, or 256]
+    #[arg(long, value_name = "N", requires = "likelihood")]
+    max_new_tokens: Option<usize>,
+    /// With --likelihood: rows computed at once; texts do not depend on it
+    #[arg(long, default_value = "auto", value_name = "auto|N", requires = "likelihood")]
+    batch: Batch,
+    /// With --likelihood: whether prompts go through a model's chat template
+    #[arg(long, default_value = "auto", value_name = "auto|never|always", requires = "likelihood")]
+    chat: ChatMode,
+}
+
+/// A model and how its tokens are drawn.
+#[derive(Clone, Debug, PartialEq)]
+struct Speaker {
+    /// As it was written.
+    name: String,
+    model: String,
+    decoding: Decoding,
+}
+
+impl FromStr for Speaker {
+    type Err = String;
+
+    /// `MODEL`, or `MODEL@T=0.7,top-p=0.9`; an `@` of a hub id's revision has no `=` behind it.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (model, settings) = match text.rsplit_once('@') {
+            Some((model, settings)) if settings.contains('=') => (model, settings),
+            _ => (text, ""),
+        };
+        let mut decoding = Decoding::default();
+        for setting in settings.split(',').filter(|setting| !setting.is_empty()) {
+            let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
+            let wrong = || format!("`{value}` is no number; write {name}=NUMBER");
+            let number = value.parse::<f64>().map_err(|_| wrong());
+            match name.replace('_', "-").to_lowercase().as_str() {
+                "t" | "temp" | "temperature" => decoding.temperature = number?,
+                "top-k" => {
+                    let k: usize = value.parse().map_err(|_| wrong())?;
+                    decoding.top_k = Some(k).filter(|&k| k > 0);
+                }
+                "top-p" => decoding.top_p = Some(number?).filter(|&p| p != 1.0),
+                "min-p" => decoding.min_p = Some(number?).filter(|&p| p != 0.0),
+                "typical-p" => decoding.typical_p = Some(number?).filter(|&p| p != 1.0),
+                "repetition-penalty" => {
+                    decoding.repetition_penalty = Some(number?).filter(|&r| r != 1.0);
+                }
+                _ => {
+                    return Err(format!(
+                        "`{name}` is no setting; there are T, top-k, top-p, min-p, typical-p and \
+                         repetition-penalty"
+                    ));
+                }
+            }
+        }
+        if model.is_empty() {
+            return Err(format!("`{text}` names no model; write MODEL@T=0.7"));
+        }
+        Chain::new(decoding).map_err(|error| error.to_string())?;
+        Ok(Self { name: text.to_owned(), model: model.to_owned(), decoding })
+    }
+}
+
+/// A model that is ready to write and to read.
+struct Ready {
+    speaker: Speaker,
+    chain: Chain,
+    lm: Arc<Lm>,
+    prompts: PlannedPrompts,
+}
+
+/// The score of the two models, where `--likelihood` is given.
+pub fn score(args: &Args, options: &ScoreOptions) -> anyhow::Result<Option<Score>> {
+    let own = &args.likelihood;
+    let Some([p, q]) = own.likelihood.as_deref() else { return Ok(None) };
+    if own.n == 0 {
+        bail!("n = 0 draws nothing; give -n 1 or more");
+    }
+    if own.task.is_none() && own.prompt.is_none() && own.prompts.is_none() {
+        bail!("name what both models continue: --task NAME, --prompt TEXT or --prompts FILE");
+    }
+    let task = find_task(own.task.as_deref())?;
+    let max_new_tokens = own.max_new_tokens.unwrap_or(task.max_new_tokens);
+    if max_new_tokens == 0 {
+        bail!("--max-new-tokens 0 leaves nothing to compare; give 1 or more");
+    }
+    let ready = open(Sides { reference: p, model: q }, args, &task, max_new_tokens)?;
+    let stop = Stop::on_signals().context("cannot listen for signals")?;
+    let progress = progress::for_stderr();
+    let seed = options.seed;
+    let write = |side: Side| {
+        // Two settings of one model must not share their random numbers.
+        let seed = seed.wrapping_mul(2).wrapping_add(u64::from(side == Side::Model));
+        let ready = ready.get(side);
+        ready.write(own, &task, max_new_tokens, seed, &stop, &*progress)
+    };
+    let drawn = Sides { reference: write(Side::Reference)?, model: write(Side::Model)? };
+    let read = |texts: &[Completion]| -> anyhow::Result<[Vec<Vec<f64>>; 2]> {
+        Ok([
+            ready.reference.read(texts, &stop, &*progress)?,
+            ready.model.read(texts, &stop, &*progress)?,
+        ])
+    };
+    let groups = ready.reference.groups();
+    let texts = |side: Side| -> anyhow::Result<Vec<LikelihoodText>> {
+        let completions = drawn.get(side);
+        let [mut ln_p, mut ln_q] = read(completions)?;
+        let own = if side == Side::Reference { &mut ln_p } else { &mut ln_q };
+        for (own, completion) in own.iter_mut().zip(completions) {
+            trust_the_draw(own, completion.logprob);
+        }
+        let lists = ln_p.into_iter().zip(ln_q).zip(completions);
+        Ok(lists
+            .map(|((ln_p, ln_q), completion)| {
+                let prompt = groups[completion.tag as usize % groups.len()];
+                LikelihoodText { ln_p, ln_q, prompt }
+            })
+            .collect())
+    };
+    let texts = Sides { reference: texts(Side::Reference)?, model: texts(Side::Model)? };
+    let unique = drawn.as_ref().map(|texts| {
+        let keys = texts.iter().map(|t| (t.tag as usize % groups.len(), &t.tokens));
+        keys.map(|(prompt, tokens)| (groups[prompt], tokens)).collect::<HashSet<_>>().len()
+    });
+    let named = Sides { reference: p, model: q }.map(|speaker| speaker.name.as_str());
+    let signature = Signature::default()
+        .flag("likelihood")
+        .with("P", named.reference)
+        .with("Q", named.model)
+        .with("task", format!("{}-{}", task.name, own.shots))
+        .with("cut", max_new_tokens)
+        .with("prec", ready.reference.lm.precision());
+    let texts = texts.as_ref().map(Vec::as_slice);
+    let score = score_likelihood(texts, unique, signature, options)
+        .with_context(|| format!("`{}` and `{}`", named.reference, named.model))?;
+    Ok(Some(score))
+}
+
+/// Opens both models; one that stands on both sides is loaded once.
+fn open(
+    speakers: Sides<&Speaker>,
+    args: &Args,
+    task: &Task,
+    max_new_tokens: usize,
+) -> anyhow::Result<Sides<Ready>> {
+    let own = &args.likelihood;
+    let models = speakers.try_map(|speaker| {
+        SweepModel::open(&speaker.model, own.chat)
+            .with_context(|| format!("model `{}`", speaker.model))
+    })?;
+    let checkpoints = models.as_ref().try_map(|model| {
+        model.checkpoint().cloned().with_context(|| {
+            format!("`{}` is a server, which gives no probabilities of others' texts", model.name)
+        })
+    })?;
+    let hash =
+        |checkpoint: &Arc<Checkpoint>| Ok::<_, LmError>(checkpoint.tokenizer()?.hash().to_owned());
+    let hashes = checkpoints.as_ref().try_map(hash)?;
+    if hashes.reference != hashes.model {
+        bail!(
+            "`{}` and `{}` cut texts into tokens by different vocabularies, so neither gives the \
+             other's texts a probability; compare two models of one tokenizer, or embed their texts \
+             and use --reference and --samples",
+            speakers.reference.model,
+            speakers.model.model
+        );
+    }
+    let source = Source {
+        prompt: own.prompt.as_deref(),
+        prompts: own.prompts.as_deref(),
+        reference: args.reference.as_deref(),
+        shots: own.shots,
+        count: own.n,
+    };
+    let device = device::open(args.embed.device)?;
+    let load = |side: Side| {
+        Lm::load(checkpoints.get(side).clone(), &device, args.embed.dtype)
+            .map(Arc::new)
+            .with_context(|| format!("model `{}`", models.get(side).name))
+    };
+    let first = load(Side::Reference)?;
+    let same = checkpoints.reference.hash()? == checkpoints.model.hash()?;
+    let second = if same { first.clone() } else { load(Side::Model)? };
+    let lms = Sides { reference: first, model: second };
+    let ready = |side: Side| -> anyhow::Result<Ready> {
+        let speaker = (*speakers.get(side)).clone();
+        Ok(Ready {
+            chain: Chain::new(speaker.decoding)?,
+            lm: lms.get(side).clone(),
+            prompts: source.plan(task, models.get(side), max_new_tokens)?,
+            speaker,
+        })
+    };
+    let ready = Sides { reference: ready(Side::Reference)?, model: ready(Side::Model)? };
+    let count = ready.as_ref().map(|ready| ready.prompts.prompts.len());
+    if count.reference == 0 {
+        bail!("there are no prompts to continue");
+    }
+    Ok(ready)
+}
+
+impl Ready {
+    /// A number for each prompt, equal for equal ones.
+    fn groups(&self) -> Vec<u64> {
+        let mut numbers = std::collections::HashMap::new();
+        let ids = self.prompts.prompts.iter().map(|prompt| prompt.ids.clone());
+        ids.map(|ids| {
+            let next = numbers.len() as u64;
+            *numbers.entry(ids).or_insert(next)
+        })
+        .collect()
+    }
+
+    /// `n` completions, going round the prompts, in that order; the tag is the index.
+    fn write(
+        &self,
+        own: &LikelihoodArgs,
+        task: &Task,
+        max_new_tokens: usize,
+        seed: u64,
+        stop: &Stop,
+        progress: &dyn Progress,
+    ) -> anyhow::Result<Vec<Completion>> {
+        let prompts = &self.prompts.prompts;
+        let stops: Arc<[String]> = task.stop.clone().into();
+        let request = |(tag, draw): (usize, crate::rng::Draw)| Request {
+            tag: tag as u64,
+            prompt: prompts[draw.prompt as usize].ids.clone(),
+            decoding: self.speaker.decoding,
+            seed,
+            draw,
+            max_new_tokens,
+            stop: stops.clone(),
+        };
+        let batch = match own.batch {
+            Batch::Auto => None,
+            Batch::Rows(rows) => Some(rows),
+        };
+        let options =
+            GenerateOptions { batch, interrupt: stop.interrupt(), ..GenerateOptions::default() };
+        progress.begin(&format!("sampling {}", self.speaker.name), "texts", own.n as u64, 0);
+        let (mut completions, mut failure) = (Vec::with_capacity(own.n), None);
+        let mut on_event = |event| {
+            match event {
+                Event::Finished(completion) => {
+                    completions.push(completion);
+                    progress.advance(1, 0);
+                }
+                Event::Failed { error, .. } => {
+                    failure = Some(error);
+                    return ControlFlow::Break(());
+                }
+                Event::Step { new_tokens, .. } => progress.advance(0, new_tokens as u64),
+            }
+            if stop.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let requests = draws(own.n, prompts.len()).enumerate().map(request);
+        let totals = generate(&self.lm, requests, &options, &mut on_event);
+        progress.end();
+        if let Some(error) = failure {
+            return Err(anyhow::Error::from(error).context(self.speaker.name.clone()));
+        }
+        if totals?.stopped {
+            return Err(stopped());
+        }
+        completions.sort_by_key(|completion| completion.tag);
+        Ok(completions)
+    }
+
+    /// `ln p` of every position of every text; texts of one prompt are read together.
+    fn read(
+        &self,
+        texts: &[Completion],
+        stop: &Stop,
+        progress: &dyn Progress,
+    ) -> anyhow::Result<Vec<Vec<f64>>> {
+        let prompts = &self.prompts.prompts;
+        let prompt_of = |text: &Completion| &prompts[text.tag as usize % prompts.len()].ids;
+        let mut order: Vec<usize> = (0..texts.len()).collect();
+        order.sort_by_key(|&i| (texts[i].tag as usize % prompts.len(), i));
+        let asked: Vec<Continued<'_>> = order
+            .iter()
+            .map(|&i| Continued {
+                prompt: prompt_of(&texts[i]),
+                tokens: &texts[i].tokens,
+                ended: texts[i].finish_reason == FinishReason::Eos,
+            })
+            .collect();
+        let (mut begun, mut told) = (false, 0);
+        let mut hear = |done: usize, all: usize| {
+            if !begun {
+                let what = format!("reading {} texts as {}", texts.len(), self.speaker.name);
+                progress.begin(&what, "tokens", all as u64, 0);
+                begun = true;
+            }
+            progress.advance((done - told) as u64, (done - told) as u64);
+            told = done;
+        };
+        let eos = &self.lm.config().eos;
+        let network = self.lm.network();
+        let found = log_probs(network, eos, &self.chain, &asked, &stop.interrupt(), &mut hear);
+        progress.end();
+        let found = match found {
+            Err(LmError::Interrupted) => return Err(stopped()),
+            found => found.with_context(|| self.speaker.name.clone())?,
+        };
+        let mut out = vec![Vec::new(); texts.len()];
+        order.into_iter().zip(found).for_each(|(i, list)| out[i] = list);
+        Ok(out)
+    }
+}
+
+fn stopped() -> anyhow::Error {
+    Exit { code: 75, message: "stopped; nothing was written".to_owned() }.into()
+}
+
+/// A token at the very edge of a truncation may fall outside where a pass rounds otherwise than the one
+/// that drew it: then the draw's own log-probability counts.
+fn trust_the_draw(own: &mut [f64], drawn: f64) {
+    let lost = own.iter().filter(|x| x.is_infinite()).count();
+    if lost > 0 && drawn.is_finite() {
+        let kept: f64 = own.iter().filter(|x| x.is_finite()).sum();
+        let share = ((drawn - kept) / lost as f64).min(0.0);
+        own.iter_mut().filter(|x| x.is_infinite()).for_each(|x| *x = share);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_speaker_is_a_model_and_its_settings() {
+        let got: Speaker = "org/name@main@T=0.7,top_p=0.9,top-k=50".parse().unwrap();
+        assert_eq!(got.model, "org/name@main");
+        let Decoding { temperature, top_p, top_k, .. } = got.decoding;
+        assert_eq!((temperature, top_p, top_k), (0.7, Some(0.9), Some(50)));
+        let plain: Speaker = "org/name@main".parse().unwrap();
+        assert_eq!((plain.model.as_str(), plain.decoding), ("org/name@main", Decoding::default()));
+    }
+
+    #[test]
+    fn a_speaker_with_a_wrong_setting_gets_a_sentence() {
+        let error = |text: &str| text.parse::<Speaker>().unwrap_err();
+        assert_eq!(error("a@T=hot"), "`hot` is no number; write T=NUMBER");
+        assert!(error("a@warmth=1").starts_with("`warmth` is no setting; there are T, top-k"));
+        assert!(error("a@T=-1").contains("-1"), "{}", error("a@T=-1"));
+        assert!(error("@T=1").contains("names no model"));
+    }
+
+    #[test]
+    fn a_token_lost_at_the_edge_keeps_the_probability_it_was_drawn_with() {
+        let mut own = [-1.0, f64::NEG_INFINITY, -2.0];
+        trust_the_draw(&mut own, -3.5);
+        assert_eq!(own, [-1.0, -0.5, -2.0]);
+    }
+}
