@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::record::{CellResult, Results};
+use super::record::{CellResult, Results, telling_name};
 use crate::metric::record::Estimate;
 
 /// Cells of one model that differ in temperature (and seed) alone.
@@ -114,7 +114,8 @@ fn mean<'a>(estimates: impl Iterator<Item = &'a Estimate>) -> Option<Estimate> {
 impl Trail<'_> {
     /// What tells this trail from the others: the model, and shots and settings where they differ.
     pub fn label(&self, all: &[Self]) -> String {
-        let mut label = self.model.to_owned();
+        let models: Vec<&str> = all.iter().map(|trail| trail.model).collect();
+        let mut label = telling_name(self.model, &models).to_owned();
         if all.iter().any(|t| t.shots != self.shots) {
             let plural = if self.shots == 1 { "" } else { "s" };
             label.push_str(&format!(", {} shot{plural}", self.shots));

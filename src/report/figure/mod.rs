@@ -1,5 +1,7 @@
 //! Figures as data: panels of lines, bands and points, drawn as SVG or written as Vega-Lite.
 
+mod labels;
+mod plain;
 mod scale;
 mod svg;
 #[cfg(test)]

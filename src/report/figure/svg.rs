@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use super::{Figure, Key, Look, Panel, Point, Series, scale};
+use super::{Figure, Key, Look, Panel, Point, Series, labels, scale};
 
 /// What surrounds the drawing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Theme {
-    /// A file of its own, with its styles and a background.
+    /// A file of its own, with a background and styles that any program reads.
     File,
     /// Part of a page that has [`STYLE`].
     Inline,
@@ -41,7 +41,7 @@ pub(super) fn draw(figure: &Figure, theme: Theme) -> String {
         escape(&figure.caption),
     );
     if theme == Theme::File {
-        let _ = writeln!(out, "<style>{STYLE}</style>");
+        let _ = writeln!(out, "<style>{}</style>", super::plain::style());
         let _ = writeln!(out, "<rect width=\"{WIDTH}\" height=\"{}\" class=\"paper\"/>", n(total));
     }
     let _ = writeln!(out, "<text x=\"16\" y=\"22\" class=\"h\">{}</text>", escape(&figure.title));
@@ -169,6 +169,7 @@ impl Frame {
         for series in &panel.series {
             line(out, series, &at);
         }
+        labels::marks(out, panel, &at, (WIDTH, bottom));
         out.push_str("</g>\n");
     }
 }
@@ -227,18 +228,6 @@ fn line(out: &mut String, series: &Series, at: &impl Fn(&Point) -> (f64, f64)) {
         if let Some(shape) = series.look.shape {
             marker(out, shape, x, y, &class, &point.note);
         }
-        if let Some(mark) = &point.mark {
-            // Beside the point, on its other side where the figure ends.
-            let beyond = x + 7.0 + 6.5 * mark.chars().count() as f64 > WIDTH;
-            let (x, end) = if beyond { (x - 7.0, " e") } else { (x + 7.0, "") };
-            let _ = writeln!(
-                out,
-                "<text x=\"{}\" y=\"{}\" class=\"n {class}{end}\">{}</text>",
-                n(x),
-                n(y - 6.0),
-                escape(mark)
-            );
-        }
     }
 }
 
@@ -258,7 +247,7 @@ fn marker(out: &mut String, shape: usize, x: f64, y: f64, class: &str, note: &st
     }
 }
 
-fn class(look: Look) -> String {
+pub(super) fn class(look: Look) -> String {
     match look.color {
         Look::GRAY => "gray".to_owned(),
         color @ 50..100 => format!("r{}", (color - 50) % Look::RAMP),
@@ -267,7 +256,7 @@ fn class(look: Look) -> String {
 }
 
 /// A coordinate with at most one decimal.
-fn n(value: f64) -> String {
+pub(super) fn n(value: f64) -> String {
     let text = format!("{value:.1}");
     text.strip_suffix(".0")
         .map_or(text.clone(), |whole| if whole == "-0" { "0".to_owned() } else { whole.to_owned() })

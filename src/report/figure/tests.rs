@@ -57,3 +57,39 @@ fn the_vega_specification_holds_the_data() {
     assert_eq!(values[1]["y"], 0.5);
     assert!(values[2]["y"].is_null());
 }
+
+#[test]
+fn words_beside_points_never_cover_each_other() {
+    let mut figure = figure();
+    let point = |i: usize| Point {
+        x: 1.0 + 0.002 * i as f64,
+        y: 0.5 + 0.003 * (i % 3) as f64,
+        mark: Some(format!("1.{i}")),
+        ..Point::default()
+    };
+    let crowd =
+        Series { points: (0..12).map(point).collect(), ..figure.panels[0].series[0].clone() };
+    figure.panels[0].series = vec![crowd];
+    let svg = figure.svg(Theme::Inline);
+    let number = |text: &str| text.split('"').next().unwrap().parse::<f64>().unwrap();
+    let words: Vec<(f64, f64, f64)> = svg
+        .lines()
+        .filter(|line| line.contains("class=\"n "))
+        .map(|line| {
+            let (_, rest) = line.split_once("x=\"").unwrap();
+            let (x, y) = (number(rest), number(rest.split_once("y=\"").unwrap().1));
+            let width =
+                6.5 * 3.0 + if line.contains("1.1") && line.contains("1.11") { 6.5 } else { 0.0 };
+            let left = if line.contains(" e\"") { x - width } else { x };
+            (left, left + width, y)
+        })
+        .collect();
+    assert!(words.len() >= 2 && words.len() < 12, "{words:?}");
+    assert!(svg.contains(">1.0</text>") && svg.contains(">1.11</text>"), "{svg}");
+    for (i, a) in words.iter().enumerate() {
+        for b in &words[..i] {
+            let apart = a.1 <= b.0 || b.1 <= a.0 || (a.2 - b.2).abs() >= 9.9;
+            assert!(apart, "{a:?} {b:?}");
+        }
+    }
+}
