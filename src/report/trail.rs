@@ -8,7 +8,7 @@ use crate::metric::record::Estimate;
 /// Cells of one model that differ in temperature (and seed) alone.
 #[derive(Clone, Debug)]
 pub struct Trail<'a> {
-    /// The model's name.
+    /// The model's name, see [`models`].
     pub model: &'a str,
     /// The model's place among those of the run.
     pub index: usize,
@@ -32,9 +32,10 @@ pub struct Spot<'a> {
 /// All trails, in the order in which they begin in `results`.
 pub fn trails(results: &Results) -> Vec<Trail<'_>> {
     let models = models(results);
+    let paths = paths(results);
     let mut trails: Vec<Trail<'_>> = Vec::new();
     for result in &results.cells {
-        let (model, rest) = (result.cell.model.as_str(), rest(result));
+        let (model, rest) = (telling_name(&result.cell.model, &paths), rest(result));
         let same = |t: &Trail<'_>| {
             (t.model, t.shots, t.rest.as_str()) == (model, result.cell.shots, rest.as_str())
         };
@@ -59,15 +60,20 @@ pub fn trails(results: &Results) -> Vec<Trail<'_>> {
     trails
 }
 
-/// The names of the models, in the order in which they first appear.
+/// The models' names as far as they tell them apart, in the order in which they first appear.
 pub fn models(results: &Results) -> Vec<&str> {
-    let mut names: Vec<&str> = Vec::new();
+    let paths = paths(results);
+    paths.iter().map(|path| telling_name(path, &paths)).collect()
+}
+
+fn paths(results: &Results) -> Vec<&str> {
+    let mut paths: Vec<&str> = Vec::new();
     for result in &results.cells {
-        if !names.contains(&result.cell.model.as_str()) {
-            names.push(&result.cell.model);
+        if !paths.contains(&result.cell.model.as_str()) {
+            paths.push(&result.cell.model);
         }
     }
-    names
+    paths
 }
 
 /// Truncations and penalty of a cell in words.
@@ -114,8 +120,7 @@ fn mean<'a>(estimates: impl Iterator<Item = &'a Estimate>) -> Option<Estimate> {
 impl Trail<'_> {
     /// What tells this trail from the others: the model, and shots and settings where they differ.
     pub fn label(&self, all: &[Self]) -> String {
-        let models: Vec<&str> = all.iter().map(|trail| trail.model).collect();
-        let mut label = telling_name(self.model, &models).to_owned();
+        let mut label = self.model.to_owned();
         if all.iter().any(|t| t.shots != self.shots) {
             let plural = if self.shots == 1 { "" } else { "s" };
             label.push_str(&format!(", {} shot{plural}", self.shots));

@@ -78,8 +78,8 @@ fn words_beside_points_never_cover_each_other() {
         .map(|line| {
             let (_, rest) = line.split_once("x=\"").unwrap();
             let (x, y) = (number(rest), number(rest.split_once("y=\"").unwrap().1));
-            let width =
-                6.5 * 3.0 + if line.contains("1.1") && line.contains("1.11") { 6.5 } else { 0.0 };
+            let text = line.split_once('>').unwrap().1.trim_end_matches("</text>");
+            let width = 6.5 * text.len() as f64;
             let left = if line.contains(" e\"") { x - width } else { x };
             (left, left + width, y)
         })

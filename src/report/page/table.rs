@@ -5,7 +5,10 @@ use serde::Serialize;
 
 use crate::{
     metric::record::Estimate,
-    report::{record::CellResult, score::number},
+    report::{
+        record::{CellResult, telling_name},
+        score::number,
+    },
 };
 
 /// Measures that come first; others follow in the order of the scores.
@@ -57,7 +60,9 @@ pub(super) fn table(cells: &[CellResult]) -> Table {
     let mut table = Table { columns: vec![], rows: cells.iter().map(|_| vec![]).collect() };
     type Get = fn(&CellResult) -> Option<f64>;
     let word = |text: String| Value { sort: text.clone(), text, extra: String::new() };
-    let models = cells.iter().map(|c| word(c.cell.model.clone())).collect();
+    let paths: Vec<&str> = cells.iter().map(|c| c.cell.model.as_str()).collect();
+    let name = |c: &CellResult| telling_name(&c.cell.model, &paths).to_owned();
+    let models = cells.iter().map(|c| word(name(c))).collect();
     table.add("model", "the model", false, models);
     let settings: [(&str, bool, Get); 9] = [
         ("T", true, |c| Some(c.cell.decoding.temperature)),
