@@ -56,10 +56,11 @@ impl World {
     pub fn sweep(&self, out: &str, more: &[&str]) -> Command {
         let (model, embedder) = (self.model.to_str().unwrap(), self.embedder.to_str().unwrap());
         let (reference, out) = (self.reference.to_str().unwrap(), self.out(out));
-        let mut args = vec!["sweep", "--models", model, "--task", "tinystories"];
+        let mut args = vec!["sweep", "--task", "tinystories"];
         args.extend(["--reference", reference, "--embedder", embedder]);
         args.extend(["--out", out.to_str().unwrap(), "--resamples", "20", "--permutations", "20"]);
         let defaults = [
+            ("--models", model),
             ("--temps", "0.5,1"),
             ("-n", "24"),
             ("--max-new-tokens", "24"),

@@ -62,13 +62,14 @@ fn the_vega_specification_holds_the_data() {
 fn words_beside_points_never_cover_each_other() {
     let mut figure = figure();
     let point = |i: usize| Point {
-        x: 1.0 + 0.002 * i as f64,
+        x: 0.5 + 0.002 * i as f64,
         y: 0.5 + 0.003 * (i % 3) as f64,
         mark: Some(format!("1.{i}")),
         ..Point::default()
     };
     let crowd =
         Series { points: (0..12).map(point).collect(), ..figure.panels[0].series[0].clone() };
+    figure.panels[0].x = Axis::unit("recall");
     figure.panels[0].series = vec![crowd];
     let svg = figure.svg(Theme::Inline);
     let number = |text: &str| text.split('"').next().unwrap().parse::<f64>().unwrap();

@@ -72,7 +72,7 @@ fn a_servers_completions_are_scored_like_a_models_and_asked_for_once() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_named_and_typical_p_is_refused() {
+fn what_a_servers_protocol_lacks_is_refused_before_anything_is_asked() {
     let Some(world) = World::new() else { return };
     let model = "openai:http://127.0.0.1:9/v1#words";
     let refused = ran(&mut world.sweep("run", &["--models", model, "--typical-p", "0.9"]));
