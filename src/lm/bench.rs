@@ -119,7 +119,8 @@ pub fn speed(
     let per_second =
         |count: usize, seconds: f64| if count == 0 { 0.0 } else { count as f64 / seconds };
     let context = (prompt + new / 2) * rows * decode.2;
-    let read = decode.2 * network.weight_bytes() + context * network.kv_shape().bytes(16) / 16;
+    let read = decode.2 * network.weight_bytes()
+        + context * network.kv_place().bytes(network.kv_shape(), 16) / 16;
     let decoded = per_second(decode.0, decode.1);
     Ok(Speed {
         rows,

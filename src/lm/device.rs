@@ -41,13 +41,24 @@ impl std::str::FromStr for DeviceChoice {
 pub fn open(choice: DeviceChoice) -> Result<Device, LmError> {
     match choice {
         DeviceChoice::Auto if candle_core::utils::cuda_is_available() => {
-            Ok(Device::new_cuda(0).unwrap_or(Device::Cpu))
+            Ok(open_cuda(0).unwrap_or(Device::Cpu))
         }
         DeviceChoice::Auto | DeviceChoice::Cpu => Ok(Device::Cpu),
         DeviceChoice::Cuda(index) => {
-            Device::new_cuda(index).map_err(|source| LmError::Gpu { index, source })
+            open_cuda(index).map_err(|source| LmError::Gpu { index, source })
         }
     }
+}
+
+#[cfg(feature = "cuda")]
+fn open_cuda(index: usize) -> candle_core::Result<Device> {
+    super::tensors::cuda::open(index)
+}
+
+/// Without the feature this is an error that says so.
+#[cfg(not(feature = "cuda"))]
+fn open_cuda(index: usize) -> candle_core::Result<Device> {
+    Device::new_cuda(index)
 }
 
 /// The type in which weights are kept and products are computed.

@@ -122,6 +122,8 @@ pub struct Totals {
     pub steps: usize,
     /// Most bytes that keys and values held at one time.
     pub kv_peak: usize,
+    /// How often a device ran out of memory, so that half of the rows began anew.
+    pub halved: usize,
     /// Whether the callback or the interrupt ended the run before the requests did.
     pub stopped: bool,
 }

@@ -33,7 +33,7 @@ impl KvShape {
         self.head_dim.next_multiple_of(16)
     }
 
-    /// Bytes of a segment for `capacity` positions.
+    /// Bytes of a segment for `capacity` positions in main memory.
     pub fn bytes(&self, capacity: usize) -> usize {
         let positions = capacity.next_multiple_of(BLOCK);
         4 * self.layers * self.heads * positions * (self.head_dim + self.value_width())
@@ -47,8 +47,8 @@ struct Segment {
 
 enum Data {
     Host(Lines),
-    /// For each layer keys and values, both `heads × capacity × head_dim`.
-    Tensors(Vec<[Tensor; 2]>),
+    /// `layers × 2 × heads × capacity × head_dim`, keys before values.
+    Tensor(Tensor),
 }
 
 /// Where segments lie.
@@ -59,6 +59,19 @@ pub enum Place {
     Host,
     /// As tensors.
     Device(Device, DType),
+}
+
+impl Place {
+    /// Bytes of a segment for `capacity` positions.
+    pub fn bytes(&self, shape: KvShape, capacity: usize) -> usize {
+        match self {
+            Self::Host => shape.bytes(capacity),
+            Self::Device(_, dtype) => {
+                let positions = 2 * capacity.next_multiple_of(BLOCK);
+                shape.layers * shape.heads * positions * shape.head_dim * dtype.size_in_bytes()
+            }
+        }
+    }
 }
 
 /// All segments of a model, and how much memory they hold.
@@ -100,9 +113,16 @@ impl Kv {
     /// A device without memory.
     pub fn allocate(&mut self, capacity: usize) -> Result<SegmentId, LmError> {
         let capacity = capacity.next_multiple_of(BLOCK);
-        let bytes = self.shape.bytes(capacity);
+        let bytes = self.bytes_for(capacity);
         let segment = match self.spare.iter().position(|spare| spare.capacity == capacity) {
-            Some(at) => self.spare.swap_remove(at),
+            Some(at) => {
+                let spare = self.spare.swap_remove(at);
+                // Kernels read whole tiles and weigh what is not there with 0, which no NaN survives.
+                if let Data::Tensor(data) = &spare.data {
+                    data.zero_set()?;
+                }
+                spare
+            }
             None => {
                 // Memory of other sizes goes back before more is taken.
                 self.spare.clear();
@@ -125,23 +145,47 @@ impl Kv {
         let Place::Device(device, dtype) = &self.place else {
             return Ok(Data::Host(Lines::zeros(self.shape.bytes(capacity) / 4)));
         };
-        let zeros = || Tensor::zeros((heads, capacity, head_dim), *dtype, device);
-        let layer = |_| Ok([zeros()?, zeros()?]);
-        Ok(Data::Tensors((0..layers).map(layer).collect::<Result<_, LmError>>()?))
+        let shape = (layers, 2, heads, capacity, head_dim);
+        Ok(Data::Tensor(Tensor::zeros(shape, *dtype, device)?))
     }
 
-    /// Keys and values of a layer, `heads × capacity × head_dim` each; none in main memory.
-    pub(super) fn tensors(&self, layer: usize, id: SegmentId) -> Option<&[Tensor; 2]> {
+    /// All keys and values of a segment, `layers × 2 × heads × capacity × head_dim`.
+    ///
+    /// # Errors
+    ///
+    /// A cache in the order of our own kernels.
+    pub(super) fn tensor(&self, id: SegmentId) -> candle_core::Result<&Tensor> {
         match &self.segment(id).data {
-            Data::Tensors(layers) => layers.get(layer % self.shape.layers),
-            Data::Host(_) => None,
+            Data::Tensor(data) => Ok(data),
+            Data::Host(_) => {
+                candle_core::bail!("a cache in main memory under a network of tensors")
+            }
         }
+    }
+
+    /// Keys and values of a layer, `2 × heads × capacity × head_dim`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`tensor`](Self::tensor).
+    pub(super) fn layer(&self, layer: usize, id: SegmentId) -> candle_core::Result<Tensor> {
+        self.tensor(id)?.get(layer % self.shape.layers)
+    }
+
+    /// Bytes of a segment for `capacity` positions.
+    pub fn bytes_for(&self, capacity: usize) -> usize {
+        self.place.bytes(self.shape, capacity)
+    }
+
+    /// Gives unused memory back.
+    pub fn trim(&mut self) {
+        self.spare.clear();
     }
 
     /// Gives a segment back; its name is invalid from then on.
     pub fn release(&mut self, id: SegmentId) {
         if let Some(segment) = self.segments[id.0 as usize].take() {
-            self.bytes -= self.shape.bytes(segment.capacity);
+            self.bytes -= self.bytes_for(segment.capacity);
             self.spare.push(segment);
         }
     }
@@ -197,7 +241,7 @@ impl Kv {
     fn host(&self, id: SegmentId) -> &[f32] {
         match &self.segment(id).data {
             Data::Host(data) => data,
-            Data::Tensors(_) => unreachable!("our own kernels read main memory"),
+            Data::Tensor(_) => unreachable!("our own kernels read main memory"),
         }
     }
 

@@ -21,6 +21,7 @@ pub mod kv;
 mod linear;
 mod llama;
 pub mod load;
+pub mod logits;
 pub mod logprob;
 pub mod model;
 pub mod network;
@@ -117,6 +118,16 @@ pub enum LmError {
     /// A failure inside the tensor library.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
+}
+
+impl LmError {
+    /// Whether a device ran out of memory; less may still fit.
+    pub fn is_out_of_memory(&self) -> bool {
+        // The drivers' errors reach us as text.
+        let Self::Tensor(error) = self else { return false };
+        let text = error.to_string();
+        ["OUT_OF_MEMORY", "out of memory", "ALLOC_FAILED"].iter().any(|what| text.contains(what))
+    }
 }
 
 /// A text file, with its path in the error.

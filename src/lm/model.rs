@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device};
 
 use super::{
-    Checkpoint, LmError, ModelConfig, Tokenizer,
+    Checkpoint, LmError, ModelConfig, Tokenizer, Weights,
     decoder::Decoder,
     device::{self, DeviceChoice, DtypeChoice},
     gemm::Storage,
@@ -48,12 +48,10 @@ impl Lm {
         let checkpoint = checkpoint.into();
         let precision = Self::precision_of(&checkpoint, device, dtype).to_owned();
         let Checkpoint { config, weights, .. } = &*checkpoint;
-        let network: Box<dyn Network> = match device {
-            Device::Cpu => {
-                Box::new(Decoder::new(config, weights, storage(dtype, &checkpoint.dtype))?)
-            }
-            _ => Box::new(TensorDecoder::new(config, weights, device, device_dtype(dtype))?),
-        };
+        let network = network(config, weights, device, dtype)?;
+        if let Some(how) = kept(&checkpoint.dtype, &precision) {
+            eprintln!("llmpr: {}: {how}", checkpoint.source);
+        }
         Ok(Self { checkpoint, network, precision })
     }
 
@@ -64,10 +62,11 @@ impl Lm {
         dtype: DtypeChoice,
     ) -> &'static str {
         match device {
-            Device::Cpu => match storage(dtype, &checkpoint.dtype) {
-                Storage::F32 => "cpu-f32",
-                Storage::Bf16 => "cpu-bf16",
-                Storage::F16 => "cpu-f16",
+            // Half-precision weights that are widened exactly give the numbers of f32 weights.
+            Device::Cpu => match (dtype, checkpoint.dtype.as_str()) {
+                (DtypeChoice::Bf16, _) => "cpu-bf16",
+                (DtypeChoice::F16, stored) if stored != "f16" => "cpu-f16",
+                _ => "cpu-f32",
             },
             _ => match device_dtype(dtype) {
                 DType::F32 => "cuda-f32",
@@ -108,6 +107,39 @@ impl Lm {
     }
 }
 
+/// A network with the weights of a checkpoint on a device.
+///
+/// # Errors
+///
+/// Those of [`Lm::load`].
+pub fn network(
+    config: &ModelConfig,
+    weights: &Weights,
+    device: &Device,
+    dtype: DtypeChoice,
+) -> Result<Box<dyn Network>, LmError> {
+    Ok(match device {
+        Device::Cpu => {
+            Box::new(Decoder::new(config, weights, storage(dtype, &weights.stored_type()))?)
+        }
+        _ => Box::new(TensorDecoder::new(config, weights, device, device_dtype(dtype))?),
+    })
+}
+
+/// What a person should know of weights that are not kept as they are stored.
+fn kept(stored: &str, precision: &str) -> Option<String> {
+    match precision {
+        _ if precision.ends_with(stored) || matches!(stored, "f16" | "bf16") => None,
+        "cpu-f32" => Some(format!(
+            "weights stored as {stored} are widened to f32 and kept so, the fastest type here; {stored} saves disk, not memory"
+        )),
+        _ => {
+            let (_, kept) = precision.split_once('-').unwrap_or_default();
+            Some(format!("weights stored as {stored} are kept and multiplied as {kept}"))
+        }
+    }
+}
+
 /// The type of weights and activations on a CUDA device.
 fn device_dtype(dtype: DtypeChoice) -> DType {
     match dtype {
@@ -120,7 +152,8 @@ fn device_dtype(dtype: DtypeChoice) -> DType {
 /// How weights stored as `stored` are kept on the CPU.
 pub fn storage(dtype: DtypeChoice, stored: &str) -> Storage {
     match (dtype, stored) {
-        (DtypeChoice::Bf16, _) | (DtypeChoice::Auto, "bf16") => Storage::Bf16,
+        (DtypeChoice::Bf16, _) => Storage::Pairs,
+        (DtypeChoice::Auto, "bf16") => Storage::Bf16,
         (DtypeChoice::F16, _) | (DtypeChoice::Auto, "f16") => Storage::F16,
         _ => Storage::F32,
     }

@@ -9,8 +9,11 @@ use super::{
     LmError,
     config::ModelConfig,
     decoder::Work,
+    device,
     kv::{Kv, KvShape, Place, Span},
+    logits::{Ask, Logits, draw_on_host},
 };
+use crate::decode::{DecodeError, Pick};
 
 /// How far a forward pass goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +102,11 @@ pub trait Network: Send + Sync {
         Place::Host
     }
 
+    /// Bytes that are free where the cache lies.
+    fn free_memory(&self) -> usize {
+        device::free_memory()
+    }
+
     /// Computes the spans' tokens, fills their segments, and gives the states asked for.
     ///
     /// Spans of one pass may read each other's segments as far as these are filled by the pass.
@@ -124,4 +132,43 @@ pub trait Network: Send + Sync {
         states: &[f32],
         out: &mut Vec<f32>,
     ) -> Result<(), LmError>;
+
+    /// Logits of the spans' wanted tokens, left where they are computed, and the faults of [`States`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`forward`](Self::forward).
+    fn next_logits(
+        &self,
+        session: &mut Session,
+        spans: &[Span<'_>],
+        out: &mut Logits,
+    ) -> Result<Vec<Option<usize>>, LmError> {
+        let states = self.forward(session, spans, Depth::Full)?;
+        self.logits(session, &states.data, out.host(self.config().vocab))?;
+        Ok(states.faults)
+    }
+
+    /// Draws a token from each row; what is wrong with one row is that row's own result.
+    ///
+    /// # Errors
+    ///
+    /// A failure of the device.
+    fn draw(&self, asks: &[Ask<'_>]) -> Result<Vec<Result<Pick, DecodeError>>, LmError> {
+        draw_on_host(asks)
+    }
+
+    /// Computes spans again to find the layer after which each is first NaN or infinite; nothing where
+    /// [`next_logits`](Self::next_logits) says so itself.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`forward`](Self::forward).
+    fn find_faults(
+        &self,
+        _session: &mut Session,
+        spans: &[Span<'_>],
+    ) -> Result<Vec<Option<usize>>, LmError> {
+        Ok(vec![None; spans.len()])
+    }
 }

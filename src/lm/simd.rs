@@ -55,6 +55,16 @@ impl Isa {
         vec![Self::Portable]
     }
 
+    /// Whether it multiplies bfloat16 in one instruction here.
+    pub fn has_bf16(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        {
+            self == Self::Avx512 && is_x86_feature_detected!("avx512bf16")
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        false
+    }
+
     /// Its name, for logs.
     pub fn name(self) -> &'static str {
         match self {
@@ -91,6 +101,17 @@ pub unsafe trait Simd: Copy {
     unsafe fn store(p: *mut f32, v: Self::V);
     /// `a · b + c`, rounded once.
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// 16 consecutive pairs of bfloat16, the first of each in the low half.
+    unsafe fn load_pairs(p: *const u32) -> Self::V;
+    /// One pair in all lanes.
+    #[inline(always)]
+    unsafe fn splat_pair(pair: u32) -> Self::V {
+        // SAFETY: the caller's promise; the number is only carried.
+        unsafe { Self::splat(f32::from_bits(pair)) }
+    }
+    /// `c` plus the products of the second numbers of `a` and `b`, then those of the first, each sum
+    /// rounded once.
+    unsafe fn dot_pairs(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
 }
 
 /// Plain Rust.
@@ -132,6 +153,19 @@ unsafe impl Simd for Portable {
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
     }
+    #[inline(always)]
+    unsafe fn load_pairs(p: *const u32) -> Self::V {
+        // SAFETY: the caller's promise.
+        unsafe { p.cast::<[u32; 16]>().read() }.map(f32::from_bits)
+    }
+    #[inline(always)]
+    unsafe fn dot_pairs(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        let second = |x: f32| f32::from_bits(x.to_bits() & 0xffff_0000);
+        let first = |x: f32| f32::from_bits(x.to_bits() << 16);
+        std::array::from_fn(|i| {
+            first(a[i]).mul_add(first(b[i]), second(a[i]).mul_add(second(b[i]), c[i]))
+        })
+    }
 }
 
 /// Two 256-bit registers.
@@ -144,11 +178,16 @@ pub struct Avx2;
 #[derive(Clone, Copy)]
 pub struct Avx512;
 
+/// One 512-bit register and products of bfloat16.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+pub struct Avx512Bf16;
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{Avx2, Avx512, Simd};
+    use super::{Avx2, Avx512, Avx512Bf16, Simd};
 
     // SAFETY (all methods of both): instructions and pointers are the caller's promise.
     unsafe impl Simd for Avx512 {
@@ -183,6 +222,66 @@ mod x86 {
         #[inline(always)]
         unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
             unsafe { _mm512_fmadd_ps(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn load_pairs(p: *const u32) -> __m512 {
+            unsafe { _mm512_loadu_ps(p.cast()) }
+        }
+        #[inline(always)]
+        unsafe fn dot_pairs(a: __m512, b: __m512, c: __m512) -> __m512 {
+            unsafe {
+                let second = |x| {
+                    let mask = _mm512_set1_epi32(0xffff_0000_u32.cast_signed());
+                    _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(x), mask))
+                };
+                let first =
+                    |x| _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_castps_si512(x)));
+                let sum = _mm512_fmadd_ps(second(a), second(b), c);
+                _mm512_fmadd_ps(first(a), first(b), sum)
+            }
+        }
+    }
+
+    // SAFETY (all methods): as above; all but the products are those of `Avx512`.
+    unsafe impl Simd for Avx512Bf16 {
+        type V = __m512;
+        #[inline(always)]
+        unsafe fn zero() -> __m512 {
+            unsafe { Avx512::zero() }
+        }
+        #[inline(always)]
+        unsafe fn splat(x: f32) -> __m512 {
+            unsafe { Avx512::splat(x) }
+        }
+        #[inline(always)]
+        unsafe fn load(p: *const f32) -> __m512 {
+            unsafe { Avx512::load(p) }
+        }
+        #[inline(always)]
+        unsafe fn load_bf16(p: *const u16) -> __m512 {
+            unsafe { Avx512::load_bf16(p) }
+        }
+        #[inline(always)]
+        unsafe fn load_f16(p: *const u16) -> __m512 {
+            unsafe { Avx512::load_f16(p) }
+        }
+        #[inline(always)]
+        unsafe fn store(p: *mut f32, v: __m512) {
+            unsafe { Avx512::store(p, v) }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
+            unsafe { Avx512::fma(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn load_pairs(p: *const u32) -> __m512 {
+            unsafe { Avx512::load_pairs(p) }
+        }
+        #[inline(always)]
+        unsafe fn dot_pairs(a: __m512, b: __m512, c: __m512) -> __m512 {
+            // SAFETY: both are 64 bytes of any bits.
+            let pairs = |x: __m512| unsafe { std::mem::transmute::<__m512, __m512bh>(x) };
+            unsafe { _mm512_dpbf16_ps(c, pairs(a), pairs(b)) }
         }
     }
 
@@ -228,6 +327,25 @@ mod x86 {
         unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
             unsafe { (_mm256_fmadd_ps(a.0, b.0, c.0), _mm256_fmadd_ps(a.1, b.1, c.1)) }
         }
+        #[inline(always)]
+        unsafe fn load_pairs(p: *const u32) -> Self::V {
+            unsafe { Self::load(p.cast()) }
+        }
+        #[inline(always)]
+        unsafe fn dot_pairs(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+            unsafe {
+                let second = |x| {
+                    let mask = _mm256_set1_epi32(0xffff_0000_u32.cast_signed());
+                    _mm256_castsi256_ps(_mm256_and_si256(_mm256_castps_si256(x), mask))
+                };
+                let first =
+                    |x| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_castps_si256(x)));
+                let half = |a, b, c| {
+                    _mm256_fmadd_ps(first(a), first(b), _mm256_fmadd_ps(second(a), second(b), c))
+                };
+                (half(a.0, b.0, c.0), half(a.1, b.1, c.1))
+            }
+        }
     }
 }
 
@@ -265,42 +383,30 @@ macro_rules! for_isa {
 }
 pub(crate) use for_isa;
 
-/// Sixteen values on one cache line.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([f32; 16]);
+/// Values of a cache line.
+const LINE: usize = 16;
 
 /// A buffer of `f32` that starts on a cache line; new memory is zero and untouched until written.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Lines {
-    lines: Vec<Line>,
+    /// A line longer than it needs to be, so that one of its values starts a line.
+    data: Vec<f32>,
+    start: usize,
     len: usize,
 }
 
 impl Lines {
     /// `len` zeros.
     pub fn zeros(len: usize) -> Self {
-        let count = len.div_ceil(16);
-        let mut lines = Vec::<Line>::new();
-        if count > 0 {
-            let layout = std::alloc::Layout::from_size_align(count * 64, 64);
-            let layout = layout.expect("a buffer fits into the address space");
-            // SAFETY: the layout has a size above 0; zeros are a valid `Line`; the vector takes over
-            // memory of the global allocator with the layout that it would have asked for.
-            lines = unsafe {
-                let p = std::alloc::alloc_zeroed(layout).cast::<Line>();
-                if p.is_null() {
-                    std::alloc::handle_alloc_error(layout);
-                }
-                Vec::from_raw_parts(p, count, count)
-            };
-        }
-        Self { lines, len }
+        let data = vec![0.0; len + LINE];
+        // Where lines cannot be told, any place serves.
+        let start = data.as_ptr().align_offset(4 * LINE).min(LINE);
+        Self { data, start, len }
     }
 
     /// Makes room for at least `len` values; what they hold is unspecified.
     pub fn reserve(&mut self, len: usize) -> &mut [f32] {
-        if self.lines.len() * 16 < len {
+        if self.data.len() < self.start + len {
             *self = Self::zeros(len);
         }
         self.len = self.len.max(len);
@@ -311,14 +417,12 @@ impl Lines {
 impl std::ops::Deref for Lines {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
-        // SAFETY: a `Line` is 16 consecutive `f32`, and `len ≤ 16 · lines`.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+        &self.data[self.start..][..self.len]
     }
 }
 
 impl std::ops::DerefMut for Lines {
     fn deref_mut(&mut self) -> &mut [f32] {
-        // SAFETY: as above.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+        &mut self.data[self.start..][..self.len]
     }
 }

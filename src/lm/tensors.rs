@@ -1,30 +1,37 @@
-//! The decoder in plain tensor operations: on CUDA devices, and as the reference of our CPU kernels.
+//! The decoder in tensor operations and kernels: on CUDA devices, and as the reference of our CPU kernels.
 //!
-//! The same formulas as [`decoder`](super::decoder), one product per row for attention. Rows of one
-//! layout give the same texts again; another layout may round differently.
+//! The same formulas as [`decoder`](super::decoder). What candle has no operation for, attention over
+//! shared segments and the draw for a batch, are kernels of ours on CUDA (`kernels/*.cu`) and the same
+//! algorithms in plain loops elsewhere. Rows of one layout give the same texts again; another layout may
+//! round differently.
+
+mod attend;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
+mod draw;
+mod layers;
+mod plan;
+
+use std::sync::Mutex;
 
 use candle_core::{D, DType, Device, Tensor};
-use candle_nn::{ops, rotary_emb};
+use candle_nn::rotary_emb;
 
+use self::{
+    attend::Shape,
+    layers::{Linear, Norm},
+    plan::Plan,
+};
 use super::{
     LmError, Weights,
+    attention::Queries,
     config::{Activation, ModelConfig},
     kv::{Kv, KvShape, Place, Span},
+    logits::{Ask, Logits},
     network::{Depth, Network, Session, States},
     parts::{self, LinearParts, NormParts},
 };
-
-struct Norm {
-    gain: Tensor,
-    bias: Option<Tensor>,
-    eps: f32,
-}
-
-struct Linear {
-    /// `in × out`.
-    weight: Tensor,
-    bias: Option<Tensor>,
-}
+use crate::decode::{DecodeError, Pick};
 
 struct Block {
     attention_norm: Norm,
@@ -47,26 +54,8 @@ pub struct TensorDecoder {
     norm: Norm,
     head: Tensor,
     frequencies: Vec<f64>,
-}
-
-impl Norm {
-    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        let x = x.contiguous()?;
-        match &self.bias {
-            Some(bias) => ops::layer_norm(&x, &self.gain, bias, self.eps),
-            None => ops::rms_norm(&x, &self.gain, self.eps),
-        }
-    }
-}
-
-impl Linear {
-    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        let y = x.matmul(&self.weight)?;
-        match &self.bias {
-            Some(bias) => y.broadcast_add(bias),
-            None => Ok(y),
-        }
-    }
+    /// Cosines and sines of the positions met so far, `positions × head_dim / 2` of f32.
+    angles: Mutex<Option<[Tensor; 2]>>,
 }
 
 impl TensorDecoder {
@@ -82,18 +71,8 @@ impl TensorDecoder {
         dtype: DType,
     ) -> Result<Self, LmError> {
         let here = |tensor: &Tensor| tensor.to_device(device)?.to_dtype(dtype);
-        let norm = |parts: &NormParts| -> Result<Norm, LmError> {
-            let bias = parts.bias.as_ref().map(here).transpose()?;
-            Ok(Norm { gain: here(&parts.gain)?, bias, eps: config.norm_eps as f32 })
-        };
-        let linear = |parts: &LinearParts| -> Result<Linear, LmError> {
-            let bias = match parts.biases.is_empty() {
-                true => None,
-                false => Some(here(&Tensor::cat(&parts.biases, 0)?)?),
-            };
-            let weight = here(&Tensor::cat(&parts.weights, 0)?)?.t()?;
-            Ok(Linear { weight, bias })
-        };
+        let norm = |parts: &NormParts| Norm::new(parts, config.norm_eps, device, dtype);
+        let linear = |parts: &LinearParts| Linear::new(parts, device, dtype);
         let block = |layer| -> Result<Block, LmError> {
             let parts = parts::block(config, weights, layer)?;
             let gain = |gain| norm(&NormParts { gain, bias: None });
@@ -124,97 +103,111 @@ impl TensorDecoder {
                 Some(rope) => rope.frequencies(config.head_dim),
                 None => Vec::new(),
             },
+            angles: Mutex::default(),
             config: config.clone(),
             device: device.clone(),
             dtype,
         })
     }
 
-    /// Cosines and sines for `rope_thd`, `tokens × head_dim / 2`.
+    /// Cosines and sines of tokens at `positions`, `tokens × head_dim / 2` of f32 each.
     fn angles(&self, positions: &[u32]) -> Result<Option<[Tensor; 2]>, LmError> {
         if self.frequencies.is_empty() {
             return Ok(None);
         }
-        let angle =
-            |t: &u32| self.frequencies.iter().map(|f| f64::from(*t) * f).collect::<Vec<_>>();
-        let angles: Vec<f64> = positions.iter().flat_map(angle).collect();
-        let table = |f: fn(f64) -> f64| {
-            let values: Vec<f32> = angles.iter().map(|a| f(*a) as f32).collect();
-            Tensor::from_vec(values, (positions.len(), self.frequencies.len()), &self.device)?
-                .to_dtype(self.dtype)
+        let needed = positions.iter().max().map_or(1, |last| *last as usize + 1);
+        let mut known = self.angles.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let known = match &mut *known {
+            Some(known) if known[0].dim(0)? >= needed => known,
+            other => other.insert(self.table(needed.next_power_of_two().max(512))?),
         };
-        Ok(Some([table(f64::cos)?, table(f64::sin)?]))
+        let at = Tensor::new(positions, &self.device)?;
+        Ok(Some([known[0].index_select(&at, 0)?, known[1].index_select(&at, 0)?]))
     }
 
-    /// Normed and rotated heads, `tokens × heads × head_dim`.
-    fn turn(
-        &self,
-        x: &Tensor,
-        norm: Option<&Norm>,
-        angles: Option<&[Tensor; 2]>,
-    ) -> candle_core::Result<Tensor> {
+    fn table(&self, positions: usize) -> Result<[Tensor; 2], LmError> {
+        let angle = |t: usize| self.frequencies.iter().map(move |f| t as f64 * f);
+        let angles: Vec<f64> = (0..positions).flat_map(angle).collect();
+        let table = |f: fn(f64) -> f64| {
+            let values: Vec<f32> = angles.iter().map(|a| f(*a) as f32).collect();
+            Tensor::from_vec(values, (positions, self.frequencies.len()), &self.device)
+        };
+        Ok([table(f64::cos)?, table(f64::sin)?])
+    }
+
+    /// Rotated heads, `tokens × heads × head_dim`.
+    fn turn(&self, x: &Tensor, angles: Option<&[Tensor; 2]>) -> candle_core::Result<Tensor> {
         let (tokens, width) = x.dims2()?;
-        let d = self.config.head_dim;
-        let mut x = x.reshape((tokens, width / d, d))?;
-        if let Some(norm) = norm {
-            x = norm.forward(&x)?;
-        }
+        let x = x.contiguous()?.reshape((
+            tokens,
+            width / self.config.head_dim,
+            self.config.head_dim,
+        ))?;
         match angles {
             Some([cos, sin]) => {
-                rotary_emb::rope_thd(&x.unsqueeze(0)?.contiguous()?, cos, sin)?.squeeze(0)
+                let (cos, sin) = (cos.to_dtype(self.dtype)?, sin.to_dtype(self.dtype)?);
+                rotary_emb::rope_thd(&x.unsqueeze(0)?, &cos, &sin)?.squeeze(0)
             }
             None => Ok(x),
         }
     }
 
-    /// The attention of a span's tokens `queries`; `q` is `tokens × heads × head_dim`.
-    fn attend(
+    /// Every head of `x` normed by itself.
+    fn norm_heads(&self, x: &Tensor, norm: &Norm) -> candle_core::Result<Tensor> {
+        let shape = x.dims2()?;
+        let heads = x.contiguous()?.reshape(((), self.config.head_dim))?;
+        norm.forward(&heads)?.reshape(shape)
+    }
+
+    /// Rotates queries, `tokens × heads · head_dim`, and puts keys and values into the cache.
+    fn place(
         &self,
         layer: usize,
         kv: &Kv,
-        span: &Span<'_>,
-        queries: std::ops::Range<usize>,
-        q: &Tensor,
+        spans: &[Span<'_>],
+        wide: &Tensor,
+        angles: Option<&[Tensor; 2]>,
+        #[cfg(feature = "cuda")] places: Option<&cuda::Places>,
     ) -> Result<Tensor, LmError> {
         let c = &self.config;
-        let (count, group) = (queries.len(), c.heads / c.kv_heads);
-        let total = span.start() + queries.end;
-        let mut pieces: Vec<_> = span.prefix.to_vec();
-        pieces.push(super::kv::Piece { used: span.own.used + queries.end, ..span.own });
-        let gather = |which: usize| -> Result<Tensor, LmError> {
-            let part = |piece: &super::kv::Piece| match kv.tensors(layer, piece.id) {
-                Some(both) => both[which].narrow(1, 0, piece.used),
-                None => candle_core::bail!("a cache in main memory under a network of tensors"),
-            };
-            let parts = pieces.iter().filter(|piece| piece.used > 0).map(part);
-            let parts = parts.collect::<Result<Vec<_>, _>>()?;
-            Ok(if parts.len() == 1 { parts[0].contiguous()? } else { Tensor::cat(&parts, 1)? })
-        };
-        let (keys, values) = (gather(0)?, gather(1)?);
-        // kv_heads × (tokens · group) × head_dim
-        let q = q.reshape((count, c.kv_heads, group, c.head_dim))?.transpose(0, 1)?.contiguous()?;
-        let q = q.reshape((c.kv_heads, count * group, c.head_dim))?;
-        let scores = (q.matmul(&keys.t()?)?.to_dtype(DType::F32)? * c.attention_scale(layer))?;
-        let mask: Vec<f32> = queries
-            .clone()
-            .flat_map(|t| {
-                let hi = span.start() + t;
-                let lo = c.windows[layer].map_or(0, |window| (hi + 1).saturating_sub(window));
-                (0..total)
-                    .map(move |at| if (lo..=hi).contains(&at) { 0.0 } else { f32::NEG_INFINITY })
-            })
-            .collect();
-        let mask = Tensor::from_vec(mask, (1, count, 1, total), &self.device)?;
-        let scores = scores.reshape((c.kv_heads, count, group, total))?.broadcast_add(&mask)?;
-        let shares = ops::softmax_last_dim(&scores.contiguous()?)?.to_dtype(self.dtype)?;
-        let sums = shares.reshape((c.kv_heads, count * group, total))?.matmul(&values)?;
-        let sums = sums.reshape((c.kv_heads, count, group, c.head_dim))?.transpose(0, 1)?;
-        Ok(sums.contiguous()?.reshape((count, c.heads * c.head_dim))?)
+        let (qs, ks) = (c.heads * c.head_dim, c.kv_heads * c.head_dim);
+        let parts = [wide.narrow(1, 0, qs)?, wide.narrow(1, qs, ks)?, wide.narrow(1, qs + ks, ks)?];
+        let [mut q, mut k, v] = parts;
+        if let Some([q_norm, k_norm]) = &self.blocks[layer].qk_norm {
+            q = self.norm_heads(&q, q_norm)?;
+            k = self.norm_heads(&k, k_norm)?;
+        }
+        #[cfg(feature = "cuda")]
+        if let Some(places) = places {
+            let layer = layer % kv.shape().layers;
+            return Ok(places.fill(
+                [&q, &k, &v],
+                angles,
+                layer,
+                (c.heads, c.kv_heads, c.head_dim),
+            )?);
+        }
+        let (k, v) = (self.turn(&k, angles)?, self.turn(&v, None)?);
+        let mut start = 0;
+        for span in spans {
+            let count = span.tokens.len();
+            let cache = kv.layer(layer, span.own.id)?;
+            for (which, new) in [&k, &v].into_iter().enumerate() {
+                let new = new.narrow(0, start, count)?.transpose(0, 1)?.contiguous()?;
+                cache.get(which)?.slice_set(&new, 1, span.own.used)?;
+            }
+            start += count;
+        }
+        Ok(self.turn(&q, angles)?.reshape(((), qs))?)
     }
 
     fn mlp(&self, block: &Block, x: &Tensor) -> candle_core::Result<Tensor> {
         let inner = self.config.intermediate;
         let wide = block.up.forward(&block.mlp_norm.forward(x)?)?;
+        #[cfg(feature = "cuda")]
+        if self.device.is_cuda() {
+            return block.down.forward(&cuda::gate(&wide, inner, self.config.activation)?);
+        }
         let f = |x: &Tensor| match self.config.activation {
             Activation::Silu => x.silu(),
             Activation::GeluTanh => x.gelu(),
@@ -250,50 +243,127 @@ impl TensorDecoder {
         if let Some(table) = &self.positions {
             x = (x + table.index_select(&Tensor::new(positions, &self.device)?, 0)?)?;
         }
-        let (qs, ks) = (c.heads * c.head_dim, c.kv_heads * c.head_dim);
+        #[cfg(feature = "cuda")]
+        let places = match self.device.is_cuda() {
+            true => Some(cuda::Places::new(&session.kv, spans, &self.device)?),
+            false => None,
+        };
+        let mut work: Option<(Option<usize>, bool, Work)> = None;
         for (layer, block) in self.blocks[..blocks].iter().enumerate() {
             let wide = block.qkv.forward(&block.attention_norm.forward(&x)?)?;
-            let (q_norm, k_norm) = match &block.qk_norm {
-                Some([q, k]) => (Some(q), Some(k)),
-                None => (None, None),
-            };
-            let q = self.turn(&wide.narrow(1, 0, qs)?.contiguous()?, q_norm, angles.as_ref())?;
-            let k = self.turn(&wide.narrow(1, qs, ks)?.contiguous()?, k_norm, angles.as_ref())?;
-            let v = wide.narrow(1, qs + ks, ks)?.contiguous()?;
-            let v = self.turn(&v, None, None)?;
-            for (span, &start) in spans.iter().zip(&starts) {
-                for (which, new) in [&k, &v].into_iter().enumerate() {
-                    let new =
-                        new.narrow(0, start, span.tokens.len())?.transpose(0, 1)?.contiguous()?;
-                    if let Some(both) = session.kv.tensors(layer, span.own.id) {
-                        both[which].slice_set(&new, 1, span.own.used)?;
-                    }
-                }
-            }
+            let q = self.place(
+                layer,
+                &session.kv,
+                spans,
+                &wide,
+                angles.as_ref(),
+                #[cfg(feature = "cuda")]
+                places.as_ref(),
+            )?;
             let last = layer + 1 == blocks;
-            let mut attended = Vec::new();
-            let mut rows = Vec::new();
-            for (span, &start) in spans.iter().zip(&starts) {
-                let queries = if last { span.wanted() } else { 0..span.tokens.len() };
-                if queries.is_empty() {
-                    continue;
+            let window = c.windows[layer];
+            // Layers of one window share their work list.
+            let work = match &mut work {
+                Some((known, for_last, work)) if (*known, *for_last) == (window, last) => work,
+                other => {
+                    let new = self.work(&session.kv, spans, &starts, window, last)?;
+                    &mut other.insert((window, last, new)).2
                 }
-                let q = q.narrow(0, start + queries.start, queries.len())?;
-                attended.push(self.attend(layer, &session.kv, span, queries.clone(), &q)?);
-                rows.extend(queries.map(|t| (start + t) as u32));
-            }
-            if rows.is_empty() {
+            };
+            if work.rows.is_empty() {
                 return Ok(x.narrow(0, 0, 0)?);
             }
-            if last {
-                x = x.index_select(&Tensor::new(rows, &self.device)?, 0)?;
-            }
-            x = (x + block.out.forward(&Tensor::cat(&attended, 0)?)?)?;
+            let pick = |x: &Tensor| match work.rows.len() == starts_end(&starts, spans) {
+                true => Ok(x.clone()),
+                false => x.index_select(&Tensor::new(&work.rows[..], &self.device)?, 0),
+            };
+            let attended = self.attend(layer, &session.kv, work, &pick(&q)?)?;
+            x = (pick(&x)? + block.out.forward(&attended)?)?;
             x = (&x + self.mlp(block, &x)?)?;
             session.interrupt.check()?;
         }
         Ok(x)
     }
+
+    /// The first layer after which a wanted state of each span is not finite: the same tokens again, one
+    /// block more each time.
+    fn faults(
+        &self,
+        session: &mut Session,
+        spans: &[Span<'_>],
+        blocks: usize,
+    ) -> Result<Vec<Option<usize>>, LmError> {
+        let mut faults = vec![None; spans.len()];
+        for layer in 0..blocks {
+            let x = read(&self.blocks(session, spans, layer + 1)?)?;
+            for (fault, bad) in faults.iter_mut().zip(spoiled(&x, self.config.hidden, spans)) {
+                if bad && fault.is_none() {
+                    *fault = Some(layer);
+                }
+            }
+        }
+        Ok(faults)
+    }
+
+    /// Attention's work list for all tokens of the spans, or for the wanted ones alone.
+    fn work(
+        &self,
+        kv: &Kv,
+        spans: &[Span<'_>],
+        starts: &[usize],
+        window: Option<usize>,
+        last: bool,
+    ) -> Result<Work, LmError> {
+        let (mut queries, mut rows) = (Vec::new(), Vec::new());
+        for (index, span) in spans.iter().enumerate() {
+            let range = if last { span.wanted() } else { 0..span.tokens.len() };
+            let (first, count, row) = (range.start, range.len(), rows.len());
+            queries.push(Queries { span: index, first, count, row });
+            rows.extend(range.map(|t| (starts[index] + t) as u32));
+        }
+        let plan = Plan::new(spans, &queries, window, self.config.heads / self.config.kv_heads);
+        #[cfg(not(feature = "cuda"))]
+        let _ = kv;
+        Ok(Work {
+            #[cfg(feature = "cuda")]
+            there: match self.device.is_cuda() && !rows.is_empty() {
+                true => Some(cuda::PlanThere::new(&plan, kv, &self.device)?),
+                false => None,
+            },
+            plan,
+            rows,
+        })
+    }
+
+    fn attend(&self, layer: usize, kv: &Kv, work: &Work, q: &Tensor) -> Result<Tensor, LmError> {
+        let c = &self.config;
+        let shape = Shape {
+            layer,
+            heads: c.heads,
+            kv_heads: c.kv_heads,
+            head_dim: c.head_dim,
+            scale: c.attention_scale(layer) as f32,
+        };
+        #[cfg(feature = "cuda")]
+        if let Some(there) = &work.there {
+            let layer = layer % kv.shape().layers;
+            return Ok(there.attend(q, Shape { layer, ..shape })?);
+        }
+        attend::on_host(&work.plan, kv, shape, q)
+    }
+}
+
+/// Attention's work list for one window, and which rows of all tokens it computes.
+struct Work {
+    plan: Plan,
+    rows: Vec<u32>,
+    #[cfg(feature = "cuda")]
+    there: Option<cuda::PlanThere>,
+}
+
+/// Number of tokens of all spans.
+fn starts_end(starts: &[usize], spans: &[Span<'_>]) -> usize {
+    starts.last().zip(spans.last()).map_or(0, |(start, span)| start + span.tokens.len())
 }
 
 /// The numbers of a tensor in main memory.
@@ -328,13 +398,24 @@ impl Network for TensorDecoder {
         Place::Device(self.device.clone(), self.dtype)
     }
 
+    fn free_memory(&self) -> usize {
+        #[cfg(feature = "cuda")]
+        if let Ok(free) = cuda::free_memory(&self.device) {
+            return free;
+        }
+        super::device::free_memory()
+    }
+
+    fn rows_that_pay(&self) -> usize {
+        if self.device.is_cuda() { 256 } else { 64 }
+    }
+
     fn forward(
         &self,
         session: &mut Session,
         spans: &[Span<'_>],
         depth: Depth,
     ) -> Result<States, LmError> {
-        let width = self.config.hidden;
         let (blocks, normed) = match depth {
             Depth::Full => (self.config.layers, true),
             Depth::Blocks(n) => (n.min(self.config.layers), false),
@@ -342,18 +423,9 @@ impl Network for TensorDecoder {
         let x = self.blocks(session, spans, blocks)?;
         let x = if normed && x.dim(0)? > 0 { self.norm.forward(&x)? } else { x };
         let data = read(&x)?;
-        let mut faults = vec![None; spans.len()];
-        if data.iter().any(|x| !x.is_finite()) {
-            // Only now is it worth finding out where: the same tokens again, one block more each time.
-            for layer in 0..blocks {
-                let x = read(&self.blocks(session, spans, layer + 1)?)?;
-                for (fault, bad) in faults.iter_mut().zip(spoiled(&x, width, spans)) {
-                    if bad && fault.is_none() {
-                        *fault = Some(layer);
-                    }
-                }
-            }
-        }
+        let finite = data.iter().all(|x| x.is_finite());
+        let faults =
+            if finite { vec![None; spans.len()] } else { self.faults(session, spans, blocks)? };
         Ok(States { data, faults })
     }
 
@@ -370,5 +442,36 @@ impl Network for TensorDecoder {
             out.extend(read(&x.to_dtype(self.dtype)?.matmul(&self.head)?)?);
         }
         Ok(())
+    }
+
+    fn next_logits(
+        &self,
+        session: &mut Session,
+        spans: &[Span<'_>],
+        out: &mut Logits,
+    ) -> Result<Vec<Option<usize>>, LmError> {
+        let x = self.blocks(session, spans, self.config.layers)?;
+        *out = Logits::Tensor(match x.dim(0)? {
+            0 => x,
+            _ => self.norm.forward(&x)?.matmul(&self.head)?,
+        });
+        // What is not finite shows in the logits.
+        Ok(vec![None; spans.len()])
+    }
+
+    fn draw(&self, asks: &[Ask<'_>]) -> Result<Vec<Result<Pick, DecodeError>>, LmError> {
+        #[cfg(feature = "cuda")]
+        if self.device.is_cuda() {
+            return cuda::draw(asks, &self.device, self.config.vocab);
+        }
+        draw::on_host(asks)
+    }
+
+    fn find_faults(
+        &self,
+        session: &mut Session,
+        spans: &[Span<'_>],
+    ) -> Result<Vec<Option<usize>>, LmError> {
+        self.faults(session, spans, self.config.layers)
     }
 }

@@ -7,9 +7,8 @@ use anyhow::Context;
 use crate::lm::{
     Lm, ModelConfig,
     bench::{flops_per_token, limits, speed},
-    decoder::Decoder,
-    device::{DeviceChoice, DtypeChoice},
-    model::storage,
+    device::{self, DeviceChoice, DtypeChoice},
+    model::network,
     network::Network,
     random,
     simd::Isa,
@@ -51,8 +50,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
                 .with_context(|| format!("cannot read `{}`", path.display()))?;
             let config = ModelConfig::from_json(&text, None)
                 .with_context(|| format!("`{}`", path.display()))?;
-            random = Decoder::new(&config, &random::weights(&config)?, storage(args.dtype, "f32"))?;
-            &random
+            let weights = random::weights(&config)?;
+            random = network(&config, &weights, &device::open(args.device)?, args.dtype)?;
+            &*random
         }
         (None, model) => {
             let model = model.as_deref().unwrap_or_default();

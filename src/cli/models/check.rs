@@ -7,11 +7,10 @@ use anyhow::{Context, bail, ensure};
 use crate::{
     lm::{
         Lm, check,
-        decoder::Decoder,
         determinism::determinism,
-        device::{DeviceChoice, DtypeChoice},
-        gemm::Storage,
+        device::{self, DeviceChoice, DtypeChoice},
         kv::Want,
+        model::network,
         network::Depth,
     },
     matrix::Matrix,
@@ -47,7 +46,7 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let folders = golden_folders(Path::new(&args.model))?;
     if !folders.is_empty() {
-        return golden(&folders);
+        return golden(&folders, args);
     }
     let something = args.token_ids.is_some() || args.determinism;
     ensure!(
@@ -89,7 +88,13 @@ fn golden_folders(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
-fn golden(folders: &[PathBuf]) -> anyhow::Result<()> {
+fn golden(folders: &[PathBuf], args: &Args) -> anyhow::Result<()> {
+    // Reference values are held against f32 unless another type was asked for.
+    let dtype = match args.dtype {
+        DtypeChoice::Auto => DtypeChoice::F32,
+        other => other,
+    };
+    let device = device::open(args.device)?;
     println!(
         "{:<24} {:<15} {:>9} {:>9} {:>9} {:>9}  greedy",
         "model", "config", "hidden", "middle", "logits", "logprob"
@@ -102,8 +107,8 @@ fn golden(folders: &[PathBuf]) -> anyhow::Result<()> {
                 continue;
             }
             let opened = check::open_golden(folder, config)?;
-            let network = Decoder::new(&opened.config, &opened.weights, Storage::F32)?;
-            let p = check::golden(&network, folder)?;
+            let network = network(&opened.config, &opened.weights, &device, dtype)?;
+            let p = check::golden(&*network, folder)?;
             let (same, all) = (p.greedy.1 - p.greedy.0, p.greedy.1);
             println!(
                 "{name:<24} {config:<15} {:>9.1e} {:>9.1e} {:>9.1e} {:>9.1e}  {same}/{all}{}",

@@ -7,9 +7,9 @@ use super::PANEL;
 use crate::lm::simd::{Isa, Lines, Simd, for_isa};
 
 /// One panel's share of a product.
-pub(super) struct Job<'a> {
+pub(super) struct Job<'a, T = f32> {
     /// Packed rows, tile after tile.
-    pub a: &'a [f32],
+    pub a: &'a [T],
     /// Rows to compute.
     pub rows: usize,
     /// Rows of a tile; the last may have fewer.
@@ -238,6 +238,24 @@ unsafe fn tile<S: Simd, W: Weight, const M: usize, const N: usize>(
                 }
             }
         }
+        write::<S, M, N>(job, &sums, c, from);
+    }
+}
+
+/// Writes a tile's columns from `from` on.
+///
+/// # Safety
+///
+/// `c` has room for the job's columns in each of `M` rows.
+#[inline(always)]
+pub(super) unsafe fn write<S: Simd, const M: usize, const N: usize>(
+    job: &Job<'_, impl Sized>,
+    sums: &[[S::V; N]; M],
+    c: *mut f32,
+    from: usize,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
         for (r, sums) in sums.iter().enumerate() {
             let c = c.add(r * job.stride + from);
             if job.columns >= from + 16 * N {

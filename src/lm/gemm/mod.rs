@@ -7,6 +7,7 @@
 
 mod kernel;
 mod pack;
+mod pairs;
 #[cfg(test)]
 mod tests;
 
@@ -51,6 +52,7 @@ unsafe impl Sync for Out {}
 #[derive(Default)]
 pub struct Workspace {
     tiles: Lines,
+    pairs: Vec<u32>,
 }
 
 /// `y = x · wᵀ` for columns `panels · 32` of the weights.
@@ -79,45 +81,94 @@ pub fn product(
     // Tiles of nearly equal height: 64 rows are five of 11 and one of 9, not five of 12 and one of 4.
     let height = rows.div_ceil(rows.div_ceil(most));
     let tiles = rows.div_ceil(height);
+    let shape = Tiles { rows, n, height, tiles, panels };
+    let serial = rows * k * shape.panels.len() * PANEL < SERIAL;
+    let out = Out { at: y.as_mut_ptr(), stride: n };
+    if w.wants_pairs() {
+        let half = k.div_ceil(2);
+        if work.pairs.len() < rows * half {
+            work.pairs = vec![0; rows * half];
+        }
+        let packed = &mut work.pairs[..rows * half];
+        let pack_tile = |(tile, out): (usize, &mut [u32])| {
+            pairs::pack_rows(&x[tile * height * k..][..out.len() / half * k], k, out);
+        };
+        each_tile(packed, height * half, serial || rows * k < 1 << 15, pack_tile);
+        // SAFETY: the job's tile lies inside `y`, and no other thread has it.
+        let run = |panel, job: kernel::Job<'_, u32>| unsafe { w.run_pairs(isa, panel, job) };
+        return shape.run(packed, half, serial, out, run);
+    }
     let packed = work.tiles.reserve(rows * k);
-    let serial = rows * k * panels.len() * PANEL < SERIAL;
     let pack_tile = |(tile, out): (usize, &mut [f32])| {
         pack_rows(&x[tile * height * k..][..out.len()], k, out);
     };
-    if serial || rows * k < 1 << 15 {
-        packed.chunks_mut(height * k).enumerate().for_each(pack_tile);
-    } else {
-        packed.par_chunks_mut(height * k).enumerate().for_each(pack_tile);
-    }
-    let packed = &*packed;
-    let out = Out { at: y.as_mut_ptr(), stride: n };
-    let per_block = (ROW_BLOCK / height).max(1);
-    let blocks = tiles.div_ceil(per_block);
-    let run = |block: usize, panel: usize| {
-        let first = block * per_block;
-        let last = (first + per_block).min(tiles);
-        let columns = (n - panel * PANEL).min(PANEL);
-        let job = kernel::Job {
-            a: &packed[first * height * k..],
-            rows: (rows - first * height).min((last - first) * height),
-            height,
-            k,
-            columns,
-            stride: n,
-            // SAFETY: within the matrix, by the assertion above.
-            c: unsafe { out.tile(first * height, panel * PANEL) },
-        };
-        // SAFETY: `columns` of `rows` rows from `c` on lie inside `y`, and no other thread has them.
-        unsafe { w.run(isa, panel, job) };
-    };
+    each_tile(packed, height * k, serial || rows * k < 1 << 15, pack_tile);
+    // SAFETY: as above.
+    let run = |panel, job: kernel::Job<'_>| unsafe { w.run(isa, panel, job) };
+    shape.run(packed, k, serial, out, run);
+}
+
+/// Runs `f` for the tiles of packed activations, `len` values each.
+fn each_tile<T: Send>(
+    packed: &mut [T],
+    len: usize,
+    serial: bool,
+    f: impl Fn((usize, &mut [T])) + Send + Sync,
+) {
     if serial {
-        (0..blocks).for_each(|block| panels.clone().for_each(|panel| run(block, panel)));
+        packed.chunks_mut(len).enumerate().for_each(f);
     } else {
-        let count = panels.len();
-        (0..blocks * count)
-            .into_par_iter()
-            .with_min_len((count / (8 * rayon::current_num_threads())).max(1))
-            .for_each(|i| run(i / count, panels.start + i % count));
+        packed.par_chunks_mut(len).enumerate().for_each(f);
+    }
+}
+
+/// How a product is cut.
+struct Tiles {
+    rows: usize,
+    n: usize,
+    height: usize,
+    tiles: usize,
+    panels: std::ops::Range<usize>,
+}
+
+impl Tiles {
+    /// Runs every panel over every block of tiles; `packed` has `k` values a row.
+    fn run<T: Sync>(
+        &self,
+        packed: &[T],
+        k: usize,
+        serial: bool,
+        out: Out,
+        one: impl Fn(usize, kernel::Job<'_, T>) + Sync,
+    ) {
+        let Self { rows, n, height, tiles, .. } = *self;
+        let panels = self.panels.clone();
+        let per_block = (ROW_BLOCK / height).max(1);
+        let blocks = tiles.div_ceil(per_block);
+        let run = |block: usize, panel: usize| {
+            let first = block * per_block;
+            let last = (first + per_block).min(tiles);
+            let job = kernel::Job {
+                a: &packed[first * height * k..],
+                rows: (rows - first * height).min((last - first) * height),
+                height,
+                k,
+                columns: (n - panel * PANEL).min(PANEL),
+                stride: n,
+                // SAFETY: within the matrix, whose shape `product` has checked.
+                c: unsafe { out.tile(first * height, panel * PANEL) },
+            };
+            one(panel, job);
+        };
+        if serial {
+            (0..blocks).for_each(|block| panels.clone().for_each(|panel| run(block, panel)));
+        } else {
+            let count = panels.len();
+            (0..blocks * count)
+                .into_par_iter()
+                .with_min_len((count / (8 * rayon::current_num_threads())).max(1))
+                .for_each(|i| run(i / count, panels.start + i % count));
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use half::{bf16, f16};
 
-use super::{PANEL, kernel};
+use super::{PANEL, kernel, pairs};
 use crate::lm::simd::{Isa, Lines};
 
 /// The type in which packed weights are kept; products are in f32 whatever it is.
@@ -14,9 +14,13 @@ pub enum Storage {
     Bf16,
     /// 2 bytes a weight, widened exactly when read.
     F16,
+    /// bfloat16 two by two, multiplied with activations rounded to bfloat16.
+    Pairs,
 }
 
 enum Weights {
+    /// `panel[i · 32 + j] = (w[32 · panel + j, 2 i], w[32 · panel + j, 2 i + 1])`.
+    Pairs(Vec<u32>),
     F32(Lines),
     Bf16(Vec<u16>),
     F16(Vec<u16>),
@@ -43,6 +47,18 @@ impl Packed {
                     row.iter().enumerate().for_each(|(i, &w)| out[place(n, i)] = w);
                 });
                 Weights::F32(out)
+            }
+            Storage::Pairs => {
+                let half = k.div_ceil(2);
+                let mut out = vec![0; n.div_ceil(PANEL) * PANEL * half];
+                rows().for_each(|(n, row)| {
+                    for (i, two) in row.chunks(2).enumerate() {
+                        let second = two.get(1).copied().unwrap_or(0.0);
+                        out[(n / PANEL * half + i) * PANEL + n % PANEL] =
+                            pairs::pair(two[0], second);
+                    }
+                });
+                Weights::Pairs(out)
             }
             Storage::Bf16 | Storage::F16 => {
                 let bf = storage == Storage::Bf16;
@@ -77,6 +93,7 @@ impl Packed {
     pub fn bytes(&self) -> usize {
         match &self.weights {
             Weights::F32(w) => 4 * w.len(),
+            Weights::Pairs(w) => 4 * w.len(),
             Weights::Bf16(w) | Weights::F16(w) => 2 * w.len(),
         }
     }
@@ -86,6 +103,12 @@ impl Packed {
         let at = n / PANEL * PANEL * self.k + n % PANEL;
         let places = (0..self.k).map(|i| at + i * PANEL);
         match &self.weights {
+            Weights::Pairs(w) => {
+                let at = n / PANEL * PANEL * self.k.div_ceil(2) + n % PANEL;
+                for (i, o) in out.iter_mut().enumerate() {
+                    *o = pairs::of_pair(w[at + i / 2 * PANEL], i % 2 == 1);
+                }
+            }
             Weights::F32(w) => out.iter_mut().zip(places).for_each(|(o, i)| *o = w[i]),
             Weights::Bf16(w) => {
                 out.iter_mut().zip(places).for_each(|(o, i)| *o = bf16::from_bits(w[i]).to_f32());
@@ -94,6 +117,11 @@ impl Packed {
                 out.iter_mut().zip(places).for_each(|(o, i)| *o = f16::from_bits(w[i]).to_f32());
             }
         }
+    }
+
+    /// Whether activations are packed as pairs.
+    pub(super) fn wants_pairs(&self) -> bool {
+        matches!(self.weights, Weights::Pairs(_))
     }
 
     /// Multiplies packed activations with panel `panel`.
@@ -110,7 +138,22 @@ impl Packed {
                 Weights::F32(w) => kernel::f32(isa, &job, &w[panel]),
                 Weights::Bf16(w) => kernel::bf16(isa, &job, &w[panel]),
                 Weights::F16(w) => kernel::f16(isa, &job, &w[panel]),
+                Weights::Pairs(_) => unreachable!("activations are packed as pairs"),
             }
         }
+    }
+
+    /// The same with activations packed as pairs.
+    ///
+    /// # Safety
+    ///
+    /// As [`run`](Self::run).
+    #[expect(unsafe_code, reason = "hands the pointer of the job on")]
+    pub(super) unsafe fn run_pairs(&self, isa: Isa, panel: usize, job: kernel::Job<'_, u32>) {
+        let Weights::Pairs(w) = &self.weights else {
+            unreachable!("activations are packed as numbers")
+        };
+        // SAFETY: the slice is one whole panel; the rest is the caller's promise.
+        unsafe { pairs::run(isa, &job, &w[panel * PANEL * job.k..][..PANEL * job.k]) }
     }
 }

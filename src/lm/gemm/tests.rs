@@ -35,6 +35,32 @@ fn every_instruction_set_gives_the_bits_of_the_plain_loop() {
     }
 }
 
+#[test] // the definition, bit for bit: second numbers of pairs before first ones
+fn products_of_bfloat16_have_the_bits_of_the_plain_loop_on_every_instruction_set() {
+    for (rows, k, n) in [(1, 7, 1), (3, 64, 33), (13, 101, 96), (64, 65, 70), (250, 32, 200)] {
+        let (x, w) = (numbers("x", rows * k), numbers("w", n * k));
+        let packed = Packed::new(&[&w], k, Storage::Pairs);
+        let round = |x: f32| half::bf16::from_f32(x).to_f32();
+        let mut row = vec![0.0; k];
+        let mut expected = Vec::new();
+        for t in 0..rows {
+            for j in 0..n {
+                packed.row(j, &mut row);
+                let x = &x[t * k..][..k];
+                expected.push((0..k).step_by(2).fold(0f32, |sum, i| {
+                    let both = (round(x[i]), x.get(i + 1).map_or(0.0, |x| round(*x)));
+                    let second = row.get(i + 1).copied().unwrap_or(0.0);
+                    both.0.mul_add(row[i], both.1.mul_add(second, sum))
+                }));
+            }
+        }
+        for isa in Isa::available() {
+            let case = format!("{rows} × {k} × {n}, {}", isa.name());
+            assert_eq!(run(isa, &x, rows, &packed), expected, "{case}");
+        }
+    }
+}
+
 #[test]
 fn a_row_has_the_same_bits_alone_and_in_any_batch() {
     let (k, n) = (96, 130);

@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use crate::lm::{
     LmError,
     kv::{Kv, Piece, SegmentId},
+    logits::KeptRow,
     network::Session,
 };
 
@@ -31,7 +32,7 @@ pub(super) struct Prompt {
     /// Everything a row behind the prompt reads.
     pub chain: Arc<[Piece]>,
     /// Logits after the last token, once computed.
-    pub logits: Option<Arc<[f32]>>,
+    pub logits: Option<Arc<KeptRow>>,
     /// Rows and prompts that read it.
     users: usize,
     last_used: u64,
@@ -101,7 +102,7 @@ impl Prompts {
     /// Bytes that a prompt not yet in the cache takes.
     pub fn bytes(&self, kv: &Kv, tokens: &[u32]) -> usize {
         let shared = self.nearest(tokens).map_or(0, |(_, same)| same);
-        kv.shape().bytes(tokens.len() - shared)
+        kv.bytes_for(tokens.len() - shared)
     }
 
     /// Makes room for a prompt; its tokens are computed later, before anything that reads them.

@@ -2,8 +2,12 @@
 
 use super::{Completion, FinishReason, Request, prompts::PromptId};
 use crate::{
-    decode::{Chain, Pick, Scratch},
-    lm::{Incremental, LmError, Tokenizer, kv::SegmentId},
+    decode::{Chain, DecodeError, Pick},
+    lm::{
+        Incremental, LmError, Tokenizer,
+        kv::SegmentId,
+        logits::{Ask, LogitRow},
+    },
     rng,
 };
 
@@ -37,11 +41,16 @@ impl<'a> Row<'a> {
         Self { request, prompt, own, chain, context, tokens, text, sums, end: None }
     }
 
-    /// Draws the next token from its logits and decides whether it was the last.
-    pub fn draw(&mut self, logits: &[f32], eos: &[u32], scratch: &mut Scratch) {
+    /// What the next token is drawn from.
+    pub fn ask<'b>(&'b self, logits: LogitRow<'b>) -> Ask<'b> {
         let Request { seed, draw, .. } = self.request;
         let u = rng::uniform(seed, draw, self.tokens.len());
-        match self.chain.draw(logits, &self.context, u, scratch) {
+        Ask { logits, chain: &self.chain, context: &self.context, u }
+    }
+
+    /// Takes what was drawn and decides whether it was the last token.
+    pub fn put(&mut self, drawn: Result<Pick, DecodeError>, eos: &[u32]) {
+        match drawn {
             Ok(pick) => self.take(pick, eos),
             Err(error) => self.end = Some(Err(LmError::Decode(error))),
         }

@@ -1,6 +1,6 @@
 //! Which rows and prompts go into the next forward pass.
 
-use std::{collections::VecDeque, ops::ControlFlow};
+use std::{collections::VecDeque, ops::ControlFlow, sync::Arc};
 
 use rayon::prelude::*;
 
@@ -10,11 +10,12 @@ use super::{
     row::Row,
 };
 use crate::{
-    decode::{Chain, Scratch},
+    decode::{Chain, DecodeError, Pick},
     lm::{
-        LmError, Tokenizer, check, device,
+        LmError, Tokenizer, check,
         kv::{Piece, Span, Want},
-        network::{Depth, Network, Session},
+        logits::{KeptRow, Logits},
+        network::{Network, Session},
     },
 };
 
@@ -35,7 +36,9 @@ pub(super) struct Schedule<'a> {
     prefill_tokens: usize,
     totals: Totals,
     /// Logits of the last pass, kept for their memory.
-    logits: Vec<f32>,
+    logits: Logits,
+    /// Requests whose rows were given up for want of memory; they begin anew.
+    again: VecDeque<Request>,
 }
 
 /// What happened to a request that asked for room.
@@ -65,10 +68,11 @@ impl<'a> Schedule<'a> {
             prefill: VecDeque::new(),
             rows: Vec::new(),
             max_rows: options.batch.unwrap_or_else(|| network.rows_that_pay()).max(1),
-            kv_bytes: options.kv_bytes.unwrap_or_else(|| device::free_memory() / 2),
+            kv_bytes: options.kv_bytes.unwrap_or_else(|| network.free_memory() / 2),
             prefill_tokens: options.prefill_tokens.unwrap_or(PREFILL_TOKENS).max(1),
             totals: Totals::default(),
-            logits: Vec::new(),
+            logits: Logits::default(),
+            again: VecDeque::new(),
         }
     }
 
@@ -80,7 +84,8 @@ impl<'a> Schedule<'a> {
         let mut waiting = None;
         loop {
             while self.rows.len() < self.max_rows {
-                let Some(request) = waiting.take().or_else(|| requests.next()) else { break };
+                let next = waiting.take().or_else(|| self.again.pop_front());
+                let Some(request) = next.or_else(|| requests.next()) else { break };
                 match self.admit(request) {
                     Admission::Row => {}
                     Admission::Done(event) => {
@@ -104,6 +109,7 @@ impl<'a> Schedule<'a> {
                     }
                 }
                 Err(LmError::Interrupted) => return Ok(self.stopped()),
+                Err(error) if error.is_out_of_memory() => self.give_up_rows(error),
                 Err(error) => return Err(error),
             }
             if self.hand_out(on_event).is_break() {
@@ -157,7 +163,7 @@ impl<'a> Schedule<'a> {
         loop {
             let kv = &self.session.kv;
             let prompt = known.map_or_else(|| self.prompts.bytes(kv, &request.prompt), |_| 0);
-            let needed = kv.shape().bytes(capacity) + prompt;
+            let needed = kv.bytes_for(capacity) + prompt;
             if kv.bytes() + needed <= self.kv_bytes {
                 break;
             }
@@ -192,12 +198,38 @@ impl<'a> Schedule<'a> {
 
     /// A device that has less memory than it said: half as much is asked of it from now on.
     fn no_memory(&mut self, request: Request, error: LmError) -> Admission {
+        self.session.kv.trim();
         self.max_rows = (self.rows.len() / 2).max(1);
         self.kv_bytes = self.session.kv.bytes() / 2;
         match self.rows.is_empty() {
             true => Admission::Done(Event::Failed { tag: request.tag, error }),
             false => Admission::Wait(request),
         }
+    }
+
+    /// A pass that did not fit: the younger half of the rows begins anew later, and no more than the
+    /// others run together from now on. A single row has shorter pieces of its prompt computed.
+    fn give_up_rows(&mut self, error: LmError) {
+        let keep = self.rows.len().div_ceil(2);
+        if keep == self.rows.len() && self.prefill_tokens == 1 {
+            if let Some(row) = self.rows.first_mut() {
+                row.end = Some(Err(error));
+            }
+            return;
+        }
+        self.totals.halved += 1;
+        self.prefill_tokens = (self.prefill_tokens / 2).max(1);
+        self.max_rows = keep;
+        for row in self.rows.drain(keep..).rev() {
+            self.session.kv.release(row.own);
+            self.prompts.release(&mut self.session, row.prompt);
+            if self.prompts.is_idle(row.prompt) {
+                self.prefill.retain(|id| *id != row.prompt);
+                self.prompts.remove(&mut self.session, row.prompt);
+            }
+            self.again.push_front(row.request);
+        }
+        self.session.kv.trim();
     }
 
     /// One forward pass and one token for every row that has logits.
@@ -233,57 +265,77 @@ impl<'a> Schedule<'a> {
         let mut logits = std::mem::take(&mut self.logits);
         let mut faults = Vec::new();
         if !spans.is_empty() {
-            let states = self.network.forward(&mut self.session, &spans, Depth::Full)?;
-            self.network.logits(&mut self.session, &states.data, &mut logits)?;
-            faults = states.faults;
-        } else {
-            logits.clear();
+            faults = self.network.next_logits(&mut self.session, &spans, &mut logits)?;
         }
-        let vocab = self.network.config().vocab;
-        let mut after = logits.chunks_exact(vocab);
-        // Which logits each row draws from.
-        let mut sources: Vec<Option<&[f32]>> = vec![None; self.rows.len()];
-        for (span, &i) in active.iter().enumerate() {
-            sources[i] = after.next();
-            if let Some(layer) = faults[span] {
-                self.rows[i].end = Some(Err(LmError::NotFinite { layer }));
+        // Rows of logits are in the order of the spans that wanted one.
+        let complete = computed.iter().filter(|(.., complete)| *complete);
+        let fresh: Vec<(PromptId, Arc<KeptRow>)> = complete
+            .zip(active.len()..)
+            .map(|(&(id, ..), at)| Ok((id, Arc::new(logits.row(at).keep()?))))
+            .collect::<Result<_, LmError>>()?;
+        let kept = |id: PromptId| {
+            let fresh = fresh.iter().find(|(fresh, _)| *fresh == id).map(|(_, row)| row);
+            fresh.or(self.prompts.get(id).logits.as_ref())
+        };
+        // The span that a row's logits came from, where it was in this pass.
+        let mut span_of = vec![None; self.rows.len()];
+        active.iter().enumerate().for_each(|(span, &i)| span_of[i] = Some(span));
+        let (mut who, mut asks) = (Vec::new(), Vec::new());
+        for (i, row) in self.rows.iter().enumerate() {
+            let fed = span_of[i];
+            if fed.is_none() {
+                let at = computed.iter().position(|(id, ..)| *id == row.prompt);
+                span_of[i] = at.map(|at| active.len() + at);
+            }
+            let spoiled = span_of[i].is_some_and(|span| faults[span].is_some());
+            let source = match fed {
+                Some(span) => Some(logits.row(span)),
+                None => kept(row.prompt).map(|row| row.view()),
+            };
+            if let Some(source) = source.filter(|_| !spoiled) {
+                who.push(i);
+                asks.push(row.ask(source));
             }
         }
-        for (span, &(id, count, complete)) in (active.len()..).zip(&computed) {
+        let drawn = self.network.draw(&asks)?;
+        let nonsense = |drawn: &Result<Pick, DecodeError>| {
+            use DecodeError::{InfiniteLogit, NanLogit};
+            matches!(drawn, Err(NanLogit { .. } | InfiniteLogit { .. }))
+        };
+        if drawn.iter().any(nonsense) && !spans.is_empty() {
+            let found = self.network.find_faults(&mut self.session, &spans)?;
+            faults.iter_mut().zip(found).for_each(|(fault, found)| *fault = fault.or(found));
+        }
+        let mut results: Vec<_> = vec![None; self.rows.len()];
+        who.into_iter().zip(drawn).for_each(|(i, drawn)| results[i] = Some(drawn));
+        let eos = self.eos;
+        let new_tokens = self
+            .rows
+            .par_iter_mut()
+            .zip(results)
+            .zip(&span_of)
+            .map(|((row, drawn), span)| {
+                if let Some(layer) = span.and_then(|span| faults[span]) {
+                    row.end = Some(Err(LmError::NotFinite { layer }));
+                    return 0;
+                }
+                let some = usize::from(drawn.is_some());
+                if let Some(drawn) = drawn {
+                    row.put(drawn, eos);
+                }
+                some
+            })
+            .sum();
+        for &(id, count, complete) in &computed {
             self.prompts.get_mut(id).done += count;
             if complete {
                 self.prefill.pop_front();
-                self.prompts.get_mut(id).logits = after.next().map(Into::into);
-            }
-            if let Some(layer) = faults[span] {
-                let rows = self.rows.iter_mut().filter(|row| row.prompt == id);
-                rows.for_each(|row| row.end = Some(Err(LmError::NotFinite { layer })));
             }
         }
-        let first: Vec<_> = self
-            .rows
-            .iter()
-            .map(|row| {
-                self.prompts.get(row.prompt).logits.clone().filter(|_| row.tokens.is_empty())
-            })
-            .collect();
-        let eos = self.eos;
-        let drawn = self
-            .rows
-            .par_iter_mut()
-            .zip(&sources)
-            .zip(&first)
-            .map_init(Scratch::default, |scratch, ((row, source), first)| {
-                let Some(logits) = source.or(first.as_deref()) else { return 0 };
-                if row.end.is_none() {
-                    row.draw(logits, eos, scratch);
-                }
-                1
-            })
-            .sum();
+        fresh.into_iter().for_each(|(id, row)| self.prompts.get_mut(id).logits = Some(row));
         self.logits = logits;
         let prompt_tokens = computed.iter().map(|(_, count, _)| count).sum();
-        Ok(Event::Step { rows: self.rows.len(), new_tokens: drawn, prompt_tokens })
+        Ok(Event::Step { rows: self.rows.len(), new_tokens, prompt_tokens })
     }
 
     /// Reports rows that have ended and frees what they held.
@@ -294,7 +346,7 @@ impl<'a> Schedule<'a> {
         for row in ended {
             self.session.kv.release(row.own);
             let prompt = row.prompt;
-            let spoiled = matches!(row.end, Some(Err(LmError::NotFinite { .. })));
+            let spoiled = matches!(row.end, Some(Err(_)));
             self.prompts.release(&mut self.session, prompt);
             if spoiled && self.prompts.is_idle(prompt) {
                 self.prefill.retain(|id| *id != prompt);

@@ -1,0 +1,62 @@
+//! Norms and linear layers as tensors.
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::ops;
+
+use crate::lm::{
+    LmError,
+    parts::{LinearParts, NormParts},
+};
+
+pub(super) struct Norm {
+    gain: Tensor,
+    bias: Option<Tensor>,
+    eps: f32,
+}
+
+pub(super) struct Linear {
+    /// `in × out`.
+    pub weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+impl Norm {
+    pub fn new(
+        parts: &NormParts,
+        eps: f64,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<Self, LmError> {
+        let here = |tensor: &Tensor| tensor.to_device(device)?.to_dtype(dtype);
+        let bias = parts.bias.as_ref().map(here).transpose()?;
+        Ok(Self { gain: here(&parts.gain)?, bias, eps: eps as f32 })
+    }
+
+    pub fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        let x = x.contiguous()?;
+        match &self.bias {
+            Some(bias) => ops::layer_norm(&x, &self.gain, bias, self.eps),
+            None => ops::rms_norm(&x, &self.gain, self.eps),
+        }
+    }
+}
+
+impl Linear {
+    /// Matrices that read the same input, as one.
+    pub fn new(parts: &LinearParts, device: &Device, dtype: DType) -> Result<Self, LmError> {
+        let here = |tensor: Tensor| tensor.to_device(device)?.to_dtype(dtype);
+        let bias = match parts.biases.is_empty() {
+            true => None,
+            false => Some(here(Tensor::cat(&parts.biases, 0)?)?),
+        };
+        Ok(Self { weight: here(Tensor::cat(&parts.weights, 0)?)?.t()?, bias })
+    }
+
+    pub fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        let y = x.matmul(&self.weight)?;
+        match &self.bias {
+            Some(bias) => y.broadcast_add(bias),
+            None => Ok(y),
+        }
+    }
+}
