@@ -3,6 +3,8 @@
 
 #[path = "lm/embed.rs"]
 mod embed;
+#[path = "lm/faults.rs"]
+mod faults;
 #[path = "lm/generate.rs"]
 mod generate;
 #[path = "lm/golden.rs"]

@@ -4,13 +4,19 @@
     reason = "the peak of the processor is measured with its vector instructions"
 )]
 
-use std::{ops::ControlFlow, sync::OnceLock, time::Instant};
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
+use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
 use super::{
     LmError, ModelConfig,
     generate::{Event, GenerateOptions, Request, run},
+    kv::Place,
     network::Network,
     simd::{Isa, Simd, for_isa},
 };
@@ -29,7 +35,7 @@ fn cpu_seconds() -> f64 {
     if nanoseconds > 0.0 { nanoseconds * 1e-9 } else { start.elapsed().as_secs_f64() }
 }
 
-/// What one core can do at most while all of them work.
+/// What one core can do at most while all of them work; on CUDA the device.
 ///
 /// Per second of processor time, so that a machine that others use as well gives the same numbers.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +70,8 @@ pub fn flops_per_token(c: &ModelConfig) -> f64 {
     2.0 * (c.layers * block + c.vocab * c.hidden) as f64
 }
 
-/// Times `rows` rows of `prompt` random tokens each, continued by `new` tokens.
+/// Times `rows` rows of `prompt` random tokens each, all the same where `shared`, continued by `new`
+/// tokens.
 ///
 /// # Errors
 ///
@@ -74,12 +81,17 @@ pub fn speed(
     rows: usize,
     prompt: usize,
     new: usize,
+    shared: bool,
 ) -> Result<Speed, LmError> {
     let c = network.config();
     let mut numbers = rng::named(0, "bench");
+    let mut random = || -> Arc<[u32]> {
+        (0..prompt.max(1)).map(|_| rng::next_below(&mut numbers, c.vocab) as u32).collect()
+    };
+    let common = random();
     let mut request = |i: usize| Request {
         tag: i as u64,
-        prompt: (0..prompt.max(1)).map(|_| rng::next_below(&mut numbers, c.vocab) as u32).collect(),
+        prompt: if shared { common.clone() } else { random() },
         decoding: Decoding::default(),
         seed: 0,
         draw: rng::Draw { prompt: i as u32, sample: 0 },
@@ -90,7 +102,14 @@ pub fn speed(
     let options = GenerateOptions { batch: Some(rows), ..GenerateOptions::default() };
     let (mut prefill, mut decode) = ((0, 0.0), (0, 0.0, 0));
     let mut cpu = 0.0;
-    let mut last_cpu = cpu_seconds();
+    // A device of its own works by the clock, not on this process's account.
+    let place = network.kv_place();
+    let clock = Instant::now();
+    let used = || match &place {
+        Place::Host => cpu_seconds(),
+        Place::Device(..) => clock.elapsed().as_secs_f64(),
+    };
+    let mut last_cpu = used();
     let mut failed = None;
     let mut last = Instant::now();
     run(network, None, &[], requests.into_iter(), &options, &mut |event| {
@@ -98,13 +117,13 @@ pub fn speed(
             Event::Step { new_tokens, prompt_tokens, .. } => {
                 let seconds = last.elapsed().as_secs_f64();
                 last = Instant::now();
-                let now = cpu_seconds();
-                let used = now - last_cpu;
+                let now = used();
+                let spent = now - last_cpu;
                 last_cpu = now;
                 if prompt_tokens > 0 {
                     prefill = (prefill.0 + prompt_tokens, prefill.1 + seconds);
                 } else {
-                    cpu += used;
+                    cpu += spent;
                     decode = (decode.0 + new_tokens, decode.1 + seconds, decode.2 + 1);
                 }
             }
@@ -118,9 +137,10 @@ pub fn speed(
     }
     let per_second =
         |count: usize, seconds: f64| if count == 0 { 0.0 } else { count as f64 / seconds };
-    let context = (prompt + new / 2) * rows * decode.2;
-    let read = decode.2 * network.weight_bytes()
-        + context * network.kv_place().bytes(network.kv_shape(), 16) / 16;
+    // What rows share counts once.
+    let positions = if shared { prompt + new / 2 * rows } else { (prompt + new / 2) * rows };
+    let of_position = place.bytes(network.kv_shape(), 16) / 16;
+    let read = decode.2 * (network.weight_bytes() + positions * of_position);
     let decoded = per_second(decode.0, decode.1);
     Ok(Speed {
         rows,
@@ -153,6 +173,40 @@ unsafe fn spin_body<S: Simd>(rounds: usize, out: &mut [f32; 16]) {
         }
         S::store(out.as_mut_ptr(), all);
     }
+}
+
+/// Measures where a network computes.
+///
+/// # Errors
+///
+/// A failure of the device.
+pub fn limits_of(network: &dyn Network) -> Result<Limits, LmError> {
+    match network.kv_place() {
+        Place::Device(device, dtype) if device.is_cuda() => limits_there(&device, dtype),
+        _ => Ok(limits()),
+    }
+}
+
+/// A device's fastest of large products and copies.
+fn limits_there(device: &Device, dtype: DType) -> Result<Limits, LmError> {
+    let (n, megabytes) = (8192, 1024);
+    let x = Tensor::ones((n, n), dtype, device)?;
+    let long = Tensor::ones(megabytes << 20, DType::U8, device)?;
+    let best =
+        |amount: f64, run: &dyn Fn() -> candle_core::Result<Tensor>| -> Result<f64, LmError> {
+            let mut best = 0f64;
+            for _ in 0..5 {
+                device.synchronize()?;
+                let start = Instant::now();
+                run()?;
+                device.synchronize()?;
+                best = best.max(amount / start.elapsed().as_secs_f64());
+            }
+            Ok(best)
+        };
+    let flops = best(2.0 * (n as f64).powi(3), &|| x.matmul(&x))?;
+    let bytes = best(2.0 * (megabytes << 20) as f64, &|| long.copy())?;
+    Ok(Limits { flops, bytes })
 }
 
 /// Measures the machine for about a second, with as many threads as rayon uses.

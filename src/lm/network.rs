@@ -94,6 +94,11 @@ pub trait Network: Send + Sync {
     /// Bytes of weights that a pass reads.
     fn weight_bytes(&self) -> usize;
 
+    /// Whether a row's numbers are the same, bit for bit, whoever shares its pass.
+    fn is_batch_invariant(&self) -> bool {
+        true
+    }
+
     /// What it keeps of a token.
     fn kv_shape(&self) -> KvShape;
 

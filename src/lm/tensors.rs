@@ -406,6 +406,11 @@ impl Network for TensorDecoder {
         super::device::free_memory()
     }
 
+    /// Libraries choose products by shape.
+    fn is_batch_invariant(&self) -> bool {
+        false
+    }
+
     fn rows_that_pay(&self) -> usize {
         if self.device.is_cuda() { 256 } else { 64 }
     }

@@ -6,8 +6,9 @@ use anyhow::Context;
 
 use crate::lm::{
     Lm, ModelConfig,
-    bench::{flops_per_token, limits, speed},
+    bench::{flops_per_token, limits_of, speed},
     device::{self, DeviceChoice, DtypeChoice},
+    kv::Place,
     model::network,
     network::Network,
     random,
@@ -29,6 +30,9 @@ pub struct Args {
     /// Tokens drawn for each row
     #[arg(long, default_value_t = 32)]
     new_tokens: usize,
+    /// All rows continue one prompt, which is computed once
+    #[arg(long)]
+    shared_prompt: bool,
     /// A model of this shape with random weights instead
     #[arg(long, value_name = "CONFIG.json", conflicts_with = "model")]
     random_weights: Option<PathBuf>,
@@ -60,14 +64,20 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             lm.network()
         }
     };
-    let limits = limits();
-    println!(
-        "machine   {:.0} GFLOP/s in registers and {:.1} GB/s from memory per core, {} threads, {}",
-        limits.flops / 1e9,
-        limits.bytes / 1e9,
-        rayon::current_num_threads(),
-        Isa::best().name(),
-    );
+    let limits = limits_of(network)?;
+    let there = !matches!(network.kv_place(), Place::Host);
+    if there {
+        let (flops, bytes) = (limits.flops / 1e9, limits.bytes / 1e9);
+        println!("device    {flops:.0} GFLOP/s in a large product and {bytes:.0} GB/s in a copy");
+    } else {
+        println!(
+            "machine   {:.0} GFLOP/s in registers and {:.1} GB/s from memory per core, {} threads, {}",
+            limits.flops / 1e9,
+            limits.bytes / 1e9,
+            rayon::current_num_threads(),
+            Isa::best().name(),
+        );
+    }
     println!(
         "model     {:.0} MFLOP a token, {:.0} MB of weights; {} prompt and {} new tokens a row",
         flops_per_token(network.config()) / 1e6,
@@ -77,10 +87,15 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     );
     println!(
         "{:>5} {:>14} {:>14} {:>16} {:>16}",
-        "rows", "prefill tok/s", "decode tok/s", "GFLOP/s a core", "GB/s a core"
+        "rows",
+        "prefill tok/s",
+        "decode tok/s",
+        if there { "GFLOP/s" } else { "GFLOP/s a core" },
+        if there { "GB/s" } else { "GB/s a core" }
     );
     for &rows in &args.batch {
-        let speed = speed(network, rows.max(1), args.prompt_tokens, args.new_tokens)?;
+        let (prompt, new) = (args.prompt_tokens, args.new_tokens);
+        let speed = speed(network, rows.max(1), prompt, new, args.shared_prompt)?;
         let flops =
             format!("{:.0} ({:.0} %)", speed.flops / 1e9, 100.0 * speed.flops / limits.flops);
         let bytes =
