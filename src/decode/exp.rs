@@ -8,36 +8,76 @@
 pub(super) fn exp_row(x: &[f64], max: f64, out: &mut Vec<f64>) -> f64 {
     out.clear();
     out.resize(x.len(), 0.0);
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
-            #[expect(
-                unsafe_code,
-                reason = "the processor has the instructions, as was just asked"
-            )]
-            return unsafe { avx512(x, max, out) };
+    exp_into(x, max, out)
+}
+
+/// Defines `$name` as the plain loop `$body`, compiled for the widest instructions that the processor has.
+///
+/// Nothing is fused or reordered by that, so the bits are the same.
+macro_rules! widest {
+    ($(#[$doc:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),*) $(-> $out:ty)? = $body:ident) => {
+        $(#[$doc])*
+        $vis fn $name($($arg: $ty),*) $(-> $out)? {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512dq")]
+            fn avx512($($arg: $ty),*) $(-> $out)? {
+                $body($($arg),*)
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2")]
+            fn avx2($($arg: $ty),*) $(-> $out)? {
+                $body($($arg),*)
+            }
+            #[cfg(target_arch = "x86_64")]
+            {
+                if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
+                    #[expect(unsafe_code, reason = "the processor has the instructions, as was just asked")]
+                    return unsafe { avx512($($arg),*) };
+                }
+                if is_x86_feature_detected!("avx2") {
+                    #[expect(unsafe_code, reason = "the processor has the instructions, as was just asked")]
+                    return unsafe { avx2($($arg),*) };
+                }
+            }
+            $body($($arg),*)
         }
-        if is_x86_feature_detected!("avx2") {
-            #[expect(
-                unsafe_code,
-                reason = "the processor has the instructions, as was just asked"
-            )]
-            return unsafe { avx2(x, max, out) };
-        }
+    };
+}
+
+widest! {
+    fn exp_into(x: &[f64], max: f64, out: &mut [f64]) -> f64 = portable
+}
+
+widest! {
+    /// The greatest of `x`; −∞ where there is none.
+    pub(super) fn greatest(x: &[f64]) -> f64 = greatest_of
+}
+
+widest! {
+    /// `Σ w` and `Σ w (max − s)` over what has weight, in fixed lanes.
+    pub(super) fn dot(weights: &[f64], scores: &[f64], max: f64) -> (f64, f64) = dot_of
+}
+
+widest! {
+    /// `s ← (s − zero) / by`, and −∞ where nothing has weight.
+    pub(super) fn scale(scores: &mut [f64], weights: &[f64], zero: f64, by: f64) = scale_of
+}
+
+widest! {
+    /// Widens, exactly.
+    pub(super) fn widen(x: &[f32], out: &mut [f64]) = widen_of
+}
+
+#[inline(always)]
+fn scale_of(scores: &mut [f64], weights: &[f64], zero: f64, by: f64) {
+    for (s, w) in scores.iter_mut().zip(weights) {
+        *s = if *w > 0.0 { (*s - zero) / by } else { f64::NEG_INFINITY };
     }
-    portable(x, max, out)
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512dq")]
-fn avx512(x: &[f64], max: f64, out: &mut [f64]) -> f64 {
-    portable(x, max, out)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn avx2(x: &[f64], max: f64, out: &mut [f64]) -> f64 {
-    portable(x, max, out)
+#[inline(always)]
+fn widen_of(x: &[f32], out: &mut [f64]) {
+    out.iter_mut().zip(x).for_each(|(o, x)| *o = f64::from(*x));
 }
 
 const LANES: usize = 8;
@@ -96,8 +136,8 @@ fn exp(x: f64) -> f64 {
     if x > LEAST { p * power } else { 0.0 }
 }
 
-/// The greatest of `x`; −∞ where there is none.
-pub(super) fn greatest(x: &[f64]) -> f64 {
+#[inline(always)]
+fn greatest_of(x: &[f64]) -> f64 {
     let mut max = [f64::NEG_INFINITY; LANES];
     let (blocks, rest) = x.as_chunks::<LANES>();
     for block in blocks {
@@ -108,8 +148,8 @@ pub(super) fn greatest(x: &[f64]) -> f64 {
     max.iter().chain(rest).copied().fold(f64::NEG_INFINITY, f64::max)
 }
 
-/// `Σ w` and `Σ w (max − s)` over what has weight, in fixed lanes.
-pub(super) fn dot(weights: &[f64], scores: &[f64], max: f64) -> (f64, f64) {
+#[inline(always)]
+fn dot_of(weights: &[f64], scores: &[f64], max: f64) -> (f64, f64) {
     let (mut masses, mut spreads) = ([0.0; LANES], [0.0; LANES]);
     let mut add = |lane: usize, w: f64, s: f64| {
         masses[lane] += w;

@@ -2,7 +2,7 @@
 
 use super::{
     DecodeError, Stage,
-    exp::{dot, exp_row, greatest},
+    exp::{dot, exp_row, greatest, scale, widen},
     select::{Buffers, nearest},
 };
 
@@ -31,8 +31,8 @@ impl Scratch {
     /// Takes up `logits`; the result is the log of their softmax's normalizer.
     pub(super) fn load(&mut self, logits: &[f32]) -> Result<f64, DecodeError> {
         check(logits)?;
-        self.scores.clear();
-        self.scores.extend(logits.iter().map(|&x| f64::from(x)));
+        self.scores.resize(logits.len(), 0.0);
+        widen(logits, &mut self.scores);
         self.exponentiate();
         Ok(self.max + self.total.ln())
     }
@@ -128,11 +128,13 @@ impl Scratch {
     }
 
     fn temper(&mut self, temperature: f64) {
-        self.forget_removed();
-        let max = greatest(&self.scores);
-        // The greatest score is moved to 0 where dividing it would overflow.
-        let zero = if (max / temperature).is_finite() { 0.0 } else { max };
-        self.scores.iter_mut().for_each(|s| *s = (*s - zero) / temperature);
+        let mut zero = 0.0;
+        if !(self.max / temperature).is_finite() {
+            // Dividing would overflow: the greatest score that is left moves to 0.
+            self.forget_removed();
+            zero = greatest(&self.scores);
+        }
+        scale(&mut self.scores, &self.weights, zero, temperature);
         self.exponentiate();
     }
 
