@@ -129,7 +129,7 @@ fn trial(group: &Group, sweep: &Sweep) -> Result<(f64, &'static str), String> {
     let Drawer::Lm(lm) = drawer else { return Err("it depends on the server".to_owned()) };
     let (rows, new) = TRIAL;
     let prompt = config.max_positions.saturating_sub(new).min(16);
-    let speed = bench::speed(lm.network(), rows, prompt, new).map_err(|e| e.to_string())?;
+    let speed = bench::speed(lm.network(), rows, prompt, new, false).map_err(|e| e.to_string())?;
     match speed.decode > 0.0 {
         true => Ok((speed.decode, "measured now on 32 rows")),
         false => Err("the trial drew nothing".to_owned()),
