@@ -1,4 +1,5 @@
-//! Times one measure on two feature files: `clouds prdc|support|pca|mauve|vendi P.npy Q.npy`.
+//! Times one measure on two feature files: `clouds prdc|support|pca|mauve|vendi|FAMILIES P.npy Q.npy`,
+//! where `FAMILIES` is what `llmpr score --metrics` takes: the whole score of these, intervals included.
 //!
 //! Prints one JSON object: the values, the seconds of the computation alone, and the most memory the
 //! process held (where `/proc` says).
@@ -12,6 +13,7 @@ use llmpr::{
         kmeans::{KMeansOptions, kmeans},
         neighbors::Ties,
         prdc::prdc,
+        score::{ScoreOptions, score},
         support::{SupportOptions, support},
         vendi::vendi,
     },
@@ -24,7 +26,7 @@ use serde_json::{Value, json};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [measure, p, q] = args.as_slice() else {
-        return Err("usage: clouds prdc|support|pca|mauve|vendi P.npy Q.npy".into());
+        return Err("usage: clouds prdc|support-family|pca|mauve|vendi|FAMILIES P.npy Q.npy".into());
     };
     let sets = Sides { reference: read_features(p)?, model: read_features(q)? };
     let clouds = Clouds::new(sets.as_ref())?;
@@ -37,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 "density": got.density, "coverage": got.coverage,
             })
         }
-        "support" => {
+        "support-family" => {
             let got = support(clouds, &SupportOptions::default())?;
             json!({ "precision": got.prdc[0].precision, "recall": got.prdc[0].recall })
         }
@@ -68,7 +70,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             })
         }
         "vendi" => json!({ "vendi": vendi(clouds.model(), &[1.0])?[0] }),
-        other => return Err(format!("no measure is called {other}").into()),
+        families => {
+            let options = ScoreOptions { metrics: families.parse()?, ..ScoreOptions::default() };
+            let got = score(sets.as_ref(), None, None, &options)?;
+            json!({ "signature": got.signature, "metrics": got.metrics })
+        }
     };
     let seconds = start.elapsed().as_secs_f64();
     let report = json!({ "values": values, "seconds": seconds, "peak_mib": peak_mib() });

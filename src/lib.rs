@@ -22,6 +22,7 @@ mod shared_data;
 pub mod sides;
 pub mod signature;
 pub mod text;
+mod vector;
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -5,55 +5,29 @@
 
 use rayon::prelude::*;
 
-/// `out = scale · A Bᵀ`, where `a` holds rows of `d` values, `b` too, and `out` is row-major with one
-/// column per row of `b`.
-pub(crate) fn rows_by_rows(a: &[f32], b: &[f32], d: usize, scale: f32, out: &mut [f32]) {
-    let (m, n) = shape(a.len(), b.len(), d, out.len());
-    #[expect(unsafe_code, reason = "matrixmultiply takes pointers; `shape` checked every length")]
-    // SAFETY: `a` holds m × d values, `b` n × d and `out` m × n, as the strides say.
-    unsafe {
-        matrixmultiply::sgemm(
-            m,
-            d,
-            n,
-            scale,
-            a.as_ptr(),
-            d as isize,
-            1,
-            b.as_ptr(),
-            1,
-            d as isize,
-            0.0,
-            out.as_mut_ptr(),
-            n as isize,
-            1,
-        );
-    }
+/// Defines products of rows by rows, one for each type of value.
+macro_rules! rows_by_rows {
+    ($($(#[$meta:meta])* $name:ident: $value:ty = $kernel:path;)*) => {$(
+        $(#[$meta])*
+        pub(crate) fn $name(a: &[$value], b: &[$value], d: usize, scale: $value, out: &mut [$value]) {
+            let (m, n) = shape(a.len(), b.len(), d, out.len());
+            let (along, across) = (d as isize, n as isize);
+            let (a, b, out) = (a.as_ptr(), b.as_ptr(), out.as_mut_ptr());
+            #[expect(unsafe_code, reason = "kernels take pointers; `shape` checked every length")]
+            // SAFETY: `a` holds m × d values, `b` n × d and `out` m × n, as the strides say.
+            unsafe {
+                $kernel(m, d, n, scale, a, along, 1, b, 1, along, 0.0, out, across, 1);
+            }
+        }
+    )*};
 }
 
-/// The same in `f64`.
-pub(crate) fn rows_by_rows_f64(a: &[f64], b: &[f64], d: usize, scale: f64, out: &mut [f64]) {
-    let (m, n) = shape(a.len(), b.len(), d, out.len());
-    #[expect(unsafe_code, reason = "matrixmultiply takes pointers; `shape` checked every length")]
-    // SAFETY: `a` holds m × d values, `b` n × d and `out` m × n, as the strides say.
-    unsafe {
-        matrixmultiply::dgemm(
-            m,
-            d,
-            n,
-            scale,
-            a.as_ptr(),
-            d as isize,
-            1,
-            b.as_ptr(),
-            1,
-            d as isize,
-            0.0,
-            out.as_mut_ptr(),
-            n as isize,
-            1,
-        );
-    }
+rows_by_rows! {
+    /// `out = scale · A Bᵀ`, where `a` holds rows of `d` values, `b` too, and `out` is row-major with one
+    /// column per row of `b`.
+    rows_by_rows: f32 = matrixmultiply::sgemm;
+    /// The same in `f64`.
+    rows_by_rows_f64: f64 = matrixmultiply::dgemm;
 }
 
 /// Adds `Aᵀ A` to the lower triangle of the `d × d` matrix `sums` (row-major), where `a` holds rows of

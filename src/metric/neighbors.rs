@@ -1,4 +1,6 @@
-//! Exact nearest neighbors by blocked matrix products.
+//! Exact nearest neighbors: by blocked matrix products, or by a k-d tree where columns are few.
+
+mod tree;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -55,12 +57,17 @@ impl Neighbors {
     ///
     /// # Cost
     ///
-    /// `O(n² d)` in matrix products, `O(n (d + k))` memory.
+    /// `O(n² d)` in matrix products, `O(n (d + k))` memory; about `O(n log n)` where columns are few.
     pub(super) fn find(rows: &Rows, k: usize, side: Side) -> Result<Self, MetricError> {
         let n = rows.distinct.of.len();
         if k == 0 || k >= n {
             return Err(MetricError::NoKthNeighbor { side, n, k });
         }
+        let lists = tree::lists(rows, k).unwrap_or_else(|| Self::by_products(rows, k));
+        Ok(Self { lists })
+    }
+
+    fn by_products(rows: &Rows, k: usize) -> Vec<Vec<Near>> {
         let blocks = rows.blocks();
         let searches: Vec<Mutex<Search>> = blocks
             .iter()
@@ -82,7 +89,7 @@ impl Neighbors {
             let search = search.into_inner().unwrap_or_else(PoisonError::into_inner);
             search.finish(rows)
         });
-        Ok(Self { lists: lists.collect() })
+        lists.collect()
     }
 }
 
@@ -126,8 +133,7 @@ struct Search {
 
 impl Search {
     fn new(start: usize, copies: &[u32], k: usize) -> Self {
-        let wanted: Vec<usize> =
-            copies.iter().map(|&own| (k + 1).saturating_sub(own as usize)).collect();
+        let wanted: Vec<usize> = copies.iter().map(|&own| wanted(k, own)).collect();
         let reach = |&wanted: &usize| if wanted == 0 { f32::NEG_INFINITY } else { f32::INFINITY };
         Self {
             start,
@@ -174,21 +180,31 @@ impl Search {
                 squared: rows.squared_distance(start + i, rows, row as usize),
                 row,
             };
-            let mut list: Vec<Near> = candidates.iter().map(near).collect();
-            list.sort_unstable_by(|a, b| a.squared.total_cmp(&b.squared).then(a.row.cmp(&b.row)));
-            let mut left = wanted;
-            let last = list.iter().find(|near| {
-                left = left.saturating_sub(rows.distinct.copies[near.row as usize] as usize);
-                left == 0
-            });
-            if let Some(&Near { squared, .. }) = last {
-                list.truncate(list.partition_point(|near| near.squared <= squared));
-            }
-            list.shrink_to_fit();
-            list
+            nearest_of(candidates.iter().map(near).collect(), wanted, &rows.distinct.copies)
         };
         lists.map(exact).collect()
     }
+}
+
+/// Of these neighbors, the nearest that together have `wanted` copies, with everything as near as the
+/// last of them; by distance, then index.
+fn nearest_of(mut list: Vec<Near>, wanted: usize, copies: &[u32]) -> Vec<Near> {
+    list.sort_unstable_by(|a, b| a.squared.total_cmp(&b.squared).then(a.row.cmp(&b.row)));
+    let mut left = wanted;
+    let last = list.iter().find(|near| {
+        left = left.saturating_sub(copies[near.row as usize] as usize);
+        left == 0
+    });
+    if let Some(&Near { squared, .. }) = last {
+        list.truncate(list.partition_point(|near| near.squared <= squared));
+    }
+    list.shrink_to_fit();
+    list
+}
+
+/// How many other rows a row with `own` copies needs to have neighbors up to rank `k`.
+fn wanted(k: usize, own: u32) -> usize {
+    (k + 1).saturating_sub(own as usize)
 }
 
 /// The searches of the two blocks of a tile; one, where a block meets itself.

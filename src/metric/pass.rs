@@ -1,5 +1,7 @@
 //! One pass over the distances between two clouds: balls, nearest rows, realism and soft membership.
 
+mod soft;
+
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
@@ -54,12 +56,6 @@ pub(super) struct Found {
     pub(super) soft: Sides<Vec<f64>>,
 }
 
-/// A product of distances below `e⁻⁴⁵` is taken as 0: it vanishes beside 1 in `f64`.
-const VANISHED: f64 = -45.0;
-
-/// Logarithms are summed in units of 2⁻⁶⁴, as integers: the sum does not depend on its order.
-const LOG_UNIT: f64 = (1u128 << 64) as f64;
-
 /// Goes over all pairs once, in tiles.
 pub(super) fn pass(space: &Space, ask: &Ask) -> Found {
     let Sides { reference: p, model: q } = &space.0;
@@ -82,7 +78,7 @@ pub(super) fn pass(space: &Space, ask: &Ask) -> Found {
         let (mut a, mut b) = (lock(&of_p[a]), lock(&of_q[b]));
         tile.scan(&mut Meeting { p, q, ask, a: &mut a, b: &mut b });
     });
-    gather(ask, of_p, of_q)
+    gather(space, ask, of_p, of_q)
 }
 
 /// What is known about one block of rows.
@@ -97,8 +93,10 @@ struct Half {
     /// Per balls: counts of the rows here, held or holding as they are centers or points.
     counts: Vec<Vec<u32>>,
     nearest: Vec<Near>,
-    /// Per row: `Σ ln(d/R)`, in units of [`LOG_UNIT`].
-    logs: Vec<i128>,
+    /// Per row: what is known of its soft membership.
+    soft: Vec<soft::Known>,
+    /// `R²` of the balls that rows here are judged by.
+    soft_squared: f64,
     /// Per model row: the largest `r²/d²` so far.
     realism: Vec<f64>,
     /// The largest `r²` that realism is measured by.
@@ -131,7 +129,8 @@ impl Half {
                 Near { squared: f64::INFINITY, row: u32::MAX };
                 if ask.nearest { n } else { 0 }
             ],
-            logs: vec![0; if ask.soft.is_some() { n } else { 0 }],
+            soft: vec![soft::Known::default(); if ask.soft.is_some() { n } else { 0 }],
+            soft_squared: soft.map_or(0.0, |radius| radius * radius),
             realism: vec![0.0; if ask.realism.is_some() && side == Side::Model { n } else { 0 }],
         };
         (0..n).for_each(|i| half.update_reach(rows, i));
@@ -140,15 +139,11 @@ impl Half {
 
     fn update_reach(&mut self, rows: &Rows, i: usize) {
         let nearest = self.nearest.get(i).map(|near| rows.scaled_up(near.squared));
-        let soft = self.logs.get(i).filter(|&&log| !vanished(log)).map(|_| self.soft_reach);
+        let soft = self.soft.get(i).filter(|known| !known.vanishes()).map(|_| self.soft_reach);
         let realism = self.realism.get(i).map(|best| rows.scaled_up(self.widest / best));
         let asked = [nearest, soft, realism].into_iter().flatten();
         self.reach[i] = asked.fold(self.ball_reach[i], f32::max);
     }
-}
-
-fn vanished(log: i128) -> bool {
-    log < (VANISHED * LOG_UNIT) as i128
 }
 
 /// A block of reference rows and one of model rows, and the pairs between them.
@@ -205,29 +200,18 @@ impl Visit for Meeting<'_> {
                 }
             }
         }
-        if let Some(soft) = ask.soft {
-            let judged = [
-                (&mut **a, *p, i, copies.1, soft.model),
-                (&mut **b, *q, j, copies.0, soft.reference),
-            ];
-            for (half, rows, at, copies, radius) in judged {
-                if vanished(half.logs[at]) || low >= radius * radius {
-                    continue;
-                }
-                let share = exact().sqrt() / radius;
-                if share < 1.0 {
-                    let log = share.ln().max(10.0 * VANISHED) * f64::from(copies);
-                    half.logs[at] += (log * LOG_UNIT) as i128;
-                    if vanished(half.logs[at]) {
-                        half.update_reach(rows, at);
-                    }
+        if ask.soft.is_some() {
+            let judged = [(&mut **a, *p, i, row_q, copies.1), (&mut **b, *q, j, row_p, copies.0)];
+            for (half, rows, at, other, copies) in judged {
+                if half.soft[at].meet(other, (low, high), half.soft_squared, copies) {
+                    half.update_reach(rows, at);
                 }
             }
         }
     }
 }
 
-fn gather(ask: &Ask, of_p: Vec<Mutex<Half>>, of_q: Vec<Mutex<Half>>) -> Found {
+fn gather(space: &Space, ask: &Ask, of_p: Vec<Mutex<Half>>, of_q: Vec<Mutex<Half>>) -> Found {
     let open = |halves: Vec<Mutex<Half>>| -> Vec<Half> {
         halves
             .into_iter()
@@ -246,15 +230,21 @@ fn gather(ask: &Ask, of_p: Vec<Mutex<Half>>, of_q: Vec<Mutex<Half>>) -> Found {
             Counts { holding: counts(at, Side::Reference), held: counts(at, Side::Model) }
         }
     };
-    let share = |log: &i128| if vanished(*log) { 0.0 } else { (*log as f64 / LOG_UNIT).exp() };
+    let known = halves.as_ref().map(|of| of.iter().flat_map(|half| &half.soft).collect::<Vec<_>>());
+    let Sides { reference: p, model: q } = &space.0;
+    let soft = match ask.soft {
+        None => Sides { reference: Vec::new(), model: Vec::new() },
+        Some(radii) => Sides {
+            reference: soft::products(p, &known.reference, q, radii.model),
+            model: soft::products(q, &known.model, p, radii.reference),
+        },
+    };
     Found {
         counts: ask.balls.iter().enumerate().map(of_balls).collect(),
         nearest: halves
             .as_ref()
             .map(|of| of.iter().flat_map(|half| half.nearest.clone()).collect()),
         realism: halves.model.iter().flat_map(|half| half.realism.clone()).collect(),
-        soft: halves
-            .as_ref()
-            .map(|of| of.iter().flat_map(|half| half.logs.iter().map(share)).collect()),
+        soft,
     }
 }

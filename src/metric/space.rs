@@ -11,7 +11,12 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{Clouds, distinct::Distinct};
-use crate::{matrix::Matrix, product::rows_by_rows, sides::Sides};
+use crate::{
+    matrix::Matrix,
+    product::rows_by_rows,
+    sides::Sides,
+    vector::{squared_difference, squared_difference_48, within},
+};
 
 /// Rows in a tile of products: 512 × 512 values of f32 are 1 MiB, about a core's second-level cache.
 pub(super) const BLOCK: usize = 512;
@@ -198,6 +203,8 @@ pub(super) struct Tile {
     products: Vec<f32>,
     /// Lower bounds' shares of the rows and of the columns.
     low: (Vec<f32>, Vec<f32>),
+    /// Of one row: a bit for each column that may be near.
+    near: Vec<u32>,
 }
 
 impl Tile {
@@ -217,65 +224,25 @@ impl Tile {
 
     /// Shows `visit` every pair whose lower bound is at most the larger of its two reaches, in row
     /// order.
-    pub(super) fn scan(&self, visit: &mut impl Visit) {
-        const CHUNK: usize = 32;
+    pub(super) fn scan(&mut self, visit: &mut impl Visit) {
         let (low_a, low_b) = (&self.low.0, &self.low.1);
         for (i, (row, &low_a)) in self.products.chunks_exact(low_b.len()).zip(low_a).enumerate() {
-            for (c, (products, low_b)) in row.chunks(CHUNK).zip(low_b.chunks(CHUNK)).enumerate() {
-                let start = c * CHUNK;
-                let (reach_a, reach_b) = visit.reach();
-                let reach_b = &reach_b[start..start + products.len()];
-                if !any_within(products, low_a, low_b, reach_a[i], reach_b) {
-                    continue;
-                }
-                for (at, (&product, &low_b)) in products.iter().zip(low_b).enumerate() {
+            let (reach_a, reach_b) = visit.reach();
+            within(row, low_a, low_b, reach_a[i], &reach_b[..low_b.len()], &mut self.near);
+            for (c, &bits) in self.near.iter().enumerate() {
+                let mut left = bits;
+                while left != 0 {
+                    let at = 32 * c + left.trailing_zeros() as usize;
+                    left &= left - 1;
                     let (reach_a, reach_b) = visit.reach();
-                    let low = product + (low_a + low_b);
-                    if low <= reach_a[i].max(reach_b[start + at]) {
-                        visit.near(i, start + at, low);
+                    let low = row[at] + (low_a + low_b[at]);
+                    if low <= reach_a[i].max(reach_b[at]) {
+                        visit.near(i, at, low);
                     }
                 }
             }
         }
     }
-}
-
-#[inline]
-fn any_within(products: &[f32], low_a: f32, low_b: &[f32], reach_a: f32, reach_b: &[f32]) -> bool {
-    let mut any = false;
-    for ((&product, &low_b), &reach_b) in products.iter().zip(low_b).zip(reach_b) {
-        let reach = if reach_b > reach_a { reach_b } else { reach_a };
-        any |= product + (low_a + low_b) <= reach;
-    }
-    any
-}
-
-const LANES: usize = 8;
-
-fn squared_difference(x: &[f32], y: &[f32]) -> f64 {
-    let mut lanes = [0.0; LANES];
-    let (eights_x, rest_x) = x.as_chunks::<LANES>();
-    let (eights_y, rest_y) = y.as_chunks::<LANES>();
-    for (x, y) in eights_x.iter().zip(eights_y) {
-        for lane in 0..LANES {
-            lanes[lane] += (f64::from(x[lane]) - f64::from(y[lane])).powi(2);
-        }
-    }
-    for (lane, (&x, &y)) in rest_x.iter().zip(rest_y).enumerate() {
-        lanes[lane] += (f64::from(x) - f64::from(y)).powi(2);
-    }
-    lanes.iter().sum()
-}
-
-fn squared_difference_48(x: &[f32], rest_x: &[f32], y: &[f32], rest_y: &[f32]) -> f64 {
-    let mut lanes = [0.0; LANES];
-    let exact = |x: f32, rest: f32| f64::from(x) + f64::from(rest);
-    for (j, ((&x, &rest_x), (&y, &rest_y))) in
-        x.iter().zip(rest_x).zip(y.iter().zip(rest_y)).enumerate()
-    {
-        lanes[j % LANES] += (exact(x, rest_x) - exact(y, rest_y)).powi(2);
-    }
-    lanes.iter().sum()
 }
 
 #[cfg(test)]

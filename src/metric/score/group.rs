@@ -14,8 +14,8 @@ use crate::{
         Clouds, MetricError,
         calibrate::Subsample,
         frechet::{Frechet, frechet},
-        kernel::kernel_distance,
-        sliced::{sliced_w_approx, sliced_wasserstein},
+        kernel::{kernel_distance, kernel_distances},
+        sliced::{sliced_distances, sliced_w_approx, sliced_wasserstein},
         support::{Support, SupportOptions, support},
         vendi::vendi,
     },
@@ -73,6 +73,21 @@ impl Group {
         }
     }
 
+    /// The same of one subsample among many.
+    fn draw_cost(self, at: Sides<Subsample>, d: usize) -> f64 {
+        match self {
+            // Kernels and projections are those of all rows, computed once.
+            Self::Moments => {
+                let Sides { reference: n, model: m } = at.map(|part| part.n as f64);
+                let rows = at.reference.size + at.model.size;
+                let cubes = 40.0 * (d as f64).powi(2) * d.min(rows) as f64;
+                let squares = 2.0 * rows as f64 * (d as f64).powi(2);
+                2.0 * (n * n + n * m + m * m) + 8.0 * (n + m) * DIRECTIONS as f64 + squares + cubes
+            }
+            Self::Support | Self::Diversity | Self::Extra => self.cost(at.map(|part| part.size), d),
+        }
+    }
+
     /// Subsamples and ceilings of these measures.
     pub fn readings(
         self,
@@ -83,15 +98,14 @@ impl Group {
     ) -> Readings {
         let sizes = clouds.sides().map(Matrix::rows);
         let (count, at) = self.plan(sizes, clouds.dim(), draws.resamples);
-        let one = |i: usize| -> Option<Vec<f64>> {
-            let rows = draws.subsample(i, at);
-            let part = Sides {
-                reference: clouds.reference().select(&rows.reference),
-                model: clouds.model().select(&rows.model),
-            };
-            self.bare(part.as_ref(), options)
+        let parts: Vec<Sides<Vec<usize>>> = (0..count).map(|i| draws.subsample(i, at)).collect();
+        let one = |rows: &Sides<Vec<usize>>| self.bare(select(clouds, rows).as_ref(), options);
+        let subsamples = match self {
+            Self::Moments => moments_of_parts(clouds, &parts, options.seed),
+            Self::Support | Self::Diversity | Self::Extra => {
+                parts.par_iter().filter_map(one).collect()
+            }
         };
-        let subsamples: Vec<Vec<f64>> = (0..count).into_par_iter().filter_map(one).collect();
         Readings {
             subsamples,
             variance_factor: at.reference.variance_factor(),
@@ -106,7 +120,7 @@ impl Group {
         if asked == 0 || sizes.reference.min(sizes.model) < 4 {
             return (0, at);
         }
-        let cost = |at: Sides<Subsample>| self.cost(at.map(|part| part.size), d).max(1.0);
+        let cost = |at: Sides<Subsample>| self.draw_cost(at, d).max(1.0);
         while cost(at) * LEAST_SUBSAMPLES as f64 > BUDGET && at.reference.size > LEAST_ROWS {
             at = at.map(|part| Subsample { size: (part.size / 2).max(1), ..part });
         }
@@ -218,6 +232,34 @@ fn moments(clouds: Clouds<'_>, seed: u64) -> Result<Named, ScoreError> {
         ("sliced_wasserstein", sliced_wasserstein(clouds, DIRECTIONS, seed)),
         ("sliced_w_approx", sliced_w_approx(clouds)),
     ]))
+}
+
+/// [`moments`] of each part of the rows, without the names.
+fn moments_of_parts(clouds: Clouds<'_>, parts: &[Sides<Vec<usize>>], seed: u64) -> Vec<Vec<f64>> {
+    let alone = |rows: &Sides<Vec<usize>>| -> Option<[f64; 3]> {
+        let part = select(clouds, rows);
+        let part = Clouds::new(part.as_ref()).ok()?;
+        let Frechet { distance, null_bias, .. } = frechet(part).ok()?;
+        Some([distance, null_bias, sliced_w_approx(part)])
+    };
+    let alone: Vec<Option<[f64; 3]>> = parts.par_iter().map(alone).collect();
+    let kernel = kernel_distances(clouds, parts);
+    let sliced = sliced_distances(clouds, DIRECTIONS, seed, parts);
+    let values =
+        alone.into_iter().zip(kernel).zip(sliced).filter_map(|((alone, kernel), sliced)| {
+            alone.map(|[frechet, null, approximate]| {
+                vec![frechet, null, kernel, sliced, approximate]
+            })
+        });
+    values.collect()
+}
+
+/// Some rows of either side.
+fn select(clouds: Clouds<'_>, rows: &Sides<Vec<usize>>) -> Sides<Matrix> {
+    Sides {
+        reference: clouds.reference().select(&rows.reference),
+        model: clouds.model().select(&rows.model),
+    }
 }
 
 fn diversity(clouds: Clouds<'_>, options: &ScoreOptions) -> Result<Named, ScoreError> {

@@ -11,7 +11,7 @@ use crate::{
         calibrate::{self, Subsample},
         curve::{self, Point, sajjadi_lambdas},
         divergence::{Divergence, renyi},
-        frontier::{self, Frontier, Mauve},
+        frontier::{self, Frontier, Terms},
         histogram::{self, HistogramError, Smoothing, shares},
         record::{FrontierCurve, PrCurve},
     },
@@ -142,26 +142,35 @@ impl Measures {
         }
     }
 
+    /// What is kept between the histograms of one size.
+    fn terms(&self) -> Vec<Terms> {
+        match *self {
+            Self::Frontier { scaling } => {
+                vec![Terms::new(settings(scaling), 0.0), Terms::new(settings(scaling), 0.5)]
+            }
+            Self::Frontier20 { scaling } => vec![Terms::new(settings(scaling), 0.0)],
+            Self::Smoothed { .. } | Self::Further | Self::Curve { .. } | Self::Divergence => {
+                Vec::new()
+            }
+        }
+    }
+
     /// The measures of the counts of each partition, averaged: values over partitions, and the
     /// PR-curve before it is summarized.
-    fn values(&self, counts: &[Sides<Vec<u64>>]) -> Result<Vec<f64>, HistogramError> {
+    fn values(
+        &self,
+        counts: &[Sides<Vec<u64>>],
+        terms: &mut [Terms],
+    ) -> Result<Vec<f64>, HistogramError> {
         match self {
-            Self::Frontier { scaling } => {
-                let settings = settings(*scaling);
-                let values = counts.iter().map(|counts| {
-                    let Mauve { mauve, mauve_star, frontier_integral, frontier_integral_star } =
-                        frontier::mauve(slices(counts), &settings)?;
-                    Ok(vec![mauve, mauve_star, frontier_integral, frontier_integral_star])
-                });
-                Ok(mean(&values.collect::<Result<Vec<_>, HistogramError>>()?))
-            }
-            Self::Frontier20 { scaling } => {
-                let settings = settings(*scaling);
-                let values = counts.iter().map(|counts| {
-                    let (mauve, integral) =
-                        frontier::smoothed(slices(counts), Smoothing::None, &settings)?;
-                    Ok(vec![mauve, integral])
-                });
+            Self::Frontier { .. } | Self::Frontier20 { .. } => {
+                let mut values = |counts| {
+                    let scores = terms.iter_mut().map(|terms| terms.scores(slices(counts)));
+                    let scores = scores.collect::<Result<Vec<_>, HistogramError>>()?;
+                    let areas = scores.iter().map(|scores| scores.0);
+                    Ok(areas.chain(scores.iter().map(|scores| scores.1)).collect())
+                };
+                let values = counts.iter().map(&mut values);
                 Ok(mean(&values.collect::<Result<Vec<_>, HistogramError>>()?))
             }
             Self::Smoothed { scaling } => {
@@ -272,14 +281,14 @@ impl Quantized {
     ///
     /// [`HistogramError::Empty`].
     pub fn values(&self) -> Result<Vec<f64>, HistogramError> {
-        self.measures.values(&self.counts())
+        self.measures.values(&self.counts(), &mut self.measures.terms())
     }
 
     /// The values on some rows; they index the reference's rows followed by the model's.
-    fn values_of(&self, rows: Sides<&[usize]>) -> Vec<f64> {
+    fn values_of(&self, rows: Sides<&[usize]>, terms: &mut [Terms]) -> Vec<f64> {
         let counts: Vec<_> = self.partitions.iter().map(|p| p.counts_of(rows)).collect();
         // Rows of both sides were drawn, so no side is empty.
-        self.measures.values(&counts).unwrap_or_default()
+        self.measures.values(&counts, terms).unwrap_or_default()
     }
 
     /// The PR-curve over the angles of Sajjadi et al., `α` averaged over the partitions.
@@ -301,12 +310,17 @@ impl Quantized {
         Ok(FrontierCurve { x: x.to_vec(), y: y.to_vec() })
     }
 
+    /// The rows of half-sample `i`; they index the reference's rows followed by the model's.
+    fn half_rows(&self, i: usize, draws: &Draws<'_>) -> Sides<Vec<usize>> {
+        let Sides { reference, model } = draws.subsample(i, self.sizes().map(Subsample::half));
+        let n = self.sizes().reference;
+        Sides { reference, model: model.into_iter().map(|row| n + row).collect() }
+    }
+
     /// The values on half-sample `i`.
     pub fn half(&self, i: usize, draws: &Draws<'_>) -> Vec<f64> {
-        let rows = draws.subsample(i, self.sizes().map(Subsample::half));
-        let n = self.sizes().reference;
-        let model: Vec<usize> = rows.model.iter().map(|row| n + row).collect();
-        self.values_of(Sides { reference: &rows.reference, model: &model })
+        let rows = self.half_rows(i, draws);
+        self.values_of(rows.as_ref().map(Vec::as_slice), &mut self.measures.terms())
     }
 
     /// Subsamples, relabelings and ceilings; every draw has a stream of its own under `seed`.
@@ -316,20 +330,22 @@ impl Quantized {
         let Sides { reference: n, model: m } = self.sizes();
         let per_partition = || -> Vec<Vec<f64>> {
             let values = |partition: &Partition| {
-                self.measures.values(std::slice::from_ref(&partition.counts)).ok()
+                let mut terms = self.measures.terms();
+                self.measures.values(std::slice::from_ref(&partition.counts), &mut terms).ok()
             };
             self.partitions.iter().filter_map(values).collect()
         };
-        let halves = (0..draws.resamples).into_par_iter().map(|i| self.half(i, draws));
-        let relabeled = (0..draws.permutations).into_par_iter().map(|i| {
+        let halves = |i: usize| self.half_rows(i, draws);
+        let relabeled = |i: usize| {
             let mut rng = rng::named(draws.seed, &format!("relabel {i}"));
             let reference = calibrate::relabel(&mut rng, n, m);
             let model = complement(&reference, n + m);
-            self.values_of(Sides { reference: &reference, model: &model })
-        });
+            Sides { reference, model }
+        };
+        let resamples = if n >= 4 && m >= 4 { draws.resamples } else { 0 };
         Readings {
-            subsamples: if n >= 4 && m >= 4 { halves.collect() } else { Vec::new() },
-            relabeled: relabeled.collect(),
+            subsamples: self.values_of_draws(resamples, halves),
+            relabeled: self.values_of_draws(draws.permutations, relabeled),
             observed: Vec::new(),
             ceilings: self.ceilings(draws),
             variance_factor: 1.0,
@@ -341,20 +357,33 @@ impl Quantized {
         }
     }
 
+    /// The values on the rows that each of `count` draws takes.
+    fn values_of_draws(
+        &self,
+        count: usize,
+        rows: impl Fn(usize) -> Sides<Vec<usize>> + Sync,
+    ) -> Vec<Vec<f64>> {
+        const CHUNK: usize = 25;
+        let chunks = (0..count.div_ceil(CHUNK)).into_par_iter().flat_map_iter(|chunk| {
+            let mut terms = self.measures.terms();
+            let from = chunk * CHUNK;
+            let values = (from..count.min(from + CHUNK))
+                .map(|i| self.values_of(rows(i).as_ref().map(Vec::as_slice), &mut terms));
+            values.collect::<Vec<_>>()
+        });
+        chunks.collect()
+    }
+
     /// Parts of the reference against each other in the same bins, at the sizes' ratio, carried on to
     /// the full sizes; empty where the reference is too small.
     fn ceilings(&self, draws: &Draws<'_>) -> Vec<f64> {
         let Sides { reference: n, model: m } = self.sizes();
         let Some(parts) = Parts::of(n, m) else { return Vec::new() };
         let at = |parts: Parts| -> Vec<f64> {
-            let values: Vec<Vec<f64>> = (0..SPLITS)
-                .into_par_iter()
-                .map(|i| {
-                    let [a, b] = draws.split(i, n, parts);
-                    self.values_of(Sides { reference: &a, model: &b })
-                })
-                .collect();
-            mean(&values)
+            mean(&self.values_of_draws(SPLITS, |i| {
+                let [reference, model] = draws.split(i, n, parts);
+                Sides { reference, model }
+            }))
         };
         let (larger, smaller) = (at(parts), at(parts.halved()));
         let names = self.measures.names();

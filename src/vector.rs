@@ -1,0 +1,334 @@
+//! Loops compiled for the widest vectors of the processor.
+//!
+//! Only loops whose result does not depend on the width are compiled this way: those that go element by
+//! element, compare, or sum in a fixed number of lanes. Nothing is fused, so every processor gives the
+//! same bits.
+
+/// Defines functions, each compiled for AVX-512, for AVX2 and for any processor; the call chooses.
+macro_rules! widest {
+    ($($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $of:ty),* $(,)?) $(-> $out:ty)? $body:block)*) => {$(
+        $(#[$meta])*
+        $vis fn $name($($arg: $of),*) $(-> $out)? {
+            #[inline(always)]
+            fn any($($arg: $of),*) $(-> $out)? $body
+
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+                fn avx512($($arg: $of),*) $(-> $out)? {
+                    any($($arg),*)
+                }
+
+                #[target_feature(enable = "avx2")]
+                fn avx2($($arg: $of),*) $(-> $out)? {
+                    any($($arg),*)
+                }
+
+                let has_512 = is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl");
+                if has_512 {
+                    #[expect(unsafe_code, reason = "the processor was asked")]
+                    // SAFETY: the processor has the features that the function is compiled for.
+                    return unsafe { avx512($($arg),*) };
+                }
+                if is_x86_feature_detected!("avx2") {
+                    #[expect(unsafe_code, reason = "the processor was asked")]
+                    // SAFETY: the processor has the feature that the function is compiled for.
+                    return unsafe { avx2($($arg),*) };
+                }
+            }
+            any($($arg),*)
+        }
+    )*};
+}
+
+/// Values in the widest vector.
+const LANES: usize = 16;
+/// Lanes of sums; their number decides the rounding.
+const SUMS: usize = 8;
+
+widest! {
+    /// The least of `a[i] + b[i]` and the first place where it stands; `(0, ∞)` for none.
+    pub(crate) fn least_sum(a: &[f32], b: &[f32]) -> (u32, f32) {
+        let mut lanes = [f32::INFINITY; LANES];
+        let ((wide_a, rest_a), (wide_b, rest_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+        for (a, b) in wide_a.iter().zip(wide_b) {
+            for lane in 0..LANES {
+                let sum = a[lane] + b[lane];
+                lanes[lane] = if sum < lanes[lane] { sum } else { lanes[lane] };
+            }
+        }
+        for (lane, (a, b)) in lanes.iter_mut().zip(rest_a.iter().zip(rest_b)) {
+            let sum = a + b;
+            *lane = if sum < *lane { sum } else { *lane };
+        }
+        let least = lanes.into_iter().fold(f32::INFINITY, f32::min);
+        let at = |(a, b): (&f32, &f32)| a + b == least;
+        let holds = |(a, b): (&[f32; LANES], &[f32; LANES])| {
+            let mut any = false;
+            for lane in 0..LANES {
+                any |= a[lane] + b[lane] == least;
+            }
+            any
+        };
+        let chunk = wide_a.iter().zip(wide_b).position(holds).unwrap_or(wide_a.len());
+        let start = chunk * LANES;
+        let place = a[start..].iter().zip(&b[start..]).position(at);
+        (place.map_or(0, |place| (start + place) as u32), least)
+    }
+
+    /// `sum[i] += weight · x[i]`.
+    pub(crate) fn add_scaled(sum: &mut [f64], x: &[f32], weight: f64) {
+        for (sum, &x) in sum.iter_mut().zip(x) {
+            *sum += weight * f64::from(x);
+        }
+    }
+
+    /// `‖x − y‖²` in `f64` over 8 fixed lanes.
+    pub(crate) fn squared_difference(x: &[f32], y: &[f32]) -> f64 {
+        let mut lanes = [0.0f64; SUMS];
+        let ((wide_x, rest_x), (wide_y, rest_y)) = (x.as_chunks::<SUMS>(), y.as_chunks::<SUMS>());
+        for (x, y) in wide_x.iter().zip(wide_y) {
+            for lane in 0..SUMS {
+                let off = f64::from(x[lane]) - f64::from(y[lane]);
+                lanes[lane] += off * off;
+            }
+        }
+        for (lane, (&x, &y)) in lanes.iter_mut().zip(rest_x.iter().zip(rest_y)) {
+            let off = f64::from(x) - f64::from(y);
+            *lane += off * off;
+        }
+        lanes.iter().sum()
+    }
+
+    /// `Σ (x_i/d + 1)³` over 8 fixed lanes.
+    pub(crate) fn sum_of_cubes(x: &[f64], d: f64) -> f64 {
+        let mut lanes = [0.0f64; SUMS];
+        let (wide, rest) = x.as_chunks::<SUMS>();
+        for x in wide {
+            for lane in 0..SUMS {
+                let root = x[lane] / d + 1.0;
+                lanes[lane] += root * root * root;
+            }
+        }
+        for (lane, x) in lanes.iter_mut().zip(rest) {
+            let root = x / d + 1.0;
+            *lane += root * root * root;
+        }
+        lanes.iter().sum()
+    }
+
+    /// Replaces every `x` by `(x/d + 1)³`.
+    pub(crate) fn cube(values: &mut [f64], d: f64) {
+        for x in values {
+            let root = *x / d + 1.0;
+            *x = root * root * root;
+        }
+    }
+
+    /// Adds `x` to `sum`, element by element.
+    pub(crate) fn add(sum: &mut [f64], x: &[f64]) {
+        for (sum, x) in sum.iter_mut().zip(x) {
+            *sum += x;
+        }
+    }
+
+    /// `‖(x + rest_x) − (y + rest_y)‖²` in `f64` over 8 fixed lanes.
+    pub(crate) fn squared_difference_48(
+        x: &[f32],
+        rest_x: &[f32],
+        y: &[f32],
+        rest_y: &[f32],
+    ) -> f64 {
+        let mut lanes = [0.0f64; SUMS];
+        let off = |x: f32, rest_x: f32, y: f32, rest_y: f32| {
+            (f64::from(x) + f64::from(rest_x)) - (f64::from(y) + f64::from(rest_y))
+        };
+        let ((wide_x, end_x), (wide_y, end_y)) = (x.as_chunks::<SUMS>(), y.as_chunks::<SUMS>());
+        let ((wide_rest_x, end_rest_x), (wide_rest_y, end_rest_y)) =
+            (rest_x.as_chunks::<SUMS>(), rest_y.as_chunks::<SUMS>());
+        let pairs = wide_x.iter().zip(wide_rest_x).zip(wide_y.iter().zip(wide_rest_y));
+        for ((x, rest_x), (y, rest_y)) in pairs {
+            for lane in 0..SUMS {
+                let off = off(x[lane], rest_x[lane], y[lane], rest_y[lane]);
+                lanes[lane] += off * off;
+            }
+        }
+        let pairs = end_x.iter().zip(end_rest_x).zip(end_y.iter().zip(end_rest_y));
+        for (lane, ((&x, &rest_x), (&y, &rest_y))) in lanes.iter_mut().zip(pairs) {
+            let off = off(x, rest_x, y, rest_y);
+            *lane += off * off;
+        }
+        lanes.iter().sum()
+    }
+
+    /// Lowers each of `nearest` to the squared distance between `point` and the row of `d` values that
+    /// belongs to it, where that is less.
+    pub(crate) fn nearer(rows: &[f32], d: usize, point: &[f32], nearest: &mut [f32]) {
+        for (nearest, row) in nearest.iter_mut().zip(rows.chunks_exact(d)) {
+            let squared = squared_in_lanes(row, point);
+            *nearest = if squared < *nearest { squared } else { *nearest };
+        }
+    }
+}
+
+/// Per 32 columns of a row of products: a bit for each column where `product + (low + lows[j])` is at
+/// most the larger of `reach` and `reaches[j]`. `lows` and `reaches` have one value per column.
+pub(crate) fn within(
+    products: &[f32],
+    low: f32,
+    lows: &[f32],
+    reach: f32,
+    reaches: &[f32],
+    out: &mut Vec<u32>,
+) {
+    out.clear();
+    let ((wide, products), (wide_lows, lows), (wide_reaches, reaches)) =
+        (products.as_chunks::<32>(), lows.as_chunks::<32>(), reaches.as_chunks::<32>());
+    let chunks = wide.iter().zip(wide_lows).zip(wide_reaches);
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512f") {
+        for ((products, lows), reaches) in chunks {
+            #[expect(unsafe_code, reason = "the processor was asked")]
+            // SAFETY: the processor has the feature that the function is compiled for.
+            out.push(unsafe { bits_512(products, low, lows, reach, reaches) });
+        }
+        out.push(bits(products, low, lows, reach, reaches));
+        return;
+    }
+    for ((products, lows), reaches) in chunks {
+        let any = any_within(products, low, lows, reach, reaches);
+        out.push(if any { bits(products, low, lows, reach, reaches) } else { 0 });
+    }
+    out.push(bits(products, low, lows, reach, reaches));
+}
+
+/// A bit for each of at most 32 columns.
+fn bits(products: &[f32], low: f32, lows: &[f32], reach: f32, reaches: &[f32]) -> u32 {
+    let columns = products.iter().zip(lows).zip(reaches).enumerate();
+    columns.fold(0, |bits, (j, ((product, lows), &far))| {
+        let far = if far > reach { far } else { reach };
+        bits | u32::from(product + (low + lows) <= far) << j
+    })
+}
+
+/// [`bits`], where comparisons give them directly.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn bits_512(
+    products: &[f32; 32],
+    low: f32,
+    lows: &[f32; 32],
+    reach: f32,
+    reaches: &[f32; 32],
+) -> u32 {
+    use std::arch::x86_64::{
+        _CMP_LE_OQ, _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_loadu_ps, _mm512_max_ps,
+        _mm512_set1_ps,
+    };
+    let half = |at: usize| {
+        let values = |of: &[f32; 32]| {
+            #[expect(unsafe_code, reason = "the load takes a pointer")]
+            // SAFETY: `at` is 0 or 16, and 16 of the 32 values follow.
+            unsafe {
+                _mm512_loadu_ps(of.as_ptr().add(at))
+            }
+        };
+        let low = _mm512_add_ps(_mm512_set1_ps(low), values(lows));
+        let far = _mm512_max_ps(values(reaches), _mm512_set1_ps(reach));
+        u32::from(_mm512_cmp_ps_mask::<_CMP_LE_OQ>(_mm512_add_ps(values(products), low), far))
+    };
+    half(0) | half(16) << 16
+}
+
+widest! {
+    /// Whether any of [`bits`] is set.
+    fn any_within(
+        products: &[f32; 32],
+        low: f32,
+        lows: &[f32; 32],
+        reach: f32,
+        reaches: &[f32; 32],
+    ) -> bool {
+        let mut any = false;
+        for j in 0..32 {
+            let far = if reaches[j] > reach { reaches[j] } else { reach };
+            any |= products[j] + (low + lows[j]) <= far;
+        }
+        any
+    }
+}
+
+/// `‖x − y‖²` in `f32` over 8 fixed lanes.
+#[inline(always)]
+fn squared_in_lanes(x: &[f32], y: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; SUMS];
+    let ((wide_x, rest_x), (wide_y, rest_y)) = (x.as_chunks::<SUMS>(), y.as_chunks::<SUMS>());
+    for (x, y) in wide_x.iter().zip(wide_y) {
+        for lane in 0..SUMS {
+            let off = x[lane] - y[lane];
+            lanes[lane] += off * off;
+        }
+    }
+    for (lane, (x, y)) in lanes.iter_mut().zip(rest_x.iter().zip(rest_y)) {
+        *lane += (x - y) * (x - y);
+    }
+    lanes.iter().sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_sum_is_found_where_it_stands_first() {
+        let zeros = [0.0; 40];
+        for place in [0, 1, 15, 16, 33, 39] {
+            let mut values = [1.0f32; 40];
+            values[place..].fill(-2.0);
+            assert_eq!(least_sum(&values, &zeros), (place as u32, -2.0));
+        }
+        assert_eq!(least_sum(&[], &[]), (0, f32::INFINITY));
+    }
+
+    #[test] // small integers are summed exactly in any order
+    fn sums_over_lanes_are_those_of_a_plain_loop() {
+        for d in [1, 15, 16, 17, 47] {
+            let x: Vec<f32> = (0..d).map(|i| (i * i % 7) as f32).collect();
+            let y: Vec<f32> = (0..d).map(|i| (i % 5) as f32).collect();
+            let plain: f32 = x.iter().zip(&y).map(|(x, y)| (x - y) * (x - y)).sum();
+            let mut nearest = [f32::INFINITY, -1.0];
+            nearer(&[x.as_slice(), x.as_slice()].concat(), d, &y, &mut nearest);
+            assert_eq!(nearest, [plain, -1.0]);
+            assert_eq!(squared_difference(&x, &y), f64::from(plain));
+            assert_eq!(squared_difference_48(&x, &y, &y, &x), 0.0);
+            assert_eq!(squared_difference_48(&x, &x, &y, &y), 4.0 * f64::from(plain));
+            let mut sums = vec![1.0; d];
+            add_scaled(&mut sums, &x, 3.0);
+            assert!(sums.iter().zip(&x).all(|(sum, &x)| *sum == 1.0 + 3.0 * f64::from(x)));
+        }
+    }
+
+    #[test]
+    fn a_bit_is_set_for_each_column_within_reach() {
+        for columns in [0, 5, 32, 47, 96] {
+            let products: Vec<f32> = (0..columns).map(|j| (j * 7 % 10) as f32).collect();
+            let lows: Vec<f32> = (0..columns).map(|j| (j % 3) as f32).collect();
+            let reaches: Vec<f32> = (0..columns).map(|j| (j * 5 % 9) as f32).collect();
+            let mut bits = vec![9];
+            within(&products, 1.0, &lows, 4.0, &reaches, &mut bits);
+            for j in 0..columns {
+                let inside = products[j] + (1.0 + lows[j]) <= reaches[j].max(4.0);
+                assert_eq!(bits[j / 32] >> (j % 32) & 1 == 1, inside, "column {j} of {columns}");
+            }
+            let chunks = products.as_chunks().0.iter().zip(lows.as_chunks().0);
+            for ((products, lows), reaches) in chunks.zip(reaches.as_chunks().0) {
+                let all = super::bits(products, 1.0, lows, 4.0, reaches);
+                assert_eq!(any_within(products, 1.0, lows, 4.0, reaches), all != 0);
+            }
+        }
+    }
+}
