@@ -1,8 +1,8 @@
 //! Times one measure on two feature files: `clouds prdc|support|pca|mauve|vendi|FAMILIES P.npy Q.npy`,
 //! where `FAMILIES` is what `llmpr score --metrics` takes: the whole score of these, intervals included.
 //!
-//! Prints one JSON object: the values, the seconds of the computation alone, and the most memory the
-//! process held (where `/proc` says).
+//! Prints one JSON object: the values, the seconds of the computation alone by the clock and of the
+//! processors, and the most memory the process held (the last two where `/proc` says).
 
 use std::time::Instant;
 
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let sets = Sides { reference: read_features(p)?, model: read_features(q)? };
     let clouds = Clouds::new(sets.as_ref())?;
-    let start = Instant::now();
+    let (start, cpu) = (Instant::now(), cpu_seconds());
     let values: Value = match measure.as_str() {
         "prdc" => {
             let got = prdc(clouds, 5, Ties::Strict)?;
@@ -77,9 +77,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     };
     let seconds = start.elapsed().as_secs_f64();
-    let report = json!({ "values": values, "seconds": seconds, "peak_mib": peak_mib() });
+    let cpu = cpu_seconds().zip(cpu).map(|(end, start)| end - start);
+    let report =
+        json!({ "values": values, "seconds": seconds, "cpu": cpu, "peak_mib": peak_mib() });
     println!("{report}");
     Ok(())
+}
+
+/// Processor seconds of all threads, to a hundredth.
+fn cpu_seconds() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at)?.parse::<f64>().ok();
+    Some((ticks(11)? + ticks(12)?) / 100.0)
 }
 
 /// The most memory this process held, in MiB.

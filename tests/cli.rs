@@ -1,5 +1,7 @@
 //! What a person sees: the binary run as they run it.
 
+#[path = "cli/choose.rs"]
+mod choose;
 #[path = "cli/sample.rs"]
 mod sample;
 #[path = "cli/score.rs"]

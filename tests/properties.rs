@@ -2,3 +2,5 @@
 
 #[path = "properties/clouds.rs"]
 mod clouds;
+#[path = "properties/intervals.rs"]
+mod intervals;

@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME|FILE")]
     task: Option<String>,
     /// One prompt
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Option<String>,
     /// Prompts, one a line of .txt or one a record of .jsonl (its field `prompt`, or :FIELD)
     #[arg(long, value_name = "FILE[:FIELD]")]

@@ -15,7 +15,7 @@ use crate::{
 pub struct KMeansOptions {
     /// Number of clusters.
     pub clusters: usize,
-    /// Starts, of which the best is kept.
+    /// Starts, of which the one that is best after a few iterations is kept and goes on.
     pub redos: usize,
     /// Most iterations of a start; one whose assignments stand still has ended before.
     pub iterations: usize,
@@ -97,13 +97,14 @@ pub fn kmeans(rows: &Matrix, options: &KMeansOptions) -> Result<KMeans, MetricEr
     let starts = (0..options.redos.max(1)).map(|redo| {
         let mut rng = rng::named(options.seed, &format!("k-means start {redo}"));
         let mut run = Run::start(training, options, &mut rng);
-        run.iterate(options.iterations);
+        run.iterate(options.iterations.clamp(1, TRIAL));
         run
     });
     let best = starts.reduce(|best, run| if run.inertia < best.inertia { run } else { best });
-    let Some(best) = best else {
+    let Some(mut best) = best else {
         return Err(MetricError::Clusters { clusters, n });
     };
+    best.iterate(options.iterations.saturating_sub(TRIAL));
     let d = rows.cols();
     let values: Vec<f64> =
         best.centers.chunks_exact(d).flat_map(|center| all.unscaled(center)).collect();
@@ -122,6 +123,10 @@ pub fn kmeans(rows: &Matrix, options: &KMeansOptions) -> Result<KMeans, MetricEr
         iterations: best.iterations,
     })
 }
+
+/// Iterations of a start before it is held against the others: what is left to gain is then less than
+/// what starts differ by.
+const TRIAL: usize = 10;
 
 /// A center's index, and the scaled squared distance to it less the row's own square.
 type Nearest = (u32, f32);
@@ -176,7 +181,7 @@ impl<'a> Run<'a> {
 
     /// Assigns and moves in turn until assignments stand still.
     fn iterate(&mut self, most: usize) {
-        for _ in 0..most.max(1) {
+        for _ in 0..most {
             let assigned = self.assign();
             for (new, old) in assigned.iter().zip(&self.assigned) {
                 if new.0 != old.0 {

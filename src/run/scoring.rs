@@ -145,6 +145,7 @@ impl Scoring<'_> {
             model: score::TextFacts {
                 tokens: cell.ids.clone(),
                 cut: cell.samples.iter().map(|s| s.finish_reason == "length").collect(),
+                blank: cell.samples.iter().map(|s| s.text.trim().is_empty()).collect(),
                 prompts: prompts(&cell.samples),
             },
         };

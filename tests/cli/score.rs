@@ -6,6 +6,8 @@ mod bad_input;
 mod features;
 #[path = "score/histograms.rs"]
 mod histograms;
+#[path = "score/likelihood.rs"]
+mod likelihood;
 
 use std::path::PathBuf;
 

@@ -100,7 +100,7 @@ pub fn read(specs: Sides<&str>, embed: &EmbedArgs) -> anyhow::Result<Input> {
             let features = specs.try_map(read)?;
             for side in [Side::Reference, Side::Model] {
                 if features.get(side).rows() == 0 {
-                    bail!("`{}` has no rows", specs.get(side));
+                    bail!("`{}` has no rows of values", specs.get(side));
                 }
             }
             Ok(Input::Clouds { features, texts: None, embedder: "file".to_owned() })
@@ -166,7 +166,8 @@ fn side_of(texts: &[Text], side: Side, embedder: &Embedder) -> anyhow::Result<(M
         .zip(texts)
         .map(|(cut, text)| cut || text.finish_reason.as_deref() == Some("length"))
         .collect();
-    Ok((rows, TextFacts { tokens, cut, prompts }))
+    let blank = texts.iter().map(Text::is_blank).collect();
+    Ok((rows, TextFacts { tokens, cut, blank, prompts }))
 }
 
 /// Numbers of the prompts that the texts answer; empty where none is named.

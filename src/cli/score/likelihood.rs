@@ -45,7 +45,13 @@ pub struct LikelihoodArgs {
     #[arg(long, value_name = "NAME|FILE", requires = "likelihood", conflicts_with_all = ["prompt", "prompts"])]
     task: Option<String>,
     /// With --likelihood: one prompt
-    #[arg(long, value_name = "TEXT", requires = "likelihood", conflicts_with = "prompts")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        allow_hyphen_values = true,
+        requires = "likelihood",
+        conflicts_with = "prompts"
+    )]
     prompt: Option<String>,
     /// With --likelihood: prompts, one a line of .txt or one a record of .jsonl
     #[arg(long, value_name = "FILE[:FIELD]", requires = "likelihood")]

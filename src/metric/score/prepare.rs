@@ -60,13 +60,20 @@ pub(super) fn prepare(
         Sides { reference: select(Side::Reference), model: select(Side::Model) }
     });
 
+    let precise = clouds.sides().map(|rows| rows.remainder().is_some());
+    // Rows that were brought to length 1 differ by what their values were rounded by before.
+    let rounding = match options.normalize {
+        Normalize::None => 2f64.powi(-46),
+        Normalize::L2 if precise.reference && precise.model => 2f64.powi(-46),
+        Normalize::L2 => f64::from(f32::EPSILON),
+    };
     let fitted = match (pca, options.pca) {
         (Some(pca), _) => Some(pca.clone()),
         (None, Reduce::None) => None,
-        (None, Reduce::Share(share)) => fit(&scaled, Keep::Share(share))?,
+        (None, Reduce::Share(share)) => fit(&scaled, rounding, Keep::Share(share))?,
         (None, Reduce::Components(count)) => {
             let most = scaled.reference.cols();
-            fit(&scaled, Keep::Components(count.min(most)))?
+            fit(&scaled, rounding, Keep::Components(count.min(most)))?
         }
     };
     let constant = fitted.is_none() && options.pca != Reduce::None;
@@ -77,6 +84,11 @@ pub(super) fn prepare(
         notes.push(warnings::constant_features(differ));
     }
     let (clouds, facts) = match &fitted {
+        // Rounding must not tell rows apart that have one direction.
+        None if constant => {
+            let same = |rows: &Matrix| scaled.reference.select(&vec![0; rows.rows()]);
+            (scaled.as_ref().map(|rows| same(rows)), None)
+        }
         None => (scaled, None),
         Some(pca) => {
             let (components, explained) = (pca.components(), pca.explained());
@@ -88,10 +100,16 @@ pub(super) fn prepare(
     Ok(Prepared { clouds, texts, pca: facts, warnings: notes })
 }
 
-/// The components of both sets together; `None` where nothing varies.
-fn fit(sets: &Sides<Matrix>, keep: Keep) -> Result<Option<Pca>, ScoreError> {
+/// The components of both sets together; `None` where nothing varies by more than `rounding`, as a share
+/// of the length of rows.
+fn fit(sets: &Sides<Matrix>, rounding: f64, keep: Keep) -> Result<Option<Pca>, ScoreError> {
     let pca = Pca::fit(&[&sets.model, &sets.reference], keep)?;
-    Ok((pca.total_variance() > 0.0).then_some(pca))
+    let longest = |rows: &Matrix| {
+        let square = |i| rows.row_f64(i).map(|x| x * x).sum::<f64>();
+        (0..rows.rows()).map(square).fold(0.0, f64::max)
+    };
+    let most = longest(&sets.reference).max(longest(&sets.model));
+    Ok((pca.total_variance() > rounding * rounding * most).then_some(pca))
 }
 
 /// Checks that texts and features are of the same rows.

@@ -7,6 +7,8 @@ pub struct TextFacts {
     pub tokens: Vec<Vec<u32>>,
     /// Whether each text was cut at a token limit; empty where that is not known.
     pub cut: Vec<bool>,
+    /// Whether each text has no word; empty where that is not known. Embedders may put a token in its place.
+    pub blank: Vec<bool>,
     /// Which prompt each text answers; empty where there is no prompt. Half-samples keep the texts
     /// of one prompt together.
     pub prompts: Vec<u64>,
@@ -21,6 +23,7 @@ impl TextFacts {
         Self {
             tokens: pick(&self.tokens, indices),
             cut: pick(&self.cut, indices),
+            blank: pick(&self.blank, indices),
             prompts: pick(&self.prompts, indices),
         }
     }

@@ -109,7 +109,10 @@ pub(super) fn warn(texts: &Sides<TextFacts>) -> Vec<Warning> {
         model: share(Side::Model, of),
     };
     let cut = both(&|facts| facts.cut.iter().filter(|&&cut| cut).count());
-    let blank = both(&|facts| facts.tokens.iter().filter(|tokens| tokens.is_empty()).count());
+    let blank = both(&|facts| match facts.blank.is_empty() {
+        true => facts.tokens.iter().filter(|tokens| tokens.is_empty()).count(),
+        false => facts.blank.iter().filter(|&&blank| blank).count(),
+    });
     [
         warnings::length_mismatch(lengths.as_ref().map(Vec::as_slice)),
         warnings::truncated_texts(cut),

@@ -1,0 +1,72 @@
+//! `llmpr compare`, `llmpr tune` and `llmpr refine`.
+
+use super::{
+    score::{Ran, llmpr},
+    sweep::{World, done, ran},
+};
+
+#[test]
+fn cells_of_one_run_are_compared_in_pairs_and_the_best_is_named() {
+    let Some(world) = World::new() else { return };
+    done(&mut world.sweep("run", &["--metrics", "support,frontier,moments"]));
+    let run = world.out("run");
+    let run = run.to_str().unwrap();
+    let compared = done(&mut world.command(&["compare", run, "--format", "json"])).stdout;
+    let compared: serde_json::Value = serde_json::from_str(&compared).unwrap();
+    let first = compared.as_array().unwrap().iter().find(|d| d["metric"] == "density").unwrap();
+    assert_eq!(first["paired"], true, "{first}");
+    let [low, difference, high] =
+        ["low", "difference", "high"].map(|name| first[name].as_f64().unwrap());
+    assert!(low <= difference && difference <= high, "{first}");
+    let p = first["p_value"].as_f64().unwrap();
+    assert_eq!(p < 0.05, low > 0.0 || high < 0.0, "{first}");
+    // A run against itself: every cell meets its twin, and nothing differs.
+    let same = done(&mut world.command(&["compare", run, run, "--against", "T=0.5"]));
+    assert!(same.stdout.contains("against"), "{}", same.stdout);
+    let none = ran(&mut world.command(&["compare", run, "--only", "T=77"]));
+    assert!(none.stderr.contains("no cell's settings contain T=77"), "{}", none.stderr);
+
+    let tuned = done(&mut world.command(&["tune", run, "--minimize", "frechet_distance"])).stdout;
+    assert!(tuned.contains("smallest frechet_distance first"), "{tuned}");
+    assert!(tuned.contains("settings of the first: llmpr sample --model"), "{tuned}");
+    let wrong = ran(&mut world.command(&["tune", run, "--maximize", "frechet_distance"]));
+    assert!(wrong.stderr.contains("--minimize frechet_distance"), "{}", wrong.stderr);
+    let json = done(&mut world.command(&["tune", run, "--format", "json"])).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(json[0]["metrics"]["recall"]["value"].is_number(), "{json}");
+    let missing = ran(&mut world.command(&["tune", "no-such-run"]));
+    assert!(missing.stderr.contains("no-such-run"), "{}", missing.stderr);
+}
+
+/// Rows around `at`, as a `.npy` of f32.
+fn cloud(path: &std::path::Path, rows: usize, at: impl Fn(usize) -> f32) -> String {
+    let noise = |i: usize| ((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f32 / 1.7e7;
+    let values = (0..rows * 3).map(|i| at(i / 3) + noise(i + rows)).collect();
+    let matrix = llmpr::matrix::Matrix::new(3, values).unwrap();
+    llmpr::npy::write_npy(path, &matrix).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn refining_keeps_one_in_k_and_raises_precision_on_texts_it_was_not_fitted_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let p = cloud(&folder.path().join("p.npy"), 200, |_| 0.0);
+    // Half of the model's rows are far from the reference.
+    let q = cloud(&folder.path().join("q.npy"), 240, |i| if i % 2 == 0 { 0.0 } else { 3.0 });
+    for method in ["obrs", "drs", "mh"] {
+        let args = ["refine", "--reference", &p, "--samples", &q, "--budget", "2", "--method"];
+        let more = [method, "--normalize", "none", "--pca", "none"];
+        let Ran { code, stdout, stderr } = llmpr(&[&args[..], &more].concat());
+        assert_eq!(code, 0, "{stderr}");
+        let kept: Vec<usize> = stdout.lines().map(|line| line.parse().unwrap()).collect();
+        assert!(kept.len().abs_diff(120) <= 1, "{method}: {} kept", kept.len());
+        let good = kept.iter().filter(|row| **row % 2 == 0).count();
+        assert!(good as f64 >= 0.7 * kept.len() as f64, "{method}: {good} of {}", kept.len());
+        let line = stderr.lines().find(|line| line.trim_start().starts_with("precision")).unwrap();
+        let found: Vec<f64> =
+            line.split_whitespace().skip(1).map(|word| word.parse().unwrap()).collect();
+        assert!(found[1] > found[0], "{method}: {stderr}");
+    }
+    let args = ["refine", "--reference", &p, "--samples", &q, "--budget", "0.5"];
+    assert!(llmpr(&args).stderr.contains("1 ≤ K"), "{}", llmpr(&args).stderr);
+}

@@ -1,0 +1,66 @@
+//! `llmpr score --likelihood` with bundled models.
+
+use super::{llmpr, number, score_json, value};
+
+const SMALL: [&str; 8] =
+    ["--prompt", "- Biography of", "-n", "60", "--max-new-tokens", "6", "--resamples", "20"];
+
+fn likelihood(p: &str, q: &str) -> serde_json::Value {
+    score_json(&[&["--likelihood", p, q][..], &SMALL].concat())
+}
+
+#[test]
+fn a_model_against_itself_scores_its_ceiling_exactly() {
+    let score = likelihood("tiny-bio@T=0.9", "tiny-bio@T=0.9");
+    for (name, metric) in score["metrics"].as_object().unwrap() {
+        let (got, ceiling) = (number(&metric["value"]), number(&metric["ceiling"]));
+        assert!((got - ceiling).abs() < 1e-9, "{name}: {metric}");
+    }
+    assert_eq!(score["schema"], "llmpr.score/1");
+    let signature = score["signature"].as_str().unwrap();
+    assert!(signature.contains("|likelihood|P:tiny-bio@T=0.9|"), "{signature}");
+}
+
+#[test]
+fn temperatures_differ_and_share_their_support() {
+    let score = likelihood("tiny-bio@T=0.7", "tiny-bio@T=1.4");
+    assert_eq!((value(&score, "precision"), value(&score, "recall")), (1.0, 1.0));
+    let alpha = &score["metrics"]["alpha@1"];
+    let (low, got, high) =
+        (number(&alpha["low"]), value(&score, "alpha@1"), number(&alpha["high"]));
+    assert!(0.0 < low && low <= got && got <= high && high < 1.0, "{alpha}");
+    assert!((value(&score, "tv") - (1.0 - got)).abs() < 1e-12);
+    let prefix = score["curves"]["prefix"]["tv"].as_array().unwrap();
+    assert_eq!(prefix.len(), 4, "{prefix:?}");
+    assert!(score["curves"]["pr"]["alpha"].as_array().unwrap().len() > 100);
+}
+
+#[test]
+fn a_truncated_model_is_precise_and_misses_what_it_cannot_write() {
+    let score = likelihood("tiny-bio", "tiny-bio@top-k=2");
+    assert_eq!(value(&score, "precision"), 1.0);
+    let recall = value(&score, "recall");
+    assert!(recall < 1.0, "{recall}");
+    assert_eq!(value(&score, "kl"), f64::INFINITY);
+    assert!(value(&score, "reverse_kl").is_finite());
+    assert!(score["warnings"].to_string().contains("cannot write some text"));
+    // The other way round nothing of the truncated model is lost.
+    let turned = likelihood("tiny-bio@top-k=2", "tiny-bio");
+    assert_eq!(value(&turned, "recall"), 1.0);
+}
+
+#[test]
+fn what_cannot_be_compared_gets_a_sentence() {
+    let complaint = |args: &[&str]| {
+        let ran = llmpr(&[&["score", "--likelihood"], args].concat());
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{}", ran.stderr);
+        ran.stderr
+    };
+    let said = complaint(&["tiny-bio", "tiny-bio@T=2"]);
+    assert!(said.contains("--task NAME, --prompt TEXT or --prompts FILE"), "{said}");
+    let said = complaint(&["tiny-bio", "nowhere/at/all", "--prompt", "a"]);
+    assert!(said.contains("nowhere/at/all"), "{said}");
+    let wrong = llmpr(&["score", "--likelihood", "tiny-bio", "tiny-bio@T=hot", "--prompt", "a"]);
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.stderr.contains("`hot` is no number"), "{}", wrong.stderr);
+}
