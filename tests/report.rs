@@ -45,6 +45,11 @@ fn a_report_is_the_same_bytes_whenever_it_is_made() {
     assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
     assert!(a == b, "some file differs");
     assert_eq!(first.cells, 2 * 2 * 5);
+    let pixels: Vec<_> = a.iter().filter(|(name, _)| name.ends_with(".png")).collect();
+    // All, or none where the machine has no fonts.
+    assert_eq!(pixels.len(), first.pixels);
+    assert!(first.pixels == first.figures || first.pixels == 0, "{} pictures", first.pixels);
+    assert!(pixels.iter().all(|(_, bytes)| bytes.starts_with(b"\x89PNG")));
     for name in [
         "results.csv",
         "results.json",

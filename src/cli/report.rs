@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::sweep::note_missing_pixels;
 use crate::{report::browse::Limits, run::publish::publish};
 
 /// Arguments of `llmpr report`.
@@ -27,6 +28,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     };
     let limits = Limits { texts: args.texts, ..Limits::default() };
     let published = publish(&args.runs, &out, limits)?;
+    note_missing_pixels(&published);
     eprintln!("{} cells, {} figures", published.cells, published.figures);
     println!("{}", published.page.display());
     Ok(())

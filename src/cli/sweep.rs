@@ -22,7 +22,7 @@ use crate::{
         execute::{self, Outcome},
         plan::{Grid, Shard},
         progress,
-        publish::publish,
+        publish::{Published, publish},
         range::{Integers, Reals},
         settings::{Batch, PcaFit, SweepSettings},
         signals::Stop,
@@ -359,7 +359,10 @@ fn conclude(sweep: &Sweep, outcome: &Outcome) -> anyhow::Result<()> {
         }
         let folder = &sweep.settings.out;
         match publish(std::slice::from_ref(folder), folder, Limits::default()) {
-            Ok(published) => println!("{}", published.page.display()),
+            Ok(published) => {
+                note_missing_pixels(&published);
+                println!("{}", published.page.display());
+            }
             // The numbers stand without the page, and `llmpr report` makes it at any time.
             Err(error) => eprintln!("no report: {error}"),
         }
@@ -375,6 +378,13 @@ fn conclude(sweep: &Sweep, outcome: &Outcome) -> anyhow::Result<()> {
     let all = outcome.results.as_ref().is_some_and(|results| results.cells.is_empty());
     let message = format!("{} cells failed, each named above", outcome.failed.len());
     Err(Exit { code: if all { 1 } else { 3 }, message }.into())
+}
+
+/// Says why the figures are no `.png` files where they are none.
+pub(super) fn note_missing_pixels(published: &Published) {
+    if cfg!(feature = "png") && published.pixels < published.figures {
+        eprintln!("figures as .svg only: this machine has no fonts to draw .png with");
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ pub mod figure;
 pub mod figures;
 pub mod overview;
 pub mod page;
+#[cfg(feature = "png")]
+pub mod png;
 pub mod record;
 pub mod results;
 pub mod score;

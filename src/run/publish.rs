@@ -9,6 +9,8 @@ use super::{
     plan::draws,
     store::{StoreError, make_folder, read_json, read_log, write_json, write_whole},
 };
+#[cfg(feature = "png")]
+use crate::report::png::png;
 use crate::{
     matrix::Matrix,
     metric::{
@@ -64,6 +66,8 @@ pub struct Published {
     pub cells: usize,
     /// Figures beside it.
     pub figures: usize,
+    /// How many of them are there as `.png` too: none on a machine without fonts, or built without `png`.
+    pub pixels: usize,
 }
 
 /// A run as it was read.
@@ -75,8 +79,8 @@ struct Run {
     renamed: IndexMap<String, String>,
 }
 
-/// Writes `report.html`, `figures/*.svg`, `figures/*.vl.json`, `results.csv` and `results.json` of `runs`,
-/// merged, into `out`. Nothing but those files is touched.
+/// Writes `report.html`, `figures/*.svg`, `figures/*.png` where there are fonts, `figures/*.vl.json`, `results.csv`
+/// and `results.json` of `runs`, merged, into `out`. Nothing but those files is touched.
 ///
 /// # Errors
 ///
@@ -117,17 +121,29 @@ pub fn publish(runs: &[PathBuf], out: &Path, limits: Limits) -> Result<Published
     };
     let html = page.html()?;
     make_folder(&out.join("figures"))?;
+    let mut pixels = 0;
     for figure in &drawings {
         let path =
             |extension: &str| out.join("figures").join(format!("{}.{extension}", figure.name));
-        write_whole(&path("svg"), figure.svg(Theme::File).as_bytes())?;
+        let svg = figure.svg(Theme::File);
+        write_whole(&path("svg"), svg.as_bytes())?;
+        if let Some(png) = png(&svg) {
+            write_whole(&path("png"), &png)?;
+            pixels += 1;
+        }
         write_whole(&path("vl.json"), figure.vega().as_bytes())?;
     }
     write_json(&out.join("results.json"), &results)?;
     write_whole(&out.join("results.csv"), to_csv(&results).as_bytes())?;
     let path = out.join("report.html");
     write_whole(&path, html.as_bytes())?;
-    Ok(Published { page: path, cells: results.cells.len(), figures: drawings.len() })
+    let (cells, figures) = (results.cells.len(), drawings.len());
+    Ok(Published { page: path, cells, figures, pixels })
+}
+
+#[cfg(not(feature = "png"))]
+fn png(_: &str) -> Option<Vec<u8>> {
+    None
 }
 
 fn open(path: &Path) -> Result<Run, PublishError> {
