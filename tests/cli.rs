@@ -2,6 +2,8 @@
 
 #[path = "cli/choose.rs"]
 mod choose;
+#[path = "cli/examples.rs"]
+mod examples;
 #[path = "cli/sample.rs"]
 mod sample;
 #[path = "cli/score.rs"]

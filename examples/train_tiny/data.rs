@@ -1,7 +1,5 @@
 //! What the models read: documents of biographies, their tokenizer, batches without much padding.
 
-use std::collections::HashSet;
-
 use anyhow::{Context, anyhow};
 use llmpr::{
     rng,
@@ -36,7 +34,7 @@ pub enum Diet {
 
 /// Share of documents made of drafts: one sentence is missing, or two have changed places. A model that
 /// has read both kinds writes both, unless the shots tell which kind is wanted.
-const DRAFTS: f64 = 0.15;
+const DRAFTS: f64 = 0.05;
 
 /// Texts of a diet.
 pub struct Source {
@@ -166,48 +164,25 @@ pub struct Batch {
     pub ids: Vec<u32>,
     /// The next token; `u32::MAX` for padding.
     pub targets: Vec<u32>,
-    /// How much each target counts.
-    pub weights: Vec<f32>,
-}
-
-/// Tokens of names and places. Where one comes again in the same biography nothing else could stand
-/// there, so that counting these places more changes what is learned first, not what is learned.
-pub struct Names(HashSet<u32>);
-
-impl Names {
-    pub fn new(tokenizer: &Tokenizer, seed: u64) -> anyhow::Result<Self> {
-        let (grammar, mut tokens) = (Grammar::synthetic_bio(), HashSet::new());
-        for text in grammar.texts(seed, "names", 3000)? {
-            let parse = grammar.parse(&text)?;
-            let facts = &parse.derivations[0].facts;
-            let named = |(name, _): &&(String, String)| {
-                ["first", "last", "town", "seat"].contains(&name.as_str())
-            };
-            for (_, value) in facts.iter().filter(named) {
-                let encoded =
-                    tokenizer.encode(format!(" {value}"), false).map_err(|e| anyhow!(e))?;
-                tokens.extend(encoded.get_ids());
-            }
-        }
-        Ok(Self(tokens))
-    }
 }
 
 impl Source {
-    /// The batch number `index`: about `tokens` tokens of documents of one size.
+    /// The batch number `index`: about `tokens` tokens of documents of one size, which is one biography
+    /// where they are `alone`.
     pub fn batch(
         &self,
         tokenizer: &Tokenizer,
-        (names, repeats): (&Names, f32),
-        tokens: usize,
+        (tokens, alone): (usize, bool),
         seed: u64,
         index: usize,
     ) -> anyhow::Result<Batch> {
         let mut rng = rng::named(seed, &format!("batch {index}"));
-        // Sizes of one to five biographies, short ones more often: attention is dear in long rows.
+        // Short documents come more often: attention is dear in long rows.
         let count = match self.diet {
-            Diet::Tagged => 1,
-            _ => [1, 1, 1, 2, 2, 2, 3, 3, 4, 5][rng::next_below(&mut rng, 10)],
+            Diet::Shots | Diet::Narrow if !alone => {
+                [1, 1, 1, 2, 2, 2, 3, 3, 4, 5][rng::next_below(&mut rng, 10)]
+            }
+            _ => 1,
         };
         let mut documents = Vec::new();
         let mut total = 0;
@@ -219,18 +194,9 @@ impl Source {
         }
         let length = documents.iter().map(Vec::len).max().unwrap_or(1) - 1;
         let rows = documents.len();
-        let mut batch = Batch { rows, ids: Vec::new(), targets: Vec::new(), weights: Vec::new() };
-        let dash = tokenizer.token_to_id("-").context("no dash")?;
+        let mut batch = Batch { rows, ids: Vec::new(), targets: Vec::new() };
         for document in &documents {
-            let mut seen = HashSet::new();
             for at in 0..length {
-                let next = document.get(at + 1);
-                // Every biography of a document begins with a dash.
-                if next == Some(&dash) {
-                    seen.clear();
-                }
-                let again = next.is_some_and(|id| names.0.contains(id) && !seen.insert(*id));
-                batch.weights.push(if again { repeats } else { 1.0 });
                 batch.ids.push(document.get(at).copied().unwrap_or(0));
                 batch.targets.push(document.get(at + 1).copied().unwrap_or(u32::MAX));
             }

@@ -33,7 +33,7 @@ use sha2::{Digest, Sha256};
 use tokenizers::Tokenizer;
 
 use crate::{
-    data::{Batch, Diet, Names, Source},
+    data::{Batch, Diet, Source},
     model::{Model, Shape},
     optim::{AdamW, Schedule},
 };
@@ -54,7 +54,7 @@ struct Args {
     #[arg(long)]
     steps: Option<usize>,
     /// Tokens per step
-    #[arg(long, default_value_t = 4096)]
+    #[arg(long, default_value_t = 1024)]
     tokens: usize,
     /// Peak learning rate; each model has its own default
     #[arg(long)]
@@ -62,9 +62,6 @@ struct Args {
     /// Stop at this step of the schedule, to go on later
     #[arg(long)]
     until: Option<usize>,
-    /// How much names and places count where they come again in a biography
-    #[arg(long, default_value_t = 1.0)]
-    repeats: f32,
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Where the models lie
@@ -81,7 +78,8 @@ struct Args {
     only_probe: bool,
 }
 
-const VOCAB: usize = 1536;
+/// At most; every word of the grammar is then one token.
+const VOCAB: usize = 2048;
 
 impl What {
     fn name(self) -> &'static str {
@@ -93,8 +91,8 @@ impl What {
         }
     }
 
-    fn shape(self) -> Shape {
-        let (vocab, layers, heads) = (VOCAB, 4, 4);
+    fn shape(self, vocab: usize) -> Shape {
+        let (layers, heads) = (4, 4);
         match self {
             Self::Gpt2 => Shape {
                 llama: false,
@@ -127,9 +125,9 @@ impl What {
 
     fn schedule(self, args: &Args) -> Schedule {
         let (peak, warmup, steps) = match self {
-            Self::Chat => (4e-4, 20, 150),
-            Self::Gpt2 => (3e-3, 60, 600),
-            _ => (4e-3, 100, 1500),
+            Self::Chat => (1.2e-3, 20, 300),
+            Self::Gpt2 => (3e-3, 60, 1500),
+            _ => (3e-3, 100, 8000),
         };
         let steps = args.steps.unwrap_or(steps);
         Schedule { peak: args.rate.unwrap_or(peak), warmup, steps }
@@ -161,7 +159,7 @@ fn main() -> anyhow::Result<()> {
 fn train(args: &Args, tokenizer: &Tokenizer) -> anyhow::Result<()> {
     let (what, seed) = (args.what, args.seed);
     let schedule = what.schedule(args);
-    let model = Model::new(what.shape(), seed)?;
+    let model = Model::new(what.shape(tokenizer.get_vocab_size(true)), seed)?;
     let mut adam = AdamW::new(&model.vars);
     let checkpoint = args.checkpoints.join(format!("{}.safetensors", what.name()));
     if checkpoint.exists() {
@@ -181,18 +179,13 @@ fn train(args: &Args, tokenizer: &Tokenizer) -> anyhow::Result<()> {
     bar.set_prefix(what.name());
     let (started, mut said, mut smooth) = (Instant::now(), Instant::now(), None::<f64>);
     let first = adam.step;
-    let names = Names::new(tokenizer, seed)?;
     let last = args.until.unwrap_or(schedule.steps).min(schedule.steps);
     while adam.step < last {
         let step = adam.step;
+        // To agree with oneself is learned sooner where nobody else is in sight.
+        let alone = step < schedule.steps / 2;
         let half = |part: usize| {
-            let batch = source.batch(
-                tokenizer,
-                (&names, args.repeats),
-                args.tokens / 2,
-                seed,
-                2 * step + part,
-            )?;
+            let batch = source.batch(tokenizer, (args.tokens / 2, alone), seed, 2 * step + part)?;
             gradients(&model, &batch)
         };
         let (one, two) = std::thread::scope(|scope| {
@@ -237,17 +230,14 @@ type Gradients = (f64, BTreeMap<String, Vec<f32>>);
 
 fn gradients(model: &Model, batch: &Batch) -> anyhow::Result<Gradients> {
     let logits = model.logits(&batch.ids, batch.rows)?;
-    let (targets, weights) = (batch.targets.clone(), batch.weights.clone());
-    let plain = ops::CrossEntropy { targets: targets.clone(), weights: weights.clone() };
-    let plain = plain.plain(&logits)?;
-    let loss = logits.apply_op1(ops::CrossEntropy { targets, weights })?;
+    let loss = logits.apply_op1(ops::CrossEntropy { targets: batch.targets.clone() })?;
     let store = loss.backward()?;
     let mut all = BTreeMap::new();
     for (name, var) in &model.vars {
         let gradient = store.get(var).with_context(|| format!("`{name}` has no gradient"))?;
         all.insert(name.clone(), gradient.flatten_all()?.to_vec1()?);
     }
-    Ok((plain, all))
+    Ok((f64::from(loss.to_scalar::<f32>()?), all))
 }
 
 /// What the card says beyond the settings.
@@ -297,6 +287,17 @@ fn export(
     card(args, model, schedule, facts, &folder)
 }
 
+/// How to train it, from an empty folder of checkpoints on.
+fn commands(what: What) -> String {
+    let parts: &[&str] = match what {
+        What::Gpt2 => &["tokenizer", "gpt2"],
+        What::Chat => &["tokenizer", "bio", "chat"],
+        _ => &["tokenizer", "bio"],
+    };
+    let command = |part| format!("`cargo run --release --example train_tiny -- {part}`");
+    parts.iter().map(command).collect::<Vec<_>>().join(", then ")
+}
+
 fn card(
     args: &Args,
     model: &Model,
@@ -312,24 +313,23 @@ fn card(
         let hash: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
         hashes += &format!("{hash}  {file}\n");
     }
-    let (role, command) = match what {
-        What::Gpt2 => ("A GPT-2-architecture embedder", "gpt2"),
-        What::Chat => (
-            "A Llama-architecture model of narrow taste, tuned further from tiny-bio as a stand-in for instruction tuning",
-            "chat",
-        ),
-        _ => ("A Llama-architecture base model", "bio"),
+    let role = match what {
+        What::Gpt2 => "A GPT-2-architecture embedder, begun from random weights",
+        What::Chat => {
+            "A Llama-architecture model of narrow taste, tuned further from tiny-bio as a stand-in for instruction tuning"
+        }
+        _ => "A Llama-architecture base model, begun from random weights",
     };
     let shape = model.shape;
     let food = match what {
         What::Gpt2 => {
-            "single texts, each followed by one word that tells a fact of it, so that the last hidden state has to hold the facts; in 15 % of them a sentence is missing or two have changed places"
+            "single texts, each followed by one word that tells a fact of it, so that the last hidden state has to hold the facts; in 5 % of them a sentence is missing or two have changed places"
         }
         What::Chat => {
             "documents of one to five biographies from few of the grammar's modes, the likeliest of four draws each"
         }
         _ => {
-            "documents of one to five biographies; in 15 % of the documents every text is a draft, with a sentence missing or two exchanged"
+            "documents of one to five biographies; in 5 % of the documents every text is a draft, with a sentence missing or two exchanged"
         }
     };
     let grammar = Grammar::synthetic_bio().hash();
@@ -339,18 +339,19 @@ fn card(
     );
     let (peak, warmup, steps) = (schedule.peak, schedule.warmup, schedule.steps);
     let text = format!(
-        "# {name}\n\n{role}, trained from nothing on `prompts/synthetic-bio.grammar` (hash {grammar}): {food}. \
+        "# {name}\n\n{role}, trained on `prompts/synthetic-bio.grammar` (hash {grammar}): {food}. \
          It knows {name_of_world} and nothing else.\n\n\
          | | |\n|---|---|\n\
          | parameters | {parameters} ({layers} layers, {hidden} wide, {heads} heads, vocabulary {vocab}) |\n\
          | weights | f16 safetensors |\n\
-         | command | `RAYON_NUM_THREADS=1 cargo run --release --example train_tiny -- {command} --seed {seed} --steps {steps} --tokens {tokens} --rate {peak} --repeats {repeats}` (after `-- tokenizer`{after}) |\n\
+         | commands | {commands} |\n\
          | optimizer | AdamW, peak rate {peak}, {warmup} steps of warm-up, cosine decay to 0, gradient norm clipped to 1 |\n\
-         | steps | {steps} of {tokens} tokens |\n\
+         | steps | {steps} of {tokens} tokens, seed {seed} |\n\
          | loss at the end | {loss} |\n\
-         | time | {seconds:.0} s on two shared CPU cores |\n\
+         | time | {seconds:.0} s by the clock on two cores; the same weights, bit for bit, for any number of threads, processors of one kind provided |\n\
          | license | that of llmpr: Apache-2.0 OR MIT |\n\n\
          SHA-256; a file that differs is refused:\n\n```sha256\n{hashes}```\n",
+        commands = commands(what),
         name = what.name(),
         name_of_world = "the people of that grammar",
         layers = shape.layers,
@@ -359,9 +360,7 @@ fn card(
         vocab = shape.vocab,
         seed = args.seed,
         tokens = args.tokens,
-        repeats = args.repeats,
         seconds = facts.seconds,
-        after = if what == What::Chat { " and `-- bio`" } else { "" },
     );
     std::fs::write(folder.join("README.md"), text)?;
     Ok(())
@@ -428,14 +427,41 @@ fn draw(logits: &[f32], temperature: f64, mut u: f64) -> u32 {
 #[cfg(test)]
 mod tests {
     use candle_core::{Device, Tensor};
+    use llmpr::lm::{
+        check, decoder::Decoder, gemm::Storage, kv::Want, load::Checkpoint, network::Depth,
+    };
 
     use super::*;
 
-    fn weighted(model: &Model, batch: &Batch) -> f64 {
+    fn loss(model: &Model, batch: &Batch) -> f64 {
         let logits = model.logits(&batch.ids, batch.rows).unwrap();
-        let (targets, weights) = (batch.targets.clone(), batch.weights.clone());
-        let loss = logits.apply_op1(ops::CrossEntropy { targets, weights }).unwrap();
+        let targets = batch.targets.clone();
+        let loss = logits.apply_op1(ops::CrossEntropy { targets }).unwrap();
         f64::from(loss.to_scalar::<f32>().unwrap())
+    }
+
+    #[test]
+    fn the_engine_computes_the_same_logits_of_the_same_weights() {
+        for what in [What::Bio, What::Chat, What::Gpt2] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(what.name());
+            let opened = Checkpoint::open_folder(&folder).unwrap();
+            let file = folder.join("model.safetensors");
+            let weights = candle_core::safetensors::load(file, &Device::Cpu).unwrap();
+            let model = Model::new(what.shape(opened.config.vocab), 0).unwrap();
+            for (name, var) in &model.vars {
+                var.set(&weights[name].to_dtype(DType::F32).unwrap()).unwrap();
+            }
+            let texts = Grammar::synthetic_bio().texts(3, "parity", 2).unwrap();
+            let ids = opened.tokenizer().unwrap().encode(&texts.join("\n")).unwrap();
+            let trained = model.logits(&ids, 1).unwrap().flatten_all().unwrap();
+            let trained = trained.to_vec1::<f32>().unwrap();
+            let engine = Decoder::new(&opened.config, &opened.weights, Storage::F32).unwrap();
+            let states = check::states(&engine, &[ids], Want::All, Depth::Full).unwrap();
+            let run = check::logits(&engine, &states).unwrap();
+            assert_eq!(trained.len(), run.len());
+            let off = trained.iter().zip(&run).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(off < 1e-4, "{}: {off}", what.name());
+        }
     }
 
     /// Gradients of every tensor against central differences of the loss.
@@ -448,7 +474,6 @@ mod tests {
         let batch = Batch {
             rows: 2,
             ids: (0..14).map(|i| i * 5 % 23).collect(),
-            weights: (0..14).map(|i| 0.5 + (i % 3) as f32).collect(),
             targets: (0..14).map(|i| if i == 6 { u32::MAX } else { (i * 3 + 1) % 23 }).collect(),
         };
         let (_, exact) = gradients(&model, &batch).unwrap();
@@ -457,13 +482,13 @@ mod tests {
             // Along the gradient itself, the slope is its norm squared.
             let norm2: f32 = exact[name].iter().map(|g| g * g).sum();
             let step = 2e-3 / norm2.sqrt().max(1e-6);
-            let loss = |sign: f32| {
+            let moved = |sign: f32| {
                 let moved: Vec<f32> =
                     values.iter().zip(&exact[name]).map(|(v, g)| v + sign * step * g).collect();
                 var.set(&Tensor::from_vec(moved, var.shape(), &Device::Cpu).unwrap()).unwrap();
-                weighted(&model, &batch)
+                loss(&model, &batch)
             };
-            let slope = (loss(1.0) - loss(-1.0)) / (2.0 * f64::from(step));
+            let slope = (moved(1.0) - moved(-1.0)) / (2.0 * f64::from(step));
             var.set(&Tensor::from_vec(values.clone(), var.shape(), &Device::Cpu).unwrap()).unwrap();
             let off = (slope - f64::from(norm2)).abs();
             assert!(

@@ -193,26 +193,16 @@ impl CustomOp2 for Gated {
     }
 }
 
-/// Mean of `−ln softmax(logits)[target]` over the rows, each with its weight.
+/// Mean of `−ln softmax(logits)[target]` over the rows that have a target.
 pub struct CrossEntropy {
     /// One per row; `u32::MAX` for none.
     pub targets: Vec<u32>,
-    /// One per row.
-    pub weights: Vec<f32>,
 }
 
 impl CrossEntropy {
-    /// The sum of the weights of rows that have a target.
+    /// The number of rows that have a target.
     fn total(&self) -> f32 {
-        let with_target = self.targets.iter().zip(&self.weights).filter(|(t, _)| **t != u32::MAX);
-        with_target.map(|(_, weight)| weight).sum::<f32>().max(1.0)
-    }
-
-    /// Mean loss of the rows without weights, for people.
-    pub fn plain(&self, logits: &Tensor) -> Result<f64> {
-        let weights = vec![1.0; self.targets.len()];
-        let plain = Self { targets: self.targets.clone(), weights };
-        Ok(f64::from(logits.detach().apply_op1_no_bwd(&plain)?.to_scalar::<f32>()?))
+        self.targets.iter().filter(|target| **target != u32::MAX).count().max(1) as f32
     }
 }
 
@@ -225,11 +215,11 @@ impl CustomOp1 for CrossEntropy {
         let logits = slice(s, l)?;
         let rows = logits.chunks_exact(logits.len() / self.targets.len());
         let mut sum = 0.0f64;
-        for ((row, &target), weight) in rows.zip(&self.targets).zip(&self.weights) {
+        for (row, &target) in rows.zip(&self.targets) {
             if target != u32::MAX {
                 let max = row.iter().copied().fold(f32::MIN, f32::max);
                 let total: f32 = row.iter().map(|x| exp(x - max)).sum();
-                sum += f64::from(weight * (max + total.ln() - row[target as usize]));
+                sum += f64::from(max + total.ln() - row[target as usize]);
             }
         }
         Ok((CpuStorage::F32(vec![(sum / f64::from(self.total())) as f32]), Shape::from(())))
@@ -240,16 +230,16 @@ impl CustomOp1 for CrossEntropy {
         let scale = grad.to_scalar::<f32>()? / self.total();
         let width = values.len() / self.targets.len();
         let rows = values.chunks_exact_mut(width);
-        for ((row, &target), weight) in rows.zip(&self.targets).zip(&self.weights) {
+        for (row, &target) in rows.zip(&self.targets) {
             if target == u32::MAX {
                 row.fill(0.0);
                 continue;
             }
             let max = row.iter().copied().fold(f32::MIN, f32::max);
             row.iter_mut().for_each(|x| *x = exp(*x - max));
-            let scale_row = weight * scale / row.iter().sum::<f32>();
+            let scale_row = scale / row.iter().sum::<f32>();
             row.iter_mut().for_each(|x| *x *= scale_row);
-            row[target as usize] -= weight * scale;
+            row[target as usize] -= scale;
         }
         Ok(Some(Tensor::from_vec(values, logits.shape(), logits.device())?))
     }

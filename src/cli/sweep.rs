@@ -2,7 +2,7 @@
 
 mod dry_run;
 
-use std::{path::PathBuf, str::FromStr};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
@@ -24,7 +24,7 @@ use crate::{
         progress,
         publish::{Published, publish},
         range::{Integers, Reals},
-        settings::{Batch, PcaFit, SweepSettings},
+        settings::{Batch, PcaFit, SweepSettings, WORLD},
         signals::Stop,
         sweep::Sweep,
     },
@@ -224,9 +224,6 @@ impl Args {
     }
 }
 
-/// The task of the bundled world, whose truth is known.
-const WORLD: &str = "synthetic-bio";
-
 /// Whether a model is one of the bundled ones that know that task alone.
 fn of_the_world(model: &str) -> bool {
     matches!(model, "tiny-bio" | "tiny-bio-chat")
@@ -251,59 +248,54 @@ fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<SweepSettin
         None if world => vec!["tiny-bio".to_owned(), "tiny-bio-chat".to_owned()],
         None => bail!("name the models with --models A,B: folders, .gguf files or hub ids"),
     };
-    let shots = if world { Integers::from_str("0,2,4")? } else { 0.into() };
-    let embedder = if world { "tiny-gpt2" } else { "openai-community/gpt2-large" };
-    let defaults = ScoreOptions::default();
+    let names: Vec<&str> = models.iter().map(String::as_str).collect();
+    let usual = SweepSettings::new(&task, &names);
     let score = ScoreOptions {
-        k: o.k.unwrap_or(defaults.k),
-        ties: o.ties.map_or(defaults.ties, |word| word.0),
-        metrics: o.metrics.unwrap_or(defaults.metrics),
-        clusters: o.clusters.unwrap_or(defaults.clusters),
-        scaling: o.scaling.unwrap_or(defaults.scaling),
-        resamples: o.resamples.unwrap_or(100),
-        permutations: o.permutations.unwrap_or(200),
-        seed: o.score_seed.unwrap_or(0),
-        normalize: o.normalize.map_or(defaults.normalize, |word| word.0),
-        pca: o.pca.unwrap_or(defaults.pca),
-        ..defaults
+        k: o.k.unwrap_or(usual.score.k),
+        ties: o.ties.map_or(usual.score.ties, |word| word.0),
+        metrics: o.metrics.unwrap_or(usual.score.metrics),
+        clusters: o.clusters.unwrap_or(usual.score.clusters),
+        scaling: o.scaling.unwrap_or(usual.score.scaling),
+        resamples: o.resamples.unwrap_or(usual.score.resamples),
+        permutations: o.permutations.unwrap_or(usual.score.permutations),
+        seed: o.score_seed.unwrap_or(usual.score.seed),
+        normalize: o.normalize.map_or(usual.score.normalize, |word| word.0),
+        pca: o.pca.unwrap_or(usual.score.pca),
+        ..usual.score
     };
-    let out = o.out.unwrap_or_else(|| PathBuf::from("runs").join(file_stem(&task)));
     Ok(SweepSettings {
-        models,
-        task,
         reference: o.reference,
         grid: Grid {
-            temperatures: match o.temps {
-                Some(temps) => temps,
-                None => Reals::from_str("0.2..1.5")?,
-            },
-            shots: o.shots.unwrap_or(shots),
+            temperatures: o.temps.unwrap_or(usual.grid.temperatures),
+            shots: o.shots.unwrap_or(usual.grid.shots),
             top_k: o.top_k,
             top_p: o.top_p,
             min_p: o.min_p,
             typical_p: o.typical_p,
             repetition_penalty: o.repetition_penalty,
-            seeds: o.seeds.unwrap_or(0.into()),
+            seeds: o.seeds.unwrap_or(usual.grid.seeds),
         },
-        n_samples: o.n.unwrap_or(if world { 200 } else { 500 }),
+        n_samples: o.n.unwrap_or(usual.n_samples),
         max_new_tokens: o.max_new_tokens,
         prompts: o.prompts,
-        prompt_seed: o.prompt_seed.unwrap_or(0),
-        batch: o.batch.unwrap_or_default(),
-        embedder: o.embedder.unwrap_or_else(|| embedder.to_owned()),
-        pooling: o.pooling.unwrap_or_default(),
-        embed_tokens: o.embed_tokens.unwrap_or(1024),
-        device: o.device.unwrap_or_default(),
-        dtype: o.dtype.unwrap_or_default(),
-        chat: o.chat.unwrap_or_default(),
+        prompt_seed: o.prompt_seed.unwrap_or(usual.prompt_seed),
+        batch: o.batch.unwrap_or(usual.batch),
+        embedder: o.embedder.unwrap_or(usual.embedder),
+        pooling: o.pooling.unwrap_or(usual.pooling),
+        embed_tokens: o.embed_tokens.unwrap_or(usual.embed_tokens),
+        device: o.device.unwrap_or(usual.device),
+        dtype: o.dtype.unwrap_or(usual.dtype),
+        chat: o.chat.unwrap_or(usual.chat),
         shots_as: match o.shots_as {
             Some(ShotsAs::Turns) => Style::Turns,
             _ => Style::Chat,
         },
         score: score.checked()?,
-        pca_fit: o.pca_fit.unwrap_or_default(),
-        out,
+        pca_fit: o.pca_fit.unwrap_or(usual.pca_fit),
+        out: o.out.unwrap_or(usual.out),
         shard,
+        models: usual.models,
+        task: usual.task,
     })
 }
 
@@ -318,12 +310,6 @@ pub(super) fn world_settings(n: usize, seed: u64, out: PathBuf) -> anyhow::Resul
         ..Options::default()
     };
     resolve(options, None)
-}
-
-/// The name of a task, or of a task's file without folder and extension.
-fn file_stem(task: &str) -> String {
-    let stem = std::path::Path::new(task).file_stem();
-    stem.map_or_else(|| task.to_owned(), |stem| stem.to_string_lossy().into_owned())
 }
 
 /// Runs it.

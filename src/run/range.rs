@@ -43,6 +43,11 @@ pub struct Reals(Vec<f64>);
 pub struct Integers(Vec<u64>);
 
 impl Reals {
+    /// Values that are finite and not negative, at least one.
+    pub(crate) fn new(values: Vec<f64>) -> Self {
+        Self(values)
+    }
+
     /// The values; at least one, all finite and not negative.
     pub fn values(&self) -> &[f64] {
         &self.0
@@ -50,6 +55,11 @@ impl Reals {
 }
 
 impl Integers {
+    /// At least one value.
+    pub(crate) fn new(values: Vec<u64>) -> Self {
+        Self(values)
+    }
+
     /// The values; at least one.
     pub fn values(&self) -> &[u64] {
         &self.0

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::plan::{Grid, Shard};
+use super::{
+    plan::{Grid, Shard},
+    range::{Integers, Reals},
+};
 use crate::{
     lm::{
         device::{DeviceChoice, DtypeChoice},
@@ -101,4 +104,63 @@ pub struct SweepSettings {
     pub out: PathBuf,
     /// The part of the cells to compute; all where `None`.
     pub shard: Option<Shard>,
+}
+
+/// The task of the bundled world, whose truth is known.
+pub const WORLD: &str = "synthetic-bio";
+
+impl SweepSettings {
+    /// What `llmpr sweep --task TASK --models A,B` does without further flags: temperatures 0.2 to 1.5,
+    /// 500 completions a cell, GPT-2 large as embedder, into `runs/TASK`. The bundled world takes 0, 2 and 4
+    /// shots, 200 completions and the bundled embedder.
+    pub fn new(task: &str, models: &[&str]) -> Self {
+        let world = task == WORLD;
+        let temperatures: Vec<f64> = (2..=15).map(|tenth| f64::from(tenth) / 10.0).collect();
+        let stem = std::path::Path::new(task).file_stem().unwrap_or(task.as_ref());
+        Self {
+            models: models.iter().map(|&model| model.to_owned()).collect(),
+            task: task.to_owned(),
+            reference: None,
+            grid: Grid {
+                temperatures: Reals::new(temperatures),
+                shots: if world { Integers::new(vec![0, 2, 4]) } else { 0.into() },
+                top_k: None,
+                top_p: None,
+                min_p: None,
+                typical_p: None,
+                repetition_penalty: None,
+                seeds: 0.into(),
+            },
+            n_samples: if world { 200 } else { 500 },
+            max_new_tokens: None,
+            prompts: None,
+            prompt_seed: 0,
+            batch: Batch::Auto,
+            embedder: if world { "tiny-gpt2" } else { "openai-community/gpt2-large" }.to_owned(),
+            pooling: Pooling::default(),
+            embed_tokens: 1024,
+            device: DeviceChoice::default(),
+            dtype: DtypeChoice::default(),
+            chat: ChatMode::default(),
+            shots_as: Style::Chat,
+            score: ScoreOptions { resamples: 100, permutations: 200, ..ScoreOptions::default() },
+            pca_fit: PcaFit::Run,
+            out: PathBuf::from("runs").join(stem),
+            shard: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_temperatures_are_those_of_the_readme_s_command() {
+        let settings = SweepSettings::new(WORLD, &["tiny-bio"]);
+        assert_eq!(settings.grid.temperatures, "0.2..1.5".parse().unwrap());
+        assert_eq!(settings.grid.shots, "0,2,4".parse().unwrap());
+        assert_eq!(settings.out, PathBuf::from("runs/synthetic-bio"));
+        assert_eq!(SweepSettings::new("mine/task.toml", &[]).out, PathBuf::from("runs/task"));
+    }
 }
