@@ -87,7 +87,7 @@ pub(super) fn prepare(
         // Rounding must not tell rows apart that have one direction.
         None if constant => {
             let same = |rows: &Matrix| scaled.reference.select(&vec![0; rows.rows()]);
-            (scaled.as_ref().map(|rows| same(rows)), None)
+            (scaled.as_ref().map(same), None)
         }
         None => (scaled, None),
         Some(pca) => {
