@@ -8,5 +8,7 @@ mod examples;
 mod sample;
 #[path = "cli/score.rs"]
 mod score;
+#[path = "cli/selftest.rs"]
+mod selftest;
 #[path = "cli/sweep.rs"]
 mod sweep;

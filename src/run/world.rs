@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{
     execute::{ExecuteError, run},
+    folder::{FolderError, RunFolder},
     progress::Progress,
     settings::SweepSettings,
     signals::Stop,
@@ -28,6 +29,9 @@ pub enum WorldError {
     /// It cannot be run.
     #[error(transparent)]
     Execute(#[from] ExecuteError),
+    /// Its folder.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// Its files.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -55,14 +59,18 @@ pub fn world(
     let mut seen = Vec::with_capacity(eyes.len());
     for (index, (embedder, pooling)) in eyes.iter().enumerate() {
         let out = folder.join(index.to_string());
-        if index > 0 {
-            copy_completions(&folder.join("0/cells"), &out.join("cells"))?;
-        }
         let mut settings = settings.clone();
         settings.embedder.clone_from(embedder);
         settings.pooling = *pooling;
-        settings.out = out;
+        settings.out.clone_from(&out);
         let mut sweep = Sweep::plan(settings)?;
+        if index > 0 {
+            // A folder is a run by its run.json; completions that lie in it then are not drawn again.
+            make_folder(&out)?;
+            let run = RunFolder::new(&out);
+            run.write(&run.begin(&sweep.shared)?)?;
+            copy_completions(&folder.join("0/cells"), &out.join("cells"))?;
+        }
         let outcome = run(&mut sweep, Vec::new(), stop, progress)?;
         let results = outcome.results.ok_or(WorldError::Stopped)?;
         seen.push((track(&results.cells), results));
