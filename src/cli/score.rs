@@ -25,7 +25,8 @@ use input::Input;
 pub struct Args {
     /// What the samples are held against: features (.npy, .npz[:key], .safetensors[:tensor]), texts
     /// (.jsonl, .json, .txt, .csv, .parquet, each with an optional :field), a 1-D integer .npy
-    /// histogram, or `-` for texts on stdin
+    /// histogram, `-` for texts on stdin, or a grammar and how many texts of it, such as
+    /// `synthetic-bio?n=500&seed=1&drop=job=painter&double=plan=prize`
     #[arg(long, value_name = "FILE", required_unless_present = "likelihood")]
     reference: Option<String>,
     /// What the model wrote, in the same form

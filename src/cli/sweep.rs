@@ -60,7 +60,8 @@ options! {
         /// Task: a bundled name or a .toml file
         #[arg(long, value_name = "NAME|FILE")]
         pub task: Option<String>,
-        /// Human texts to hold the model's against
+        /// Human texts to hold the model's against; or a grammar, modes left out or doubled:
+        /// `synthetic-bio?drop=job=painter&double=plan=prize`
         #[arg(long, value_name = "FILE[:FIELD]")]
         pub reference: Option<String>,
         /// Temperatures, such as 0.2..1.5 (steps of 0.1), 0..1:0.25, 0..1/5 or 0.2,0.7,1
@@ -233,8 +234,10 @@ fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<SweepSettin
     let o = options;
     let task = match (o.task, &o.models, &o.reference) {
         (Some(task), _, _) => task,
-        (None, None, None) => WORLD.to_owned(),
-        (None, Some(models), None) if models.0.iter().all(|name| of_the_world(name)) => {
+        (None, models, reference)
+            if models.iter().all(|models| models.0.iter().all(|name| of_the_world(name)))
+                && reference.iter().all(|name| name.split('?').next() == Some(WORLD)) =>
+        {
             WORLD.to_owned()
         }
         _ => {

@@ -295,12 +295,8 @@ fn reference_texts(
     settings: &SweepSettings,
     task: &Task,
 ) -> Result<(String, Vec<Text>, Option<Grammar>), SweepError> {
-    let named = |name: &str| {
-        let file = name.split_once('?').map_or(name, |(file, _)| file);
-        file.ends_with(".grammar") || (name.contains('?') && !std::path::Path::new(name).exists())
-    };
     let (name, grammar) = match &settings.reference {
-        Some(name) if named(name) => (name.clone(), Grammar::named(name)?),
+        Some(name) if Grammar::is_meant(name) => (name.clone(), Grammar::named(name)?),
         Some(path) => return Ok((path.clone(), read_texts(path)?, None)),
         None => match task.grammar()? {
             Some(grammar) => (format!("grammar {}", task.name), grammar),

@@ -4,6 +4,8 @@
 mod bad_input;
 #[path = "score/features.rs"]
 mod features;
+#[path = "score/grammar.rs"]
+mod grammar;
 #[path = "score/histograms.rs"]
 mod histograms;
 #[path = "score/likelihood.rs"]

@@ -40,6 +40,35 @@ impl Grammar {
         if variant == Variant::default() { Ok(grammar) } else { grammar.variant(variant) }
     }
 
+    /// Whether `name` means a grammar rather than a file of texts: the bundled one or a `.grammar` file,
+    /// with or without options. A file of the bundled one's name comes first.
+    pub fn is_meant(name: &str) -> bool {
+        let base = name.split_once('?').map_or(name, |(base, _)| base);
+        base.ends_with(".grammar") || (base == BUNDLED && !Path::new(name).exists())
+    }
+
+    /// Texts of the grammar that `spec` names: as [`Grammar::named`], with `n=N` (1000 where it is absent) and
+    /// `seed=N` (0) among the options.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Grammar::named`]; [`GrammarError::Number`].
+    pub fn drawn(spec: &str) -> Result<Vec<String>, GrammarError> {
+        let (name, options) = spec.split_once('?').unwrap_or((spec, ""));
+        let (mut n, mut seed, mut rest) = (1000, 0, Vec::new());
+        for option in options.split('&') {
+            let no = || GrammarError::Number { option: option.to_owned() };
+            match option.split_once('=') {
+                Some(("n", value)) => {
+                    n = value.parse().ok().filter(|&n| n > 0).ok_or_else(no)?;
+                }
+                Some(("seed", value)) => seed = value.parse().map_err(|_| no())?,
+                _ => rest.push(option),
+            }
+        }
+        Self::named(&format!("{name}?{}", rest.join("&")))?.texts(seed, "reference", n)
+    }
+
     /// `n` reference texts under `seed`, their titles (what stands before the first `: `) apart.
     ///
     /// # Errors
@@ -70,6 +99,22 @@ mod tests {
             let written = format!(" {}:\n\n{}\n", text.title.as_deref().unwrap(), text.text);
             assert_eq!(task.scored_completion(&written, ""), scored);
         }
+    }
+
+    #[test]
+    fn texts_of_a_variant_are_drawn_by_name() {
+        let texts = Grammar::drawn("synthetic-bio?n=50&drop=job=painter&seed=3").unwrap();
+        assert_eq!(texts.len(), 50);
+        assert!(texts.iter().all(|text| !text.contains("painter")), "{texts:?}");
+        assert_ne!(Grammar::drawn("synthetic-bio?n=50&drop=job=painter").unwrap(), texts);
+        assert_eq!(Grammar::drawn("synthetic-bio").unwrap().len(), 1000);
+        let no = |spec: &str| Grammar::drawn(spec).unwrap_err().to_string();
+        assert_eq!(
+            no("synthetic-bio?n=0"),
+            "`n=0`: n is a whole number from 1 on, and seed one from 0 on"
+        );
+        assert!(no("synthetic-bio?seed=x").contains("`seed=x`"));
+        assert!(Grammar::is_meant("mine.grammar?drop=a=b") && !Grammar::is_meant("texts.jsonl"));
     }
 
     #[test]

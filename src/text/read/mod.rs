@@ -12,7 +12,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Text;
+use super::{
+    Text,
+    grammar::{Grammar, GrammarError},
+};
 
 /// Why texts cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +53,9 @@ pub enum TextError {
     /// A Parquet file that cannot be read.
     #[error("`{path}`: {what}")]
     Parquet { path: String, what: String },
+    /// A grammar that gives no texts.
+    #[error(transparent)]
+    Grammar(#[from] GrammarError),
     /// Nothing in the file.
     #[error("`{path}` is empty: it holds no text")]
     Empty { path: String },
@@ -74,13 +80,17 @@ enum Format {
 /// lm-eval's `samples_*.jsonl` (`resps`) and OpenAI's batch output (`response.body.choices`) are
 /// understood. A field may be a path such as `doc.question`.
 ///
-/// Blank lines between texts are skipped; a blank text in a field is kept.
+/// Blank lines between texts are skipped; a blank text in a field is kept. A grammar's name gives texts
+/// drawn from it, as [`Grammar::drawn`] says.
 ///
 /// # Errors
 ///
 /// [`TextError`], which names the file, the line, and what would be right. A file without any text
 /// is an error.
 pub fn read_texts(spec: &str) -> Result<Vec<Text>, TextError> {
+    if Grammar::is_meant(spec) {
+        return Ok(Grammar::drawn(spec)?.into_iter().map(Text::new).collect());
+    }
     let (path, field) = split_spec(spec);
     let mut bytes = Vec::new();
     let open = |source| TextError::Open { path: path.to_owned(), source };
