@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
-use super::score::{NormalizeArg, input};
+use super::score::{SpaceArgs, input};
 use crate::{
     matrix::Matrix,
     metric::{
@@ -16,12 +16,11 @@ use crate::{
             drs, drs_gamma_for_budget, effective_size, keep_evenly, metropolis_hastings, obrs,
             refined,
         },
-        score::{Reduce, ScoreOptions, prepared_clouds},
+        score::{ScoreOptions, prepared_clouds},
     },
     report::score::number,
     rng,
     sides::{Side, Sides},
-    text::read_texts,
 };
 
 /// Rows of the model are scored by a classifier that learnt from the other folds.
@@ -51,15 +50,8 @@ pub struct Args {
     /// `-` is stdout
     #[arg(short = 'o', long, default_value = "-", value_name = "FILE")]
     out: PathBuf,
-    /// Rank of the neighbor that sets a radius, where the choice is judged
-    #[arg(long, default_value_t = 4)]
-    k: usize,
-    /// Principal components kept: a share of the variance, a number, or `none`
-    #[arg(long, default_value = "0.9", value_name = "0.9|N|none")]
-    pca: Reduce,
-    /// How rows are scaled before the reduction
-    #[arg(long, value_enum, default_value_t = NormalizeArg::L2)]
-    normalize: NormalizeArg,
+    #[command(flatten)]
+    space: SpaceArgs,
     /// Seed of the choice
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -77,16 +69,10 @@ enum Method {
 /// Estimates density ratios, keeps rows by them, writes what is kept, and says what that did on reference
 /// rows that the ratios were not fitted to.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let options = ScoreOptions {
-        k: args.k,
-        pca: args.pca,
-        normalize: args.normalize.into(),
-        seed: args.seed,
-        ..ScoreOptions::default()
-    }
-    .checked()?;
+    let options = ScoreOptions { seed: args.seed, ..args.space.options() }.checked()?;
     let specs = Sides { reference: args.reference.as_str(), model: args.samples.as_str() };
-    let input::Input::Clouds { features, texts, .. } = input::read(specs, &args.embed)? else {
+    let input::Input::Clouds { features, completions, .. } = input::read(specs, &args.embed)?
+    else {
         bail!("refine chooses among texts or features; histograms have no rows to keep");
     };
     let clouds = prepared_clouds(features.as_ref(), &options)?;
@@ -101,10 +87,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let (kept, worth) = choose(&ratios, args)?;
 
     let mut out = String::new();
-    if texts.is_some() {
-        let texts = read_texts(&args.samples)?;
+    if let Some(completions) = completions {
         for &row in &kept {
-            out += &serde_json::to_string(&texts[row])?;
+            out += &serde_json::to_string(&completions[row])?;
             out.push('\n');
         }
     } else {
@@ -172,7 +157,7 @@ fn judge(
     args: &Args,
 ) -> anyhow::Result<()> {
     let count = kept.len().min(held_out.len());
-    if count < LEAST.max(args.k + 2) {
+    if count < LEAST.max(args.space.k + 2) {
         let side = if kept.len() < held_out.len() { Side::Model } else { Side::Reference };
         eprintln!(
             "too few rows of the {side} side are left to judge the choice; score the kept completions \
@@ -191,7 +176,11 @@ fn judge(
     let reference = clouds.reference.select(&draw(held_out));
     let measured = |rows: &[usize]| {
         let model = clouds.model.select(rows);
-        prdc(Clouds::new(Sides { reference: &reference, model: &model })?, args.k, Ties::Strict)
+        prdc(
+            Clouds::new(Sides { reference: &reference, model: &model })?,
+            args.space.k,
+            Ties::Strict,
+        )
     };
     let (before, after) = (measured(&draw(&all))?, measured(&draw(kept))?);
     eprintln!("on {count} reference texts that were held out, {count} completions of each kind:");

@@ -46,18 +46,33 @@ pub struct Args {
     out: Option<PathBuf>,
 }
 
-/// What is measured and how.
+/// The space of the rows, and what is near in it.
 #[derive(clap::Args)]
-pub struct MeasureArgs {
+pub struct SpaceArgs {
     /// Rank of the neighbor that sets a radius
     #[arg(long, default_value_t = 4)]
-    k: usize,
+    pub k: usize,
     /// Principal components kept: a share of the variance, a number, or `none`
     #[arg(long, default_value = "0.9", value_name = "0.9|N|none")]
     pca: Reduce,
     /// How rows are scaled before the reduction
     #[arg(long, value_enum, default_value_t = NormalizeArg::L2)]
     normalize: NormalizeArg,
+}
+
+impl SpaceArgs {
+    /// The settings, the others as usual.
+    pub fn options(&self) -> ScoreOptions {
+        let Self { k, pca, normalize } = *self;
+        ScoreOptions { k, pca, normalize: normalize.into(), ..ScoreOptions::default() }
+    }
+}
+
+/// What is measured and how.
+#[derive(clap::Args)]
+pub struct MeasureArgs {
+    #[command(flatten)]
+    space: SpaceArgs,
     /// Whether a point exactly on a radius is inside
     #[arg(long, value_enum, default_value_t = TiesArg::Strict)]
     ties: TiesArg,
@@ -101,7 +116,7 @@ pub enum Format {
 
 /// How rows are scaled.
 #[derive(Clone, Copy, clap::ValueEnum)]
-pub enum NormalizeArg {
+enum NormalizeArg {
     /// To length 1
     L2,
     /// Not at all
@@ -133,7 +148,6 @@ impl MeasureArgs {
     /// The settings, checked.
     pub fn options(&self) -> anyhow::Result<ScoreOptions> {
         let options = ScoreOptions {
-            k: self.k,
             ties: match self.ties {
                 TiesArg::Strict => Ties::Strict,
                 TiesArg::Inclusive => Ties::Inclusive,
@@ -149,9 +163,7 @@ impl MeasureArgs {
             permutations: self.permutations,
             seed: self.seed,
             lambdas: self.lambdas.clone(),
-            normalize: self.normalize.into(),
-            pca: self.pca,
-            ..ScoreOptions::default()
+            ..self.space.options()
         };
         Ok(options.checked()?)
     }
@@ -170,7 +182,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let score = match input::read(specs, &args.embed)? {
         Input::Histograms(counts) => score_histograms(counts.as_ref().map(Vec::as_slice), &options)
             .with_context(|| format!("`{}` and `{}`", specs.reference, specs.model))?,
-        Input::Clouds { features, texts, embedder } => {
+        Input::Clouds { features, texts, embedder, .. } => {
             let options = ScoreOptions { embedder, ..options };
             score(features.as_ref(), texts.as_ref().map(Sides::as_ref), None, &options)
                 .with_context(|| format!("`{}` and `{}`", specs.reference, specs.model))?

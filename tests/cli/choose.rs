@@ -1,5 +1,10 @@
 //! `llmpr compare`, `llmpr tune` and `llmpr refine`.
 
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
+
 use super::{
     score::{Ran, llmpr},
     sweep::{World, done, ran},
@@ -69,4 +74,29 @@ fn refining_keeps_one_in_k_and_raises_precision_on_texts_it_was_not_fitted_to() 
     }
     let args = ["refine", "--reference", &p, "--samples", &q, "--budget", "0.5"];
     assert!(llmpr(&args).stderr.contains("1 ≤ K"), "{}", llmpr(&args).stderr);
+}
+
+#[test]
+fn completions_on_standard_input_are_chosen_from_and_come_back_as_they_were() {
+    let given = llmpr::text::read_texts("synthetic-bio?n=80&seed=5").unwrap();
+    let args = ["refine", "--reference", "synthetic-bio?n=80", "--samples", "-", "--embedder"];
+    let mut child = Command::new(env!("CARGO_BIN_EXE_llmpr"))
+        .args([&args[..], &["tiny-gpt2", "--budget", "4", "--method", "mh"]].concat())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    for text in &given {
+        writeln!(stdin, "{}", serde_json::to_string(text).unwrap()).unwrap();
+    }
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    let kept = String::from_utf8(output.stdout).unwrap();
+    let kept: Vec<_> = kept.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(kept.len().abs_diff(20) <= 1, "{} kept: {said}", kept.len());
+    assert!(kept.iter().all(|text| given.contains(text)), "{kept:?}");
 }

@@ -44,8 +44,10 @@ pub enum Input {
     Clouds {
         /// One row a text.
         features: Sides<Matrix>,
-        /// Their texts.
+        /// What the measures read of their texts.
         texts: Option<Sides<TextFacts>>,
+        /// The model's texts themselves: standard input is read once.
+        completions: Option<Vec<Text>>,
         /// What made the features.
         embedder: String,
     },
@@ -103,7 +105,12 @@ pub fn read(specs: Sides<&str>, embed: &EmbedArgs) -> anyhow::Result<Input> {
                     bail!("`{}` has no rows of values", specs.get(side));
                 }
             }
-            Ok(Input::Clouds { features, texts: None, embedder: "file".to_owned() })
+            Ok(Input::Clouds {
+                features,
+                texts: None,
+                completions: None,
+                embedder: "file".to_owned(),
+            })
         }
         (Kind::Texts, Kind::Texts) => texts(specs, embed),
         (reference, model) => bail!(
@@ -142,6 +149,7 @@ fn texts(specs: Sides<&str>, embed: &EmbedArgs) -> anyhow::Result<Input> {
     Ok(Input::Clouds {
         features: Sides { reference, model },
         texts: Some(Sides { reference: reference_facts, model: model_facts }),
+        completions: Some(texts.model),
         embedder: made_with.replace('|', " "),
     })
 }

@@ -1,6 +1,6 @@
 //! `llmpr score --likelihood` with bundled models.
 
-use super::{llmpr, number, score_json, value};
+use super::{llmpr, number, score_json, shared, value};
 
 const SMALL: [&str; 8] =
     ["--prompt", "- Biography of", "-n", "60", "--max-new-tokens", "6", "--resamples", "20"];
@@ -60,6 +60,10 @@ fn what_cannot_be_compared_gets_a_sentence() {
     assert!(said.contains("--task NAME, --prompt TEXT or --prompts FILE"), "{said}");
     let said = complaint(&["tiny-bio", "nowhere/at/all", "--prompt", "a"]);
     assert!(said.contains("nowhere/at/all"), "{said}");
+    if let Some(other) = shared("models/stories260K-hf") {
+        let said = complaint(&["tiny-bio", other.to_str().unwrap(), "--prompt", "a"]);
+        assert!(said.contains("different vocabularies"), "{said}");
+    }
     let wrong = llmpr(&["score", "--likelihood", "tiny-bio", "tiny-bio@T=hot", "--prompt", "a"]);
     assert_eq!(wrong.code, 2);
     assert!(wrong.stderr.contains("`hot` is no number"), "{}", wrong.stderr);
