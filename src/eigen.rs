@@ -1,5 +1,5 @@
-//! Eigen-decomposition of real symmetric matrices, in one place: `faer`, on the calling thread, so that
-//! no value depends on the number of threads.
+//! Eigen-decomposition of real symmetric matrices, in one place: `faer`, its work always cut in two, so
+//! that no value depends on the number of threads.
 
 use faer::{
     Mat, MatRef, Par,
@@ -46,13 +46,14 @@ pub(crate) fn symmetric(
     let mut values = Diag::<f64>::zeros(n);
     let mut vectors = with_vectors.then(|| Mat::<f64>::zeros(n, n));
     let wanted = if with_vectors { ComputeEigenvectors::Yes } else { ComputeEigenvectors::No };
-    let scratch = self_adjoint_evd_scratch::<f64>(n, wanted, Par::Seq, Default::default());
+    let two = Par::rayon(2);
+    let scratch = self_adjoint_evd_scratch::<f64>(n, wanted, two, Default::default());
     let failed = NoEigenvalues { n };
     self_adjoint_evd(
         lower,
         values.as_mut(),
         vectors.as_mut().map(|v| v.as_mut()),
-        Par::Seq,
+        two,
         MemStack::new(&mut MemBuffer::new(scratch)),
         Default::default(),
     )

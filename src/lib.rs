@@ -6,6 +6,7 @@
 
 pub mod decode;
 pub mod eigen;
+pub mod gemm;
 #[cfg(feature = "lm")]
 pub mod lm;
 pub mod matrix;
@@ -21,6 +22,7 @@ pub mod run;
 mod shared_data;
 pub mod sides;
 pub mod signature;
+pub mod simd;
 pub mod text;
 mod vector;
 

@@ -53,9 +53,19 @@ impl Matrix {
     ///
     /// Those of [`Matrix::new`]; a value beyond the range of `f32` counts as infinite.
     pub fn from_f64(cols: usize, values: &[f64]) -> Result<Self, MatrixError> {
-        let mut matrix = Self::new(cols, values.iter().map(|&x| x as f32).collect())?;
-        let rest = values.iter().zip(&matrix.data).map(|(&x, &high)| (x - f64::from(high)) as f32);
-        matrix.remainder = rest.collect();
+        let (mut data, mut remainder) = (vec![0.0; values.len()], vec![0.0; values.len()]);
+        split(values, &mut data, &mut remainder);
+        Self::from_parts(cols, data, remainder)
+    }
+
+    /// Takes values that [`split`] has split.
+    pub(crate) fn from_parts(
+        cols: usize,
+        data: Vec<f32>,
+        remainder: Vec<f32>,
+    ) -> Result<Self, MatrixError> {
+        let mut matrix = Self::new(cols, data)?;
+        matrix.remainder = remainder;
         matrix.forget_empty_remainder();
         Ok(matrix)
     }
@@ -102,6 +112,12 @@ impl Matrix {
         let from = i * self.cols;
         let rest = move |j| self.remainder.get(from + j).map_or(0.0, |&x| f64::from(x));
         self.row(i).iter().enumerate().map(move |(j, &x)| f64::from(x) + rest(j))
+    }
+
+    /// Value `j` of row `i`, to 48 bits.
+    pub fn at(&self, i: usize, j: usize) -> f64 {
+        let at = i * self.cols + j;
+        f64::from(self.data[at]) + self.remainder.get(at).map_or(0.0, |&x| f64::from(x))
     }
 
     /// Row `i`, of `cols` values.
@@ -162,6 +178,14 @@ impl Matrix {
             out.forget_empty_remainder();
         }
         out
+    }
+}
+
+/// Each value as an `f32` and what rounding to it took, as another.
+pub(crate) fn split(values: &[f64], high: &mut [f32], rest: &mut [f32]) {
+    for ((&value, high), rest) in values.iter().zip(high).zip(rest) {
+        *high = value as f32;
+        *rest = (value - f64::from(*high)) as f32;
     }
 }
 

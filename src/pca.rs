@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use crate::{
     eigen::{self, NoEigenvalues},
-    matrix::{Matrix, MatrixError},
-    product::{add_columns_by_columns, rows_by_rows_f64},
+    matrix::{Matrix, MatrixError, split},
+    product::{Gram, Rows},
 };
 
 /// Why components cannot be fitted or projected on.
@@ -54,7 +54,7 @@ pub struct Pca {
     squares: f64,
 }
 
-/// Rows that are centered in `f64` at a time.
+/// Rows that are taken at a time.
 const BLOCK: usize = 512;
 
 impl Pca {
@@ -161,17 +161,20 @@ impl Pca {
         if rows.cols() != cols {
             return Err(PcaError::Columns { expected: cols, found: rows.cols() });
         }
-        let axes = &self.axes[..self.kept * cols];
-        let mut out = vec![0.0; rows.rows() * self.kept];
-        out.par_chunks_mut(BLOCK * self.kept).enumerate().for_each(|(block, out)| {
-            let from = block * BLOCK;
-            let count = out.len() / self.kept;
-            let centered: Vec<f64> = (from..from + count)
-                .flat_map(|i| rows.row_f64(i).zip(&self.mean).map(|(x, mean)| x - mean))
-                .collect();
-            rows_by_rows_f64(&centered, axes, cols, 1.0, out);
+        let axes = Rows::new(self.kept, cols, |axis, i| self.axes[axis * cols + i]);
+        let size = BLOCK * self.kept;
+        let mut high = vec![0.0; rows.rows() * self.kept];
+        let mut rest = high.clone();
+        let blocks = high.par_chunks_mut(size).zip(rest.par_chunks_mut(size)).enumerate();
+        let fresh = || (Rows::default(), vec![0.0; size]);
+        blocks.for_each_init(fresh, |(packed, out), (block, (high, rest))| {
+            let centered = |i: usize, j: usize| rows.at(block * BLOCK + i, j) - self.mean[j];
+            packed.fill(high.len() / self.kept, cols, centered);
+            let out = &mut out[..high.len()];
+            packed.products(&axes, 1.0, out);
+            split(out, high, rest);
         });
-        Ok(Matrix::from_f64(self.kept, &out)?)
+        Ok(Matrix::from_parts(self.kept, high, rest)?)
     }
 }
 
@@ -196,7 +199,7 @@ fn fix_sign(axis: &mut [f64]) {
     }
 }
 
-/// Rows less their mean, in blocks.
+/// Rows less their mean.
 struct Centered<'a> {
     parts: &'a [&'a Matrix],
     mean: &'a [f64],
@@ -204,25 +207,16 @@ struct Centered<'a> {
 }
 
 impl Centered<'_> {
-    fn blocks(&self) -> impl Iterator<Item = Vec<f64>> + '_ {
-        let starts = |part: &Matrix| (0..part.rows()).step_by(BLOCK);
-        let at = self.parts.iter().flat_map(move |part| starts(part).map(move |from| (part, from)));
-        at.map(|(part, from)| {
-            let mut block = vec![0.0; self.cols * BLOCK.min(part.rows() - from)];
-            block.par_chunks_mut(self.cols).enumerate().for_each(|(i, out)| {
-                let row = part.row_f64(from + i).zip(self.mean);
-                out.iter_mut().zip(row).for_each(|(out, (x, mean))| *out = x - mean);
-            });
-            block
-        })
-    }
-
     /// From the covariance of columns.
     fn by_columns(&self, rows: usize, keep: Keep) -> Result<Pca, PcaError> {
-        let mut sums = vec![0.0; self.cols * self.cols];
-        for block in self.blocks() {
-            add_columns_by_columns(&block, self.cols, &mut sums);
+        let mut gram = Gram::new(self.cols);
+        for part in self.parts {
+            for from in (0..part.rows()).step_by(BLOCK) {
+                let centered = |i: usize, j: usize| part.at(from + i, j) - self.mean[j];
+                gram.add(BLOCK.min(part.rows() - from), centered);
+            }
         }
+        let mut sums = gram.lower();
         sums.iter_mut().for_each(|sum| *sum /= (rows - 1) as f64);
         let spectrum = Spectrum::of(&sums, self.cols);
         let eigen = eigen::symmetric(&sums, self.cols, true)?;
@@ -231,9 +225,14 @@ impl Centered<'_> {
 
     /// From the products of rows: `X Xᵀ u = λ u` gives the axis `Xᵀ u / √λ`.
     fn by_rows(&self, rows: usize, keep: Keep) -> Result<Pca, PcaError> {
-        let all: Vec<f64> = self.blocks().collect::<Vec<_>>().concat();
+        let of_part = |part: &Matrix| -> Vec<f64> {
+            let centered = |i| part.row_f64(i).zip(self.mean).map(|(x, mean)| x - mean);
+            (0..part.rows()).flat_map(centered).collect()
+        };
+        let all: Vec<f64> = self.parts.iter().flat_map(|part| of_part(part)).collect();
+        let packed = Rows::new(rows, self.cols, |i, j| all[i * self.cols + j]);
         let mut products = vec![0.0; rows * rows];
-        rows_by_rows_f64(&all, &all, self.cols, 1.0 / (rows - 1) as f64, &mut products);
+        packed.products(&packed, 1.0 / (rows - 1) as f64, &mut products);
         let spectrum = Spectrum::of(&products, rows);
         let eigen = eigen::symmetric(&products, rows, true)?;
         let mut pca = spectrum.keep(eigen.values, eigen.vectors, keep);

@@ -1,74 +1,18 @@
-//! Products of matrices: safe entries to `matrixmultiply`'s kernels.
-//!
-//! Every entry runs on the calling thread; callers spread fixed tiles over threads, so a value does
-//! not depend on how many there are.
+//! Products of matrices, as measures need them. A value does not depend on the number of threads, on how
+//! rows are cut into blocks, or on the processor.
 
-use rayon::prelude::*;
+use crate::gemm::Panels;
+pub(crate) use crate::gemm::doubles::{Gram, Rows, rows_by_rows as rows_by_rows_f64};
 
-/// Defines products of rows by rows, one for each type of value.
-macro_rules! rows_by_rows {
-    ($($(#[$meta:meta])* $name:ident: $value:ty = $kernel:path;)*) => {$(
-        $(#[$meta])*
-        pub(crate) fn $name(a: &[$value], b: &[$value], d: usize, scale: $value, out: &mut [$value]) {
-            let (m, n) = shape(a.len(), b.len(), d, out.len());
-            let (along, across) = (d as isize, n as isize);
-            let (a, b, out) = (a.as_ptr(), b.as_ptr(), out.as_mut_ptr());
-            #[expect(unsafe_code, reason = "kernels take pointers; `shape` checked every length")]
-            // SAFETY: `a` holds m × d values, `b` n × d and `out` m × n, as the strides say.
-            unsafe {
-                $kernel(m, d, n, scale, a, along, 1, b, 1, along, 0.0, out, across, 1);
-            }
-        }
-    )*};
-}
-
-rows_by_rows! {
-    /// `out = scale · A Bᵀ`, where `a` holds rows of `d` values, `b` too, and `out` is row-major with one
-    /// column per row of `b`.
-    rows_by_rows: f32 = matrixmultiply::sgemm;
-    /// The same in `f64`.
-    rows_by_rows_f64: f64 = matrixmultiply::dgemm;
-}
-
-/// Adds `Aᵀ A` to the lower triangle of the `d × d` matrix `sums` (row-major), where `a` holds rows of
-/// `d` values. Entries above the diagonal are left undefined.
-pub(crate) fn add_columns_by_columns(a: &[f64], d: usize, sums: &mut [f64]) {
-    const TILE: usize = 256;
-    let (rows, _) = shape(a.len(), 0, d, 0);
-    assert_eq!(sums.len(), d * d, "sums over {d} columns");
-    sums.par_chunks_mut(TILE * d).enumerate().for_each(|(tile, sums)| {
-        let (from, count) = (tile * TILE, sums.len() / d);
-        let width = from + count;
-        #[expect(unsafe_code, reason = "matrixmultiply takes pointers; lengths were checked above")]
-        // SAFETY: columns `from..from + count` and `0..width` lie within rows of `d` values, and the
-        // tile holds `count` rows of `d` sums, of which the first `width` are written.
-        unsafe {
-            matrixmultiply::dgemm(
-                count,
-                rows,
-                width,
-                1.0,
-                a.as_ptr().add(from),
-                1,
-                d as isize,
-                a.as_ptr(),
-                d as isize,
-                1,
-                1.0,
-                sums.as_mut_ptr(),
-                d as isize,
-                1,
-            );
-        }
-    });
-}
-
-/// Rows of `a` and of `b`.
-fn shape(a: usize, b: usize, d: usize, out: usize) -> (usize, usize) {
-    assert!(d > 0 && a.is_multiple_of(d) && b.is_multiple_of(d), "rows of {d}: {a} and {b} values");
-    let (m, n) = (a / d, b / d);
-    assert_eq!(out, m * n, "a product of {m} rows and {n} rows");
-    (m, n)
+/// `out = scale · A Bᵀ`, where `a` holds rows of `d` values, `b` too, and `out` is row-major with one
+/// column per row of `b`. Runs on the calling thread, but for the packing of large sides.
+pub(crate) fn rows_by_rows(a: &[f32], b: &[f32], d: usize, scale: f32, out: &mut [f32]) {
+    assert!(d > 0 && a.len().is_multiple_of(d) && b.len().is_multiple_of(d), "rows of {d}");
+    let pack = |rows: &[f32]| {
+        Panels::new(rows.len() / d, d, |i, out| out.copy_from_slice(&rows[i * d..(i + 1) * d]))
+    };
+    let (a, b) = (pack(a), pack(b));
+    Panels::products((&a, 0..a.rows()), (&b, 0..b.rows()), scale, out);
 }
 
 #[cfg(test)]
@@ -84,12 +28,5 @@ mod tests {
         let mut out = [0.0f64; 6];
         rows_by_rows_f64(&a.map(f64::from), &b.map(f64::from), 2, 1.0, &mut out);
         assert_eq!(out, [1.0, 2.0, 3.0, 3.0, 4.0, 7.0]);
-    }
-
-    #[test]
-    fn squares_of_columns_are_added_to_what_is_there() {
-        let mut sums = [10.0, 0.0, 0.0, 10.0];
-        add_columns_by_columns(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2, &mut sums);
-        assert_eq!((sums[0], sums[2], sums[3]), (45.0, 44.0, 66.0));
     }
 }

@@ -44,39 +44,48 @@ macro_rules! widest {
     )*};
 }
 
-/// Values in the widest vector.
-const LANES: usize = 16;
 /// Lanes of sums; their number decides the rounding.
 const SUMS: usize = 8;
 
 widest! {
-    /// The least of `a[i] + b[i]` and the first place where it stands; `(0, ∞)` for none.
-    pub(crate) fn least_sum(a: &[f32], b: &[f32]) -> (u32, f32) {
-        let mut lanes = [f32::INFINITY; LANES];
-        let ((wide_a, rest_a), (wide_b, rest_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-        for (a, b) in wide_a.iter().zip(wide_b) {
-            for lane in 0..LANES {
-                let sum = a[lane] + b[lane];
-                lanes[lane] = if sum < lanes[lane] { sum } else { lanes[lane] };
+    /// Lowers each `least[j]` to the least of `values[i, j] + add[i]` over the rows `i` of `values`, where that
+    /// is less, and sets `labels[j]` to `first + i` then: the first row on ties.
+    pub(crate) fn least_of_rows(
+        values: &[f32],
+        add: &[f32],
+        first: u32,
+        least: &mut [f32],
+        labels: &mut [u32],
+    ) {
+        for ((row, &add), label) in values.chunks_exact(least.len().max(1)).zip(add).zip(first..) {
+            for ((&value, least), of) in row.iter().zip(least.iter_mut()).zip(labels.iter_mut()) {
+                let value = value + add;
+                let less = value < *least;
+                *least = if less { value } else { *least };
+                *of = if less { label } else { *of };
             }
         }
-        for (lane, (a, b)) in lanes.iter_mut().zip(rest_a.iter().zip(rest_b)) {
-            let sum = a + b;
-            *lane = if sum < *lane { sum } else { *lane };
-        }
-        let least = lanes.into_iter().fold(f32::INFINITY, f32::min);
-        let at = |(a, b): (&f32, &f32)| a + b == least;
-        let holds = |(a, b): (&[f32; LANES], &[f32; LANES])| {
-            let mut any = false;
-            for lane in 0..LANES {
-                any |= a[lane] + b[lane] == least;
-            }
-            any
+    }
+
+    /// `Σ copies[i] · max(least[i] + squares[i], 0)` over 8 fixed lanes.
+    pub(crate) fn sum_of_weights(least: &[f32], squares: &[f32], copies: &[f64]) -> f64 {
+        let mut lanes = [0.0f64; SUMS];
+        let of = |least: f32, square: f32, copies: f64| {
+            let near = least + square;
+            copies * f64::from(if near > 0.0 { near } else { 0.0 })
         };
-        let chunk = wide_a.iter().zip(wide_b).position(holds).unwrap_or(wide_a.len());
-        let start = chunk * LANES;
-        let place = a[start..].iter().zip(&b[start..]).position(at);
-        (place.map_or(0, |place| (start + place) as u32), least)
+        let ((wide_l, rest_l), (wide_s, rest_s)) = (least.as_chunks::<SUMS>(), squares.as_chunks::<SUMS>());
+        let (wide_c, rest_c) = copies.as_chunks::<SUMS>();
+        for ((least, squares), copies) in wide_l.iter().zip(wide_s).zip(wide_c) {
+            for lane in 0..SUMS {
+                lanes[lane] += of(least[lane], squares[lane], copies[lane]);
+            }
+        }
+        let rest = rest_l.iter().zip(rest_s).zip(rest_c);
+        for (lane, ((&least, &square), &copies)) in lanes.iter_mut().zip(rest) {
+            *lane += of(least, square, copies);
+        }
+        lanes.iter().sum()
     }
 
     /// `sum[i] += weight · x[i]`.
@@ -162,15 +171,6 @@ widest! {
             *lane += off * off;
         }
         lanes.iter().sum()
-    }
-
-    /// Lowers each of `nearest` to the squared distance between `point` and the row of `d` values that
-    /// belongs to it, where that is less.
-    pub(crate) fn nearer(rows: &[f32], d: usize, point: &[f32], nearest: &mut [f32]) {
-        for (nearest, row) in nearest.iter_mut().zip(rows.chunks_exact(d)) {
-            let squared = squared_in_lanes(row, point);
-            *nearest = if squared < *nearest { squared } else { *nearest };
-        }
     }
 }
 
@@ -262,36 +262,23 @@ widest! {
     }
 }
 
-/// `‖x − y‖²` in `f32` over 8 fixed lanes.
-#[inline(always)]
-fn squared_in_lanes(x: &[f32], y: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; SUMS];
-    let ((wide_x, rest_x), (wide_y, rest_y)) = (x.as_chunks::<SUMS>(), y.as_chunks::<SUMS>());
-    for (x, y) in wide_x.iter().zip(wide_y) {
-        for lane in 0..SUMS {
-            let off = x[lane] - y[lane];
-            lanes[lane] += off * off;
-        }
-    }
-    for (lane, (x, y)) in lanes.iter_mut().zip(rest_x.iter().zip(rest_y)) {
-        *lane += (x - y) * (x - y);
-    }
-    lanes.iter().sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_least_sum_is_found_where_it_stands_first() {
-        let zeros = [0.0; 40];
-        for place in [0, 1, 15, 16, 33, 39] {
-            let mut values = [1.0f32; 40];
-            values[place..].fill(-2.0);
-            assert_eq!(least_sum(&values, &zeros), (place as u32, -2.0));
+    fn the_least_of_each_column_is_the_first_of_equals() {
+        let columns = 40;
+        // Row i holds |i − j mod 5|, so that column j is least in row j mod 5, and again five rows below.
+        let values: Vec<f32> = (0..10 * columns)
+            .map(|at| ((at / columns % 5) as f32 - (at % columns % 5) as f32).abs())
+            .collect();
+        let (mut least, mut labels) = (vec![f32::INFINITY; columns], vec![u32::MAX; columns]);
+        least[7] = -9.0;
+        least_of_rows(&values, &[2.0; 10], 100, &mut least, &mut labels);
+        for (j, got) in least.into_iter().zip(labels).enumerate() {
+            assert_eq!(got, if j == 7 { (-9.0, u32::MAX) } else { (2.0, 100 + j as u32 % 5) });
         }
-        assert_eq!(least_sum(&[], &[]), (0, f32::INFINITY));
     }
 
     #[test] // small integers are summed exactly in any order
@@ -300,9 +287,9 @@ mod tests {
             let x: Vec<f32> = (0..d).map(|i| (i * i % 7) as f32).collect();
             let y: Vec<f32> = (0..d).map(|i| (i % 5) as f32).collect();
             let plain: f32 = x.iter().zip(&y).map(|(x, y)| (x - y) * (x - y)).sum();
-            let mut nearest = [f32::INFINITY, -1.0];
-            nearer(&[x.as_slice(), x.as_slice()].concat(), d, &y, &mut nearest);
-            assert_eq!(nearest, [plain, -1.0]);
+            let weights = x.iter().zip(&y).map(|(x, y)| f64::from((x - y).max(0.0)) * 3.0);
+            let minus: Vec<f32> = y.iter().map(|y| -y).collect();
+            assert_eq!(sum_of_weights(&x, &minus, &vec![3.0; d]), weights.sum::<f64>());
             assert_eq!(squared_difference(&x, &y), f64::from(plain));
             assert_eq!(squared_difference_48(&x, &y, &y, &x), 0.0);
             assert_eq!(squared_difference_48(&x, &x, &y, &y), 4.0 * f64::from(plain));

@@ -427,8 +427,9 @@ fn draw(logits: &[f32], temperature: f64, mut u: f64) -> u32 {
 #[cfg(test)]
 mod tests {
     use candle_core::{Device, Tensor};
-    use llmpr::lm::{
-        check, decoder::Decoder, gemm::Storage, kv::Want, load::Checkpoint, network::Depth,
+    use llmpr::{
+        gemm::Storage,
+        lm::{check, decoder::Decoder, kv::Want, load::Checkpoint, network::Depth},
     };
 
     use super::*;

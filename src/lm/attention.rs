@@ -17,9 +17,9 @@ use rayon::prelude::*;
 
 use super::{
     kv::{BLOCK, Kv, Piece, Span},
-    simd::{Isa, Lines},
     vector,
 };
+use crate::simd::{Isa, Lines};
 
 /// Multiply-adds below which other threads are not woken.
 const SERIAL: usize = 1 << 18;

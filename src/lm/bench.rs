@@ -18,9 +18,12 @@ use super::{
     generate::{Event, GenerateOptions, Request, run},
     kv::Place,
     network::Network,
+};
+use crate::{
+    decode::Decoding,
+    rng,
     simd::{Isa, Simd, for_isa},
 };
-use crate::{decode::Decoding, rng};
 
 /// Processor seconds of all threads of this process so far; elapsed seconds where the system does not say.
 fn cpu_seconds() -> f64 {

@@ -14,13 +14,15 @@ use super::{
     LmError, Weights,
     attention::{self, Heads, Queries},
     config::{Activation, ModelConfig},
-    gemm::{PANEL, Storage, Workspace},
     kv::{Kv, KvShape, Span},
     linear::{Linear, numbers},
     network::{Depth, Network, Session, States},
     parts::{self, LinearParts, NormParts},
-    simd::{Isa, Lines},
     vector,
+};
+use crate::{
+    gemm::{PANEL, Storage, Workspace},
+    simd::{Isa, Lines},
 };
 
 /// Values above which rows are normalised by several threads.

@@ -6,7 +6,8 @@
 
 use candle_core::{DType, Device, Tensor};
 
-use super::{LmError, simd::Lines};
+use super::LmError;
+use crate::simd::Lines;
 
 /// Positions of a block of keys.
 pub(super) const BLOCK: usize = 16;

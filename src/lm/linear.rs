@@ -2,12 +2,10 @@
 
 use candle_core::{DType, Tensor};
 
-use super::{
-    LmError,
+use super::{LmError, parts::LinearParts, vector};
+use crate::{
     gemm::{self, PANEL, Packed, Storage, Workspace},
-    parts::LinearParts,
     simd::Isa,
-    vector,
 };
 
 /// `y = x · wᵀ + b`.

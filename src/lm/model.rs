@@ -8,11 +8,11 @@ use super::{
     Checkpoint, LmError, ModelConfig, Tokenizer, Weights,
     decoder::Decoder,
     device::{self, DeviceChoice, DtypeChoice},
-    gemm::Storage,
     load,
     network::Network,
     tensors::TensorDecoder,
 };
+use crate::gemm::Storage;
 
 /// A checkpoint with its network on a device.
 pub struct Lm {

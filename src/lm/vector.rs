@@ -5,10 +5,8 @@
 #![expect(unsafe_code, reason = "the same loops compiled for several instruction sets")]
 #![expect(clippy::extra_unused_type_parameters, reason = "the compiler chooses the instructions")]
 
-use super::{
-    config::Activation,
-    simd::{Isa, Simd, for_isa},
-};
+use super::config::Activation;
+use crate::simd::{Isa, Simd, for_isa};
 
 /// `eˣ` to 2 units in the last place; 0 below −87.3, at most e^88.7.
 #[inline(always)]

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use rayon::prelude::*;
+
 use crate::matrix::Matrix;
 
 /// The distinct rows of a matrix, in order of first appearance.
@@ -20,8 +22,10 @@ impl Distinct {
     pub fn rows(matrix: &Matrix) -> Self {
         let mut groups: HashMap<u64, Vec<u32>> = HashMap::with_capacity(matrix.rows());
         let mut distinct = Self { first: Vec::new(), copies: Vec::new(), of: Vec::new() };
-        for i in 0..matrix.rows() {
-            let group = groups.entry(hash(matrix, i)).or_default();
+        let hashes: Vec<u64> =
+            (0..matrix.rows()).into_par_iter().map(|i| hash(matrix, i)).collect();
+        for (i, hash) in hashes.into_iter().enumerate() {
+            let group = groups.entry(hash).or_default();
             let known =
                 group.iter().copied().find(|&g| equal(matrix, distinct.first[g as usize], i));
             let g = known.unwrap_or_else(|| {

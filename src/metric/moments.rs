@@ -1,6 +1,6 @@
 //! Means and covariances in `f64`.
 
-use crate::{matrix::Matrix, product::add_columns_by_columns};
+use crate::{matrix::Matrix, product::Gram};
 
 /// Mean and covariance (divided by `n − 1`) of a cloud.
 pub(super) struct Moments {
@@ -37,15 +37,14 @@ pub(super) fn mean(rows: &Matrix) -> Vec<f64> {
 }
 
 /// `Zᵀ Z` for rows `z_j = f(x_j, j)`, both triangles.
-pub(super) fn squares(rows: &Matrix, f: impl Fn(f64, usize) -> f64) -> Vec<f64> {
+pub(super) fn squares(rows: &Matrix, f: impl Fn(f64, usize) -> f64 + Sync) -> Vec<f64> {
     const BLOCK: usize = 512;
     let d = rows.cols();
-    let mut sums = vec![0.0; d * d];
+    let mut gram = Gram::new(d);
     for from in (0..rows.rows()).step_by(BLOCK) {
-        let block = from..rows.rows().min(from + BLOCK);
-        let values = block.flat_map(|i| rows.row_f64(i).enumerate().map(|(j, x)| f(x, j)));
-        add_columns_by_columns(&values.collect::<Vec<f64>>(), d, &mut sums);
+        gram.add(BLOCK.min(rows.rows() - from), |i, j| f(rows.at(from + i, j), j));
     }
+    let mut sums = gram.lower();
     for i in 0..d {
         for j in 0..i {
             sums[j * d + i] = sums[i * d + j];

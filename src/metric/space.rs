@@ -12,10 +12,10 @@ use rayon::prelude::*;
 
 use super::{Clouds, distinct::Distinct};
 use crate::{
+    gemm::Panels,
     matrix::Matrix,
-    product::rows_by_rows,
     sides::Sides,
-    vector::{squared_difference, squared_difference_48, within},
+    vector::{add, add_scaled, squared_difference, squared_difference_48, within},
 };
 
 /// Rows in a tile of products: 512 × 512 values of f32 are 1 MiB, about a core's second-level cache.
@@ -25,7 +25,7 @@ pub(super) const BLOCK: usize = 512;
 pub(super) struct Rows<'a> {
     matrix: &'a Matrix,
     pub(super) distinct: Distinct,
-    shifted: Vec<f32>,
+    panels: Panels,
     /// `‖x‖²` less its share of the error bound, so that `low[i] + low[j] − 2⟨x, y⟩ ≤ ‖x − y‖²`.
     low: Vec<f32>,
     /// Twice the share of the error bound, so that `‖x − y‖²` is at most `slack[i] + slack[j]` above that.
@@ -50,9 +50,16 @@ impl<'a> Space<'a> {
 /// The mean of all rows, and the power of two that brings every shifted value below 1.
 fn frame(parts: &[&Matrix]) -> (Vec<f64>, f64) {
     let d = parts.iter().map(|m| m.cols()).max().unwrap_or(0);
+    // Sums of blocks, added in their order, are the same for any number of threads.
+    let sum_of = |rows: &[f32]| {
+        let mut sum = vec![0.0; d];
+        rows.chunks_exact(d).for_each(|row| add_scaled(&mut sum, row, 1.0));
+        sum
+    };
     let mut shift = vec![0.0; d];
-    for row in parts.iter().flat_map(|m| m.iter_rows()) {
-        shift.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x));
+    for part in parts.iter().filter(|part| part.cols() > 0) {
+        let sums: Vec<Vec<f64>> = part.as_slice().par_chunks(BLOCK * d).map(sum_of).collect();
+        sums.iter().for_each(|sum| add(&mut shift, sum));
     }
     let n: usize = parts.iter().map(|m| m.rows()).sum();
     shift.iter_mut().for_each(|sum| *sum /= n.max(1) as f64);
@@ -61,7 +68,7 @@ fn frame(parts: &[&Matrix]) -> (Vec<f64>, f64) {
             let off = row.iter().zip(&shift).map(|(&x, mean)| (f64::from(x) - mean).abs());
             off.fold(0.0, f64::max)
         };
-        m.iter_rows().map(of_row).fold(0.0, f64::max)
+        m.as_slice().par_chunks(d.max(1)).map(of_row).reduce(|| 0.0, f64::max)
     };
     let largest = parts.iter().map(largest).fold(0.0, f64::max);
     let scale = if largest > 0.0 { (-largest.log2().floor() - 1.0).exp2() } else { 1.0 };
@@ -78,22 +85,24 @@ impl<'a> Rows<'a> {
     fn new(matrix: &'a Matrix, shift: &[f64], scale: f64) -> Self {
         let d = matrix.cols();
         let distinct = Distinct::rows(matrix);
-        let mut shifted = vec![0.0f32; distinct.len() * d];
-        let mut norms = vec![0.0; distinct.len()];
-        let rows = shifted.par_chunks_mut(d.max(1)).zip(norms.par_iter_mut());
-        rows.zip(&distinct.first).for_each(|((out, norm), &i)| {
-            for ((out, x), mean) in out.iter_mut().zip(matrix.row_f64(i)).zip(shift) {
-                *out = ((x - mean) * scale) as f32;
-                *norm += f64::from(*out).powi(2);
-            }
-        });
+        let write = |i: usize, out: &mut [f32]| {
+            let row = matrix.row_f64(distinct.first[i]).zip(shift);
+            out.iter_mut().zip(row).for_each(|(out, (x, mean))| *out = ((x - mean) * scale) as f32);
+        };
+        let panels = Panels::new(distinct.len(), d, write);
+        let norm = |row: &mut Vec<f32>, i: usize| {
+            write(i, row);
+            row.iter().map(|&x| f64::from(x).powi(2)).sum()
+        };
+        let norms: Vec<f64> =
+            (0..distinct.len()).into_par_iter().map_init(|| vec![0.0; d], norm).collect();
         // Terms of the bound, in units of 2⁻²⁴ (‖x‖² + ‖y‖²): the product's sum of d terms, its partial
         // sums of at least 128 terms each, and a dozen roundings of coordinates, norms and their sum.
         let c = 1.01 * (d as f64 + d as f64 / 128.0 + 20.0) * f64::from(f32::EPSILON) / 2.0;
         let floor = d as f64 * 1e-37;
         let low = norms.iter().map(|norm| (norm * (1.0 - c) - floor) as f32).collect();
         let slack = norms.iter().map(|norm| (norm * 2.1 * c + 3.0 * floor) as f32).collect();
-        Self { matrix, distinct, shifted, low, slack, unit: scale.powi(-2), shift: shift.to_vec() }
+        Self { matrix, distinct, panels, low, slack, unit: scale.powi(-2), shift: shift.to_vec() }
     }
 
     /// Another cloud under the shift and scale of this one.
@@ -111,15 +120,17 @@ impl<'a> Rows<'a> {
         self.matrix.cols()
     }
 
-    /// Distinct row `i`, shifted and scaled.
-    pub(super) fn shifted(&self, i: usize) -> &[f32] {
-        let d = self.cols();
-        &self.shifted[i * d..(i + 1) * d]
+    /// The distinct rows, shifted, scaled and packed.
+    pub(super) fn panels(&self) -> &Panels {
+        &self.panels
     }
 
-    /// All distinct rows, shifted and scaled.
-    pub(super) fn all_shifted(&self) -> &[f32] {
-        &self.shifted
+    /// The distinct rows, shifted and scaled, one after the other.
+    pub(super) fn shifted(&self) -> Vec<f32> {
+        let d = self.cols();
+        let mut values = vec![0.0; self.len() * d];
+        values.par_chunks_mut(d.max(1)).enumerate().for_each(|(i, out)| self.panels.row(i, out));
+        values
     }
 
     /// A shifted and scaled point in the coordinates of the rows as given.
@@ -214,11 +225,13 @@ impl Tile {
         (a, of_a): (&Rows, Range<usize>),
         (b, of_b): (&Rows, Range<usize>),
     ) {
-        let d = a.matrix.cols();
-        let values = |rows: &Range<usize>| rows.start * d..rows.end * d;
-        let (values_a, values_b) = (&a.shifted[values(&of_a)], &b.shifted[values(&of_b)]);
         self.products.resize(of_a.len() * of_b.len(), 0.0);
-        rows_by_rows(values_a, values_b, d, -2.0, &mut self.products);
+        Panels::products(
+            (&a.panels, of_a.clone()),
+            (&b.panels, of_b.clone()),
+            -2.0,
+            &mut self.products,
+        );
         self.low = (a.low[of_a].to_vec(), b.low[of_b].to_vec());
     }
 

@@ -6,7 +6,7 @@ use super::MetricError;
 use crate::{
     eigen,
     matrix::Matrix,
-    product::{add_columns_by_columns, rows_by_rows_f64},
+    product::{Gram, Rows},
 };
 
 /// Vendi scores of `rows` at the given orders: 1 where all rows point one way, `n` where all are
@@ -49,31 +49,31 @@ pub fn vendi(rows: &Matrix, orders: &[f64]) -> Result<Vec<f64>, MetricError> {
 fn weights(rows: &Matrix) -> Result<Vec<f64>, MetricError> {
     const BLOCK: usize = 512;
     let d = rows.cols();
-    let mut unit: Vec<f64> = (0..rows.rows()).flat_map(|i| rows.row_f64(i)).collect();
-    let lengths: Vec<f64> = unit
-        .par_chunks_mut(d.max(1))
-        .map(|row| {
-            let length = row.iter().map(|x| x * x).sum::<f64>().sqrt();
-            if length > 0.0 {
-                row.iter_mut().for_each(|x| *x /= length);
-            }
-            length
-        })
-        .collect();
+    let length = |i: usize| rows.row_f64(i).map(|x| x * x).sum::<f64>().sqrt();
+    let lengths: Vec<f64> = (0..rows.rows()).into_par_iter().map(length).collect();
     let n = lengths.iter().filter(|&&length| length > 0.0).count();
     if n == 0 {
         return Ok(vec![1.0]);
     }
+    let unit = |i: usize, j: usize| {
+        if lengths[i] > 0.0 { rows.at(i, j) / lengths[i] } else { 0.0 }
+    };
     let size = rows.rows().min(d);
-    let mut kernel = vec![0.0; size * size];
-    if size == d {
-        unit.chunks(BLOCK * d).for_each(|block| add_columns_by_columns(block, d, &mut kernel));
+    let mut kernel = if size == d {
+        let mut gram = Gram::new(d);
+        for from in (0..rows.rows()).step_by(BLOCK) {
+            gram.add(BLOCK.min(rows.rows() - from), |i, j| unit(from + i, j));
+        }
+        gram.lower()
     } else {
+        let all = Rows::new(size, d, unit);
+        let mut kernel = vec![0.0; size * size];
+        kernel.par_chunks_mut(BLOCK * size).enumerate().for_each(|(block, out)| {
+            let block = Rows::new(out.len() / size, d, |i, j| unit(block * BLOCK + i, j));
+            block.products(&all, 1.0, out);
+        });
         kernel
-            .par_chunks_mut(BLOCK * size)
-            .zip(unit.par_chunks(BLOCK * d))
-            .for_each(|(out, block)| rows_by_rows_f64(block, &unit, d, 1.0, out));
-    }
+    };
     kernel.iter_mut().for_each(|x| *x /= n as f64);
     let values = eigen::symmetric(&kernel, size, false)?.values;
     let noise = size as f64 * f64::EPSILON * values[0];

@@ -121,11 +121,16 @@ pub(super) fn read_floats(
 ) -> Result<Vec<f32>, FeatureError> {
     let size = dtype.size();
     // The vector grows with what arrives: in an archive the promised size may be a lie.
-    let mut values = Vec::with_capacity(count.min(1 << 20));
+    let mut values = Vec::with_capacity(count.min(1 << 24));
     let mut buffer = vec![0; size * 8192];
     while values.len() < count {
         let chunk = size * (count - values.len()).min(8192);
         source.read_exact(&mut buffer[..chunk])?;
+        if dtype == Dtype::F32 && !big_endian {
+            values
+                .extend(buffer[..chunk].as_chunks().0.iter().map(|&four| f32::from_le_bytes(four)));
+            continue;
+        }
         for bytes in buffer[..chunk].chunks_exact_mut(size) {
             if big_endian {
                 bytes.reverse();

@@ -9,10 +9,10 @@ use std::{
 use candle_core::{DType, Device, Tensor};
 use llmpr::{
     decode::Decoding,
+    gemm::Storage,
     lm::{
         LmError, ModelConfig, Weights,
         decoder::Decoder,
-        gemm::Storage,
         generate::{Event, GenerateOptions, Request, Totals, run},
         kv::{KvShape, Span},
         network::{Depth, Interrupt, Network, Session, States},

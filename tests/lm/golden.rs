@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
-use llmpr::lm::{
-    check, decoder::Decoder, determinism, gemm::Storage, kv::Want, network::Depth, simd::Isa,
-    tensors::TensorDecoder,
+use llmpr::{
+    gemm::Storage,
+    lm::{check, decoder::Decoder, determinism, kv::Want, network::Depth, tensors::TensorDecoder},
+    simd::Isa,
 };
 
 pub fn folders() -> Vec<PathBuf> {

@@ -4,14 +4,16 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
-use crate::lm::{
-    Lm, ModelConfig,
-    bench::{flops_per_token, limits_of, speed},
-    device::{self, DeviceChoice, DtypeChoice},
-    kv::Place,
-    model::network,
-    network::Network,
-    random,
+use crate::{
+    lm::{
+        Lm, ModelConfig,
+        bench::{flops_per_token, limits_of, speed},
+        device::{self, DeviceChoice, DtypeChoice},
+        kv::Place,
+        model::network,
+        network::Network,
+        random,
+    },
     simd::Isa,
 };
 

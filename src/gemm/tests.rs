@@ -82,3 +82,26 @@ fn parts_are_packed_one_below_the_other() {
     both.row(7, &mut row);
     assert_eq!(row, b[8..12]);
 }
+
+#[test] // the definition, bit for bit, whatever the range
+fn rows_by_rows_have_the_bits_of_the_plain_loop_in_any_range() {
+    for (m, k, n) in [(1, 7, 1), (33, 64, 70), (100, 65, 31)] {
+        let (x, w) = (numbers("x", m * k), numbers("w", n * k));
+        let pack = |rows: usize, values: &[f32]| {
+            Panels::new(rows, k, |i, out| out.copy_from_slice(&values[i * k..][..k]))
+        };
+        let (a, b) = (pack(m, &x), pack(n, &w));
+        let mut row = vec![0.0; k];
+        a.row(m - 1, &mut row);
+        assert_eq!(row, x[(m - 1) * k..]);
+        for (of_a, of_b) in [(0..m, 0..n), (m / 32 * 32..m, 0..n.min(32)), (0..0, 0..n)] {
+            let mut got = vec![f32::NAN; of_a.len() * of_b.len()];
+            Panels::products((&a, of_a.clone()), (&b, of_b.clone()), -2.0, &mut got);
+            let plain = of_a.flat_map(|i| of_b.clone().map(move |j| (i, j))).map(|(i, j)| {
+                let terms = x[i * k..][..k].iter().zip(&w[j * k..][..k]);
+                -2.0 * terms.fold(0f32, |sum, (x, w)| x.mul_add(*w, sum))
+            });
+            assert_eq!(got, plain.collect::<Vec<_>>(), "{m} × {k} × {n}");
+        }
+    }
+}

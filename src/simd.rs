@@ -1,4 +1,4 @@
-//! Sixteen `f32` lanes on whatever the processor has, with one result.
+//! Sixteen `f32` lanes, or eight of `f64`, on whatever the processor has, with one result.
 //!
 //! Every operation is exactly rounded (a fused multiply-add, never a product and a sum), so AVX-512,
 //! AVX2 and plain Rust give the same bits, and so does every machine.
@@ -114,9 +114,54 @@ pub unsafe trait Simd: Copy {
     unsafe fn dot_pairs(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
 }
 
+/// Eight `f64` side by side.
+///
+/// # Safety
+///
+/// As for [`Simd`]; pointers point to 8 readable (writable) values.
+#[expect(clippy::missing_safety_doc, reason = "the section above holds for every method")]
+pub unsafe trait Doubles: Copy {
+    /// The registers.
+    type D: Copy;
+    /// Whether one register holds all eight, and there are 32.
+    const WIDE: bool;
+    /// One value in all lanes.
+    unsafe fn splat(x: f64) -> Self::D;
+    /// 8 consecutive values.
+    unsafe fn load(p: *const f64) -> Self::D;
+    /// Writes 8 consecutive values.
+    unsafe fn store(p: *mut f64, v: Self::D);
+    /// `a · b + c`, rounded once.
+    unsafe fn fma(a: Self::D, b: Self::D, c: Self::D) -> Self::D;
+}
+
 /// Plain Rust.
 #[derive(Clone, Copy)]
 pub struct Portable;
+
+// SAFETY: needs no instructions of its own; pointers are the caller's promise.
+unsafe impl Doubles for Portable {
+    type D = [f64; 8];
+    const WIDE: bool = false;
+    #[inline(always)]
+    unsafe fn splat(x: f64) -> Self::D {
+        [x; 8]
+    }
+    #[inline(always)]
+    unsafe fn load(p: *const f64) -> Self::D {
+        // SAFETY: the caller's promise.
+        unsafe { p.cast::<[f64; 8]>().read() }
+    }
+    #[inline(always)]
+    unsafe fn store(p: *mut f64, v: Self::D) {
+        // SAFETY: the caller's promise.
+        unsafe { p.cast::<[f64; 8]>().write(v) }
+    }
+    #[inline(always)]
+    unsafe fn fma(a: Self::D, b: Self::D, c: Self::D) -> Self::D {
+        std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
+    }
+}
 
 // SAFETY: needs no instructions of its own; pointers are the caller's promise.
 unsafe impl Simd for Portable {
@@ -187,7 +232,53 @@ pub struct Avx512Bf16;
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{Avx2, Avx512, Avx512Bf16, Simd};
+    use super::{Avx2, Avx512, Avx512Bf16, Doubles, Simd};
+
+    // SAFETY (all methods of both): instructions and pointers are the caller's promise.
+    unsafe impl Doubles for Avx512 {
+        type D = __m512d;
+        const WIDE: bool = true;
+        #[inline(always)]
+        unsafe fn splat(x: f64) -> __m512d {
+            unsafe { _mm512_set1_pd(x) }
+        }
+        #[inline(always)]
+        unsafe fn load(p: *const f64) -> __m512d {
+            unsafe { _mm512_loadu_pd(p) }
+        }
+        #[inline(always)]
+        unsafe fn store(p: *mut f64, v: __m512d) {
+            unsafe { _mm512_storeu_pd(p, v) }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: __m512d, b: __m512d, c: __m512d) -> __m512d {
+            unsafe { _mm512_fmadd_pd(a, b, c) }
+        }
+    }
+
+    unsafe impl Doubles for Avx2 {
+        type D = (__m256d, __m256d);
+        const WIDE: bool = false;
+        #[inline(always)]
+        unsafe fn splat(x: f64) -> Self::D {
+            unsafe { (_mm256_set1_pd(x), _mm256_set1_pd(x)) }
+        }
+        #[inline(always)]
+        unsafe fn load(p: *const f64) -> Self::D {
+            unsafe { (_mm256_loadu_pd(p), _mm256_loadu_pd(p.add(4))) }
+        }
+        #[inline(always)]
+        unsafe fn store(p: *mut f64, v: Self::D) {
+            unsafe {
+                _mm256_storeu_pd(p, v.0);
+                _mm256_storeu_pd(p.add(4), v.1);
+            }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: Self::D, b: Self::D, c: Self::D) -> Self::D {
+            unsafe { (_mm256_fmadd_pd(a.0, b.0, c.0), _mm256_fmadd_pd(a.1, b.1, c.1)) }
+        }
+    }
 
     // SAFETY (all methods of both): instructions and pointers are the caller's promise.
     unsafe impl Simd for Avx512 {
@@ -251,11 +342,11 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn splat(x: f32) -> __m512 {
-            unsafe { Avx512::splat(x) }
+            unsafe { <Avx512 as Simd>::splat(x) }
         }
         #[inline(always)]
         unsafe fn load(p: *const f32) -> __m512 {
-            unsafe { Avx512::load(p) }
+            unsafe { <Avx512 as Simd>::load(p) }
         }
         #[inline(always)]
         unsafe fn load_bf16(p: *const u16) -> __m512 {
@@ -267,11 +358,11 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn store(p: *mut f32, v: __m512) {
-            unsafe { Avx512::store(p, v) }
+            unsafe { <Avx512 as Simd>::store(p, v) }
         }
         #[inline(always)]
         unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
-            unsafe { Avx512::fma(a, b, c) }
+            unsafe { <Avx512 as Simd>::fma(a, b, c) }
         }
         #[inline(always)]
         unsafe fn load_pairs(p: *const u32) -> __m512 {
@@ -329,7 +420,7 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn load_pairs(p: *const u32) -> Self::V {
-            unsafe { Self::load(p.cast()) }
+            unsafe { <Self as Simd>::load(p.cast()) }
         }
         #[inline(always)]
         unsafe fn dot_pairs(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
@@ -355,27 +446,27 @@ mod x86 {
 macro_rules! for_isa {
     ($(#[$doc:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) = $body:ident) => {
         $(#[$doc])*
-        $vis unsafe fn $name(isa: $crate::lm::simd::Isa, $($arg: $ty),*) {
+        $vis unsafe fn $name(isa: $crate::simd::Isa, $($arg: $ty),*) {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx2,fma,f16c")]
             unsafe fn avx512($($arg: $ty),*) {
                 // SAFETY: the features are enabled here; the rest is the caller's promise.
-                unsafe { $body::<$crate::lm::simd::Avx512>($($arg),*) }
+                unsafe { $body::<$crate::simd::Avx512>($($arg),*) }
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma,f16c")]
             unsafe fn avx2($($arg: $ty),*) {
                 // SAFETY: as above.
-                unsafe { $body::<$crate::lm::simd::Avx2>($($arg),*) }
+                unsafe { $body::<$crate::simd::Avx2>($($arg),*) }
             }
             // SAFETY: an `Isa` is made only where the processor has its instructions.
             unsafe {
                 match isa {
                     #[cfg(target_arch = "x86_64")]
-                    $crate::lm::simd::Isa::Avx512 => avx512($($arg),*),
+                    $crate::simd::Isa::Avx512 => avx512($($arg),*),
                     #[cfg(target_arch = "x86_64")]
-                    $crate::lm::simd::Isa::Avx2 => avx2($($arg),*),
-                    $crate::lm::simd::Isa::Portable => $body::<$crate::lm::simd::Portable>($($arg),*),
+                    $crate::simd::Isa::Avx2 => avx2($($arg),*),
+                    $crate::simd::Isa::Portable => $body::<$crate::simd::Portable>($($arg),*),
                 }
             }
         }

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 
 use super::PANEL;
-use crate::lm::simd::{Isa, Lines, Simd, for_isa};
+use crate::simd::{Isa, Lines, Simd, for_isa};
 
 /// One panel's share of a product.
 pub(super) struct Job<'a, T = f32> {
@@ -16,6 +16,8 @@ pub(super) struct Job<'a, T = f32> {
     pub height: usize,
     /// Length of the sums.
     pub k: usize,
+    /// From one step of `k` to the next in `a`; `None` where a tile's rows alone stand there.
+    pub step: Option<usize>,
     /// Columns to write, at most 32.
     pub columns: usize,
     /// Distance of rows in the output.
@@ -186,7 +188,11 @@ unsafe fn rows_by_panel<S: Simd, W: Weight>(job: &Job<'_>, b: *const W) {
     let wide = size_of::<S::V>() == 64 && align_of::<S::V>() == 64;
     for first in (0..job.rows).step_by(job.height) {
         let height = job.height.min(job.rows - first);
-        let a = job.a[first * job.k..][..height * job.k].as_ptr();
+        let (at, step) = match job.step {
+            Some(step) => (first, step),
+            None => (first * job.k, height),
+        };
+        let a = (job.a[at..].as_ptr(), step);
         // SAFETY: a tile of the job; each arm has the height that it is compiled for.
         unsafe {
             let c = job.c.add(first * job.stride);
@@ -212,10 +218,11 @@ unsafe fn rows_by_panel<S: Simd, W: Weight>(job: &Job<'_>, b: *const W) {
 }
 
 /// `M` rows by `16 · N` columns from column `from` on: one accumulator a value, in the order of `k`.
+/// The values of a step of `k` stand side by side in `a`, and those of the next one `step` further on.
 #[inline(always)]
 unsafe fn tile<S: Simd, W: Weight, const M: usize, const N: usize>(
     job: &Job<'_>,
-    a: *const f32,
+    (a, step): (*const f32, usize),
     b: *const W,
     c: *mut f32,
     from: usize,
@@ -223,7 +230,7 @@ unsafe fn tile<S: Simd, W: Weight, const M: usize, const N: usize>(
     if from >= job.columns {
         return;
     }
-    // SAFETY: `a` holds `k · M` values, `b` a whole panel, and `c` the tile's columns.
+    // SAFETY: `a` holds `k` steps of `M` values, `b` a whole panel, and `c` the tile's columns.
     unsafe {
         let mut sums = [[S::zero(); N]; M];
         for i in 0..job.k {
@@ -232,7 +239,7 @@ unsafe fn tile<S: Simd, W: Weight, const M: usize, const N: usize>(
                 *w = W::load::<S>(b.add(i * PANEL + from + 16 * j));
             }
             for (r, sums) in sums.iter_mut().enumerate() {
-                let x = S::splat(*a.add(i * M + r));
+                let x = S::splat(*a.add(i * step + r));
                 for (sum, w) in sums.iter_mut().zip(w) {
                     *sum = S::fma(x, w, *sum);
                 }

@@ -5,17 +5,20 @@
 //! therefore has the same bits alone and in any batch, on any machine.
 #![expect(unsafe_code, reason = "tiles are written by several threads into one row-major matrix")]
 
+pub(crate) mod doubles;
 mod kernel;
 mod pack;
 mod pairs;
+mod panels;
 #[cfg(test)]
 mod tests;
 
 use rayon::prelude::*;
 
 pub use pack::{Packed, Storage};
+pub use panels::Panels;
 
-use super::simd::{Isa, Lines};
+use crate::simd::{Isa, Lines};
 
 /// Output columns of one panel.
 pub const PANEL: usize = 32;
@@ -153,6 +156,7 @@ impl Tiles {
                 rows: (rows - first * height).min((last - first) * height),
                 height,
                 k,
+                step: None,
                 columns: (n - panel * PANEL).min(PANEL),
                 stride: n,
                 // SAFETY: within the matrix, whose shape `product` has checked.

@@ -1,0 +1,97 @@
+//! Products of rows with rows, where both sides are packed alike and once.
+#![expect(unsafe_code, reason = "tiles are written through pointers")]
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::{PANEL, kernel};
+use crate::simd::{Isa, Lines};
+
+/// Rows in panels of 32: `panel[k · 32 + j]` is value `k` of row `32 · panel + j`, missing rows 0.
+pub struct Panels {
+    rows: usize,
+    k: usize,
+    values: Lines,
+}
+
+impl Panels {
+    /// Packs `rows` rows of `k` values, which `write` gives by their index; several threads ask for them.
+    pub fn new(rows: usize, k: usize, write: impl Fn(usize, &mut [f32]) + Sync) -> Self {
+        let mut values = Lines::zeros(rows.div_ceil(PANEL) * PANEL * k);
+        let pack = |(panel, values): (usize, &mut [f32])| {
+            let first = panel * PANEL;
+            let mut of_rows = vec![0.0; (rows - first).min(PANEL) * k];
+            for (j, row) in of_rows.chunks_exact_mut(k).enumerate() {
+                write(first + j, row);
+            }
+            // Blocks of k keep what is read and written in the first-level cache.
+            for from in (0..k).step_by(PANEL) {
+                for (j, row) in of_rows.chunks_exact(k).enumerate() {
+                    for i in from..k.min(from + PANEL) {
+                        values[i * PANEL + j] = row[i];
+                    }
+                }
+            }
+        };
+        if k > 0 {
+            values.par_chunks_mut(PANEL * k).enumerate().for_each(pack);
+        }
+        Self { rows, k, values }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Writes row `i` to `out`, of `k` values.
+    pub fn row(&self, i: usize, out: &mut [f32]) {
+        let panel = &self.values[i / PANEL * PANEL * self.k..];
+        out.iter_mut().enumerate().for_each(|(at, out)| *out = panel[at * PANEL + i % PANEL]);
+    }
+
+    /// `out[i, j] = scale · ⟨a_i, b_j⟩` for ranges of rows that begin where panels do; `out` is row-major.
+    ///
+    /// Each value is one chain of fused multiply-adds in the order of `k`, so that it is the same in any
+    /// range and on any processor. Runs on the calling thread.
+    ///
+    /// # Panics
+    ///
+    /// Where rows differ in length, a range begins within a panel, or `out` has another shape.
+    pub fn products(
+        (a, of_a): (&Self, Range<usize>),
+        (b, of_b): (&Self, Range<usize>),
+        scale: f32,
+        out: &mut [f32],
+    ) {
+        let within = |side: &Self, of: &Range<usize>| {
+            of.start.is_multiple_of(PANEL) && of.start <= of.end && of.end <= side.rows
+        };
+        assert!(a.k == b.k && within(a, &of_a) && within(b, &of_b), "ranges of equal rows");
+        assert_eq!(out.len(), of_a.len() * of_b.len(), "one value for each pair of rows");
+        let isa = Isa::best();
+        let panels = |of: &Range<usize>| of.clone().step_by(PANEL);
+        for column in panels(&of_b) {
+            let panel_b = &b.values[column * b.k..][..PANEL * b.k];
+            for row in panels(&of_a) {
+                let job = kernel::Job {
+                    a: &a.values[row * a.k..][..PANEL * a.k],
+                    rows: (of_a.end - row).min(PANEL),
+                    // Tiles of nearly equal height.
+                    height: PANEL.div_ceil(PANEL.div_ceil(kernel::tile_rows(isa))),
+                    k: a.k,
+                    step: Some(PANEL),
+                    columns: (of_b.end - column).min(PANEL),
+                    stride: of_b.len(),
+                    c: out[(row - of_a.start) * of_b.len() + column - of_b.start..].as_mut_ptr(),
+                };
+                // SAFETY: both panels are whole, and the rows and columns of the job lie in `out`.
+                unsafe { kernel::f32(isa, &job, panel_b) }
+            }
+        }
+        if scale != 1.0 {
+            out.iter_mut().for_each(|value| *value *= scale);
+        }
+    }
+}
