@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Times the Python peers and llmpr on the same features, one after the other, on two threads.
 # Usage: benches/peers/run.sh [FOLDER]   (FOLDER keeps the virtual environment and the features)
+# WITH_TORCH=1 installs torch and transformers, too: mauve-text imports them where they are, as it must to embed
+# texts, and its whole process takes longer for it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 folder=${1:-target/peers}
@@ -8,6 +10,9 @@ mkdir -p "$folder"
 if [ ! -x "$folder/venv/bin/python" ]; then
     python3 -m venv "$folder/venv"
     "$folder/venv/bin/pip" install -q prdc==0.2 mauve-text==0.4.0 vendi-score==0.0.3
+fi
+if [ -n "${WITH_TORCH:-}" ]; then
+    "$folder/venv/bin/pip" install -q torch transformers
 fi
 cargo build --release --no-default-features --example clouds
 export RAYON_NUM_THREADS=2 OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2
