@@ -15,7 +15,7 @@ use crate::{matrix::Matrix, rng};
 pub struct KMeansOptions {
     /// Number of clusters.
     pub clusters: usize,
-    /// Starts, of which the one that is best after a few iterations is kept and goes on.
+    /// Starts, of which the best is kept; where there is much to compute, the best after a few iterations.
     pub redos: usize,
     /// Most iterations of a start; one whose assignments stand still has ended before.
     pub iterations: usize,
@@ -94,17 +94,18 @@ pub fn kmeans(rows: &Matrix, options: &KMeansOptions) -> Result<KMeans, MetricEr
     let part = chosen.as_ref().map(|chosen| all.like(chosen));
     let training = Points::new(part.as_ref().unwrap_or(&all));
 
+    let trial = trial(&training, clusters).min(options.iterations.max(1));
     let rngs = (0..options.redos.max(1))
         .map(|redo| rng::named(options.seed, &format!("k-means start {redo}")));
     let starts = Run::starts(&training, options, rngs.collect()).map(|mut run| {
-        run.iterate(options.iterations.clamp(1, TRIAL));
+        run.iterate(trial);
         run
     });
     let best = starts.reduce(|best, run| if run.inertia < best.inertia { run } else { best });
     let Some(mut best) = best else {
         return Err(MetricError::Clusters { clusters, n });
     };
-    best.iterate(options.iterations.saturating_sub(TRIAL));
+    best.iterate(options.iterations.saturating_sub(trial));
     let d = rows.cols();
     let values: Vec<f64> =
         best.centers.chunks_exact(d).flat_map(|center| all.unscaled(center)).collect();
@@ -124,9 +125,14 @@ pub fn kmeans(rows: &Matrix, options: &KMeansOptions) -> Result<KMeans, MetricEr
     })
 }
 
-/// Iterations of a start before it is held against the others. Starts differ by 0.2 % of the objective in
-/// the end, and by then are in the order they end in, or close to it.
-const TRIAL: usize = 2;
+/// Iterations of a start before the best of them goes on alone: to its end where that is cheap, and at least
+/// two. Among few rows starts end several percent apart, whatever the first iterations say; the more rows and
+/// clusters there are, the less they differ.
+fn trial(points: &Points, clusters: usize) -> usize {
+    const MULTIPLY_ADDS: usize = 4_000_000_000;
+    let one = points.len().saturating_mul(points.cols()).saturating_mul(clusters);
+    (MULTIPLY_ADDS / one.max(1)).max(2)
+}
 
 fn labels(assigned: &[Nearest]) -> Vec<u32> {
     assigned.iter().map(|&(label, _)| label).collect()

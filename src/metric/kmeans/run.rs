@@ -97,20 +97,21 @@ impl<'a> Run<'a> {
         if self.assigned.is_empty() || 2 * moved.len() > self.moved.len() {
             return points.nearest(None, &self.centers);
         }
-        let (again, kept): (Vec<u32>, Vec<u32>) =
-            everyone.partition(|&i| self.moved[self.assigned[i as usize].0 as usize]);
-        let mut assigned = self.assigned.clone();
-        for (i, near) in again.iter().zip(points.nearest(Some(&again), &self.centers)) {
-            assigned[*i as usize] = near;
-        }
+        let again: Vec<u32> =
+            everyone.filter(|&i| self.moved[self.assigned[i as usize].0 as usize]).collect();
         let centers: Vec<f32> =
             moved.iter().flat_map(|&c| &self.centers[c as usize * d..][..d]).copied().collect();
-        for (i, (at, value)) in kept.iter().zip(points.nearest(Some(&kept), &centers)) {
-            let (label, own) = &mut assigned[*i as usize];
-            let other = moved.get(at as usize).copied().unwrap_or(u32::MAX);
-            if value < *own || (value == *own && other < *label) {
-                (*label, *own) = (other, value);
+        // Rows of moved centers are held against these in vain: to pick the others out would cost more.
+        let mut assigned = points.nearest(None, &centers);
+        for ((at, value), &(label, own)) in assigned.iter_mut().zip(&self.assigned) {
+            let other = moved.get(*at as usize).copied().unwrap_or(u32::MAX);
+            *at = other;
+            if own < *value || (own == *value && label < other) {
+                (*at, *value) = (label, own);
             }
+        }
+        for (&i, near) in again.iter().zip(points.nearest(Some(&again), &self.centers)) {
+            assigned[i as usize] = near;
         }
         assigned
     }
