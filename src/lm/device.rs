@@ -33,19 +33,27 @@ impl std::str::FromStr for DeviceChoice {
     }
 }
 
-/// Opens the chosen device; `auto` falls back to the CPU where CUDA cannot be used.
+/// Opens the chosen device; `auto` falls back to the CPU where CUDA cannot be used, and says so where
+/// there is a GPU.
 ///
 /// # Errors
 ///
 /// [`LmError::Gpu`] when a CUDA device was asked for by name and cannot be opened.
 pub fn open(choice: DeviceChoice) -> Result<Device, LmError> {
     match choice {
-        DeviceChoice::Auto if candle_core::utils::cuda_is_available() => {
-            Ok(open_cuda(0).unwrap_or(Device::Cpu))
-        }
+        DeviceChoice::Auto if candle_core::utils::cuda_is_available() => Ok(open_cuda(0)
+            .unwrap_or_else(|error| {
+                let fault = gpu_fault(&error);
+                if fault != NO_GPU {
+                    eprintln!(
+                        "llmpr: CUDA device 0 cannot be opened ({fault}), so the CPU is used"
+                    );
+                }
+                Device::Cpu
+            })),
         DeviceChoice::Auto | DeviceChoice::Cpu => Ok(Device::Cpu),
         DeviceChoice::Cuda(index) => {
-            open_cuda(index).map_err(|source| LmError::Gpu { index, source })
+            open_cuda(index).map_err(|error| LmError::Gpu { index, fault: gpu_fault(&error) })
         }
     }
 }
@@ -59,6 +67,19 @@ fn open_cuda(index: usize) -> candle_core::Result<Device> {
 #[cfg(not(feature = "cuda"))]
 fn open_cuda(index: usize) -> candle_core::Result<Device> {
     Device::new_cuda(index)
+}
+
+/// The fault of a machine that CUDA has nothing to do with.
+const NO_GPU: &str = "there is no NVIDIA driver or no GPU here";
+
+/// What is wrong with a CUDA device, in one line: the driver's own words may be missing with the driver.
+fn gpu_fault(error: &candle_core::Error) -> String {
+    let text = error.to_string();
+    match text.contains("CUDA_ERROR_NO_DEVICE") {
+        true => NO_GPU.into(),
+        // Behind the first line comes a backtrace, if anything.
+        false => text.lines().next().unwrap_or_default().into(),
+    }
 }
 
 /// The type in which weights are kept and products are computed.

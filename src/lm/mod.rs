@@ -86,11 +86,8 @@ pub enum LmError {
     #[error("cannot write `{path}`: {source}")]
     Write { path: String, source: std::io::Error },
     /// A CUDA device that cannot be opened.
-    #[error(
-        "cannot open CUDA device {index}: {}; --device cpu works everywhere",
-        gpu_fault(source)
-    )]
-    Gpu { index: usize, source: candle_core::Error },
+    #[error("cannot open CUDA device {index}: {fault}; --device cpu works everywhere")]
+    Gpu { index: usize, fault: String },
     /// A prompt or text without tokens.
     #[error("a prompt needs at least one token")]
     EmptyPrompt,
@@ -128,16 +125,6 @@ impl LmError {
         let Self::Tensor(error) = self else { return false };
         let text = error.to_string();
         ["OUT_OF_MEMORY", "out of memory", "ALLOC_FAILED"].iter().any(|what| text.contains(what))
-    }
-}
-
-/// What is wrong with a CUDA device, in one line: the driver's own words may be missing with the driver.
-fn gpu_fault(error: &candle_core::Error) -> String {
-    let text = error.to_string();
-    match text.contains("CUDA_ERROR_NO_DEVICE") {
-        true => "there is no NVIDIA driver or no GPU here".into(),
-        // Behind the first line comes a backtrace, if anything.
-        false => text.lines().next().unwrap_or_default().into(),
     }
 }
 
