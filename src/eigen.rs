@@ -112,4 +112,18 @@ mod tests {
     fn a_matrix_with_a_nan_is_an_error() {
         assert_eq!(symmetric(&[f64::NAN], 1, true).unwrap_err(), NoEigenvalues { n: 1 });
     }
+
+    #[test]
+    fn any_number_of_threads_gives_the_same_bits() {
+        let n = 500;
+        let mut rng = crate::rng::named(4, "eigen");
+        let rows: Vec<f64> = (0..n * n).map(|_| crate::rng::next_unit(&mut rng) - 0.5).collect();
+        let with_threads = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let eigen = pool.install(|| symmetric(&rows, n, true)).unwrap();
+            (eigen.values, eigen.vectors)
+        };
+        let alone = with_threads(1);
+        assert!([2, 5].into_iter().all(|threads| with_threads(threads) == alone));
+    }
 }

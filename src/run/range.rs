@@ -44,6 +44,7 @@ pub struct Integers(Vec<u64>);
 
 impl Reals {
     /// Values that are finite and not negative, at least one.
+    #[cfg(feature = "lm")]
     pub(crate) fn new(values: Vec<f64>) -> Self {
         Self(values)
     }
@@ -56,6 +57,7 @@ impl Reals {
 
 impl Integers {
     /// At least one value.
+    #[cfg(feature = "lm")]
     pub(crate) fn new(values: Vec<u64>) -> Self {
         Self(values)
     }
