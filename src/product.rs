@@ -8,10 +8,7 @@ pub(crate) use crate::gemm::doubles::{Gram, Rows, rows_by_rows as rows_by_rows_f
 /// column per row of `b`. Runs on the calling thread, but for the packing of large sides.
 pub(crate) fn rows_by_rows(a: &[f32], b: &[f32], d: usize, scale: f32, out: &mut [f32]) {
     assert!(d > 0 && a.len().is_multiple_of(d) && b.len().is_multiple_of(d), "rows of {d}");
-    let pack = |rows: &[f32]| {
-        Panels::new(rows.len() / d, d, |i, out| out.copy_from_slice(&rows[i * d..(i + 1) * d]))
-    };
-    let (a, b) = (pack(a), pack(b));
+    let (a, b) = (Panels::of(a, d), Panels::of(b, d));
     Panels::products((&a, 0..a.rows()), (&b, 0..b.rows()), scale, out);
 }
 

@@ -37,48 +37,59 @@ pub(super) fn tile_rows(isa: Isa) -> usize {
     }
 }
 
-/// How a weight is stored.
-pub(super) trait Weight: Copy + Default {
-    /// 16 weights as f32.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Simd`].
+/// How a weight is stored, and what it is multiplied with.
+///
+/// # Safety
+///
+/// Every method as for [`Simd`].
+pub(super) trait Weight: Copy {
+    /// An activation.
+    type Row: Copy;
+    /// 16 weights.
     unsafe fn load<S: Simd>(p: *const Self) -> S::V;
+    /// One activation in all lanes.
+    unsafe fn splat<S: Simd>(x: Self::Row) -> S::V;
+    /// `sum` plus the products of activations and weights.
+    #[inline(always)]
+    unsafe fn add<S: Simd>(x: S::V, w: S::V, sum: S::V) -> S::V {
+        // SAFETY: the caller's promise.
+        unsafe { S::fma(x, w, sum) }
+    }
 }
 
-impl Weight for f32 {
-    #[inline(always)]
-    unsafe fn load<S: Simd>(p: *const Self) -> S::V {
-        // SAFETY: the caller's promise.
-        unsafe { S::load(p) }
-    }
+/// Implements [`Weight`] for a type whose weights are widened to f32.
+macro_rules! widened_weight {
+    ($($weight:ty: $load:ident;)*) => {$(
+        impl Weight for $weight {
+            type Row = f32;
+            #[inline(always)]
+            unsafe fn load<S: Simd>(p: *const Self) -> S::V {
+                // SAFETY: the caller's promise.
+                unsafe { S::$load(p.cast()) }
+            }
+            #[inline(always)]
+            unsafe fn splat<S: Simd>(x: f32) -> S::V {
+                // SAFETY: the caller's promise.
+                unsafe { S::splat(x) }
+            }
+        }
+    )*};
 }
 
 /// Bits of a bfloat16.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 #[repr(transparent)]
 pub(super) struct Bf16(u16);
 
-impl Weight for Bf16 {
-    #[inline(always)]
-    unsafe fn load<S: Simd>(p: *const Self) -> S::V {
-        // SAFETY: the caller's promise.
-        unsafe { S::load_bf16(p.cast()) }
-    }
-}
-
 /// Bits of an IEEE half.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 #[repr(transparent)]
 pub(super) struct F16(u16);
 
-impl Weight for F16 {
-    #[inline(always)]
-    unsafe fn load<S: Simd>(p: *const Self) -> S::V {
-        // SAFETY: the caller's promise.
-        unsafe { S::load_f16(p.cast()) }
-    }
+widened_weight! {
+    f32: load;
+    Bf16: load_bf16;
+    F16: load_f16;
 }
 
 for_isa! {
@@ -183,8 +194,13 @@ unsafe fn rows_by_panel_f16<S: Simd>(job: &Job<'_>, b: *const F16) {
     unsafe { rows_by_panel::<S, F16>(job, b) }
 }
 
+/// A job's rows by a panel of weights.
+///
+/// # Safety
+///
+/// Needs the instructions of `S`; `b` is a panel of `job.k` steps and `job.c` has room for the job's tile.
 #[inline(always)]
-unsafe fn rows_by_panel<S: Simd, W: Weight>(job: &Job<'_>, b: *const W) {
+pub(super) unsafe fn rows_by_panel<S: Simd, W: Weight>(job: &Job<'_, W::Row>, b: *const W) {
     let wide = size_of::<S::V>() == 64 && align_of::<S::V>() == 64;
     for first in (0..job.rows).step_by(job.height) {
         let height = job.height.min(job.rows - first);
@@ -221,8 +237,8 @@ unsafe fn rows_by_panel<S: Simd, W: Weight>(job: &Job<'_>, b: *const W) {
 /// The values of a step of `k` stand side by side in `a`, and those of the next one `step` further on.
 #[inline(always)]
 unsafe fn tile<S: Simd, W: Weight, const M: usize, const N: usize>(
-    job: &Job<'_>,
-    (a, step): (*const f32, usize),
+    job: &Job<'_, W::Row>,
+    (a, step): (*const W::Row, usize),
     b: *const W,
     c: *mut f32,
     from: usize,
@@ -239,9 +255,9 @@ unsafe fn tile<S: Simd, W: Weight, const M: usize, const N: usize>(
                 *w = W::load::<S>(b.add(i * PANEL + from + 16 * j));
             }
             for (r, sums) in sums.iter_mut().enumerate() {
-                let x = S::splat(*a.add(i * step + r));
+                let x = W::splat::<S>(*a.add(i * step + r));
                 for (sum, w) in sums.iter_mut().zip(w) {
-                    *sum = S::fma(x, w, *sum);
+                    *sum = W::add::<S>(x, w, *sum);
                 }
             }
         }
@@ -255,7 +271,7 @@ unsafe fn tile<S: Simd, W: Weight, const M: usize, const N: usize>(
 ///
 /// `c` has room for the job's columns in each of `M` rows.
 #[inline(always)]
-pub(super) unsafe fn write<S: Simd, const M: usize, const N: usize>(
+unsafe fn write<S: Simd, const M: usize, const N: usize>(
     job: &Job<'_, impl Sized>,
     sums: &[[S::V; N]; M],
     c: *mut f32,

@@ -8,7 +8,7 @@
 
 use half::bf16;
 
-use super::{PANEL, kernel::Job};
+use super::kernel::{Job, Weight, rows_by_panel};
 use crate::simd::{Isa, Simd, for_isa};
 
 /// Two numbers as bfloat16, the first in the low half.
@@ -34,14 +34,14 @@ pub(super) fn pack_rows(rows: &[f32], k: usize, out: &mut [u32]) {
 
 for_isa! {
     /// Rows times a panel of pairs.
-    fn run_any(job: &Job<'_, u32>, b: *const u32) = rows_by_panel
+    fn run_any(job: &Job<'_, u32>, b: *const u32) = rows_by_panel_pairs
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bf16,avx2,fma,f16c")]
 unsafe fn run_avx512_bf16(job: &Job<'_, u32>, b: *const u32) {
     // SAFETY: the features are enabled here; the rest is the caller's promise.
-    unsafe { rows_by_panel::<crate::simd::Avx512Bf16>(job, b) }
+    unsafe { rows_by_panel_pairs::<crate::simd::Avx512Bf16>(job, b) }
 }
 
 /// # Safety
@@ -57,63 +57,32 @@ pub(super) unsafe fn run(isa: Isa, job: &Job<'_, u32>, b: &[u32]) {
     unsafe { run_any(isa, job, b.as_ptr()) }
 }
 
-#[inline(always)]
-unsafe fn rows_by_panel<S: Simd>(job: &Job<'_, u32>, b: *const u32) {
-    let wide = size_of::<S::V>() == 64 && align_of::<S::V>() == 64;
-    for first in (0..job.rows).step_by(job.height) {
-        let height = job.height.min(job.rows - first);
-        let a = job.a[first * job.k..][..height * job.k].as_ptr();
-        // SAFETY: a tile of the job; each arm has the height that it is compiled for.
-        unsafe {
-            let c = job.c.add(first * job.stride);
-            macro_rules! tile {
-                ($($m:literal)*) => {
-                    match height {
-                        $($m if wide => tile::<S, $m, 2>(job, a, b, c, 0),)*
-                        $($m => {
-                            tile::<S, $m, 1>(job, a, b, c, 0);
-                            tile::<S, $m, 1>(job, a, b, c, 16);
-                        })*
-                        _ => unreachable!("tiles have 1 to 12 rows"),
-                    }
-                };
-            }
-            if wide {
-                tile!(1 2 3 4 5 6 7 8 9 10 11 12);
-            } else {
-                tile!(1 2 3 4 5 6);
-            }
-        }
+/// Two bfloat16 weights, multiplied with two activations.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct Pair(u32);
+
+impl Weight for Pair {
+    type Row = u32;
+    #[inline(always)]
+    unsafe fn load<S: Simd>(p: *const Self) -> S::V {
+        // SAFETY: the caller's promise.
+        unsafe { S::load_pairs(p.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn splat<S: Simd>(x: u32) -> S::V {
+        // SAFETY: the caller's promise.
+        unsafe { S::splat_pair(x) }
+    }
+    #[inline(always)]
+    unsafe fn add<S: Simd>(x: S::V, w: S::V, sum: S::V) -> S::V {
+        // SAFETY: the caller's promise.
+        unsafe { S::dot_pairs(x, w, sum) }
     }
 }
 
-/// `M` rows by `16 · N` columns from column `from` on: one accumulator a value, in the order of pairs.
 #[inline(always)]
-unsafe fn tile<S: Simd, const M: usize, const N: usize>(
-    job: &Job<'_, u32>,
-    a: *const u32,
-    b: *const u32,
-    c: *mut f32,
-    from: usize,
-) {
-    if from >= job.columns {
-        return;
-    }
-    // SAFETY: `a` holds `k · M` pairs, `b` a whole panel, and `c` the tile's columns.
-    unsafe {
-        let mut sums = [[S::zero(); N]; M];
-        for i in 0..job.k {
-            let mut w = [S::zero(); N];
-            for (j, w) in w.iter_mut().enumerate() {
-                *w = S::load_pairs(b.add(i * PANEL + from + 16 * j));
-            }
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let x = S::splat_pair(*a.add(i * M + r));
-                for (sum, w) in sums.iter_mut().zip(w) {
-                    *sum = S::dot_pairs(x, w, *sum);
-                }
-            }
-        }
-        super::kernel::write::<S, M, N>(job, &sums, c, from);
-    }
+unsafe fn rows_by_panel_pairs<S: Simd>(job: &Job<'_, u32>, b: *const u32) {
+    // SAFETY: the caller's promise.
+    unsafe { rows_by_panel::<S, Pair>(job, b.cast()) }
 }

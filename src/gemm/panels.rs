@@ -40,6 +40,12 @@ impl Panels {
         Self { rows, k, values }
     }
 
+    /// Packs rows of `k` values that stand one after the other.
+    pub fn of(values: &[f32], k: usize) -> Self {
+        let rows = values.len().checked_div(k).unwrap_or(0);
+        Self::new(rows, k, |i, out| out.copy_from_slice(&values[i * k..][..k]))
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.rows

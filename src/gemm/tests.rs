@@ -87,10 +87,7 @@ fn parts_are_packed_one_below_the_other() {
 fn rows_by_rows_have_the_bits_of_the_plain_loop_in_any_range() {
     for (m, k, n) in [(1, 7, 1), (33, 64, 70), (100, 65, 31)] {
         let (x, w) = (numbers("x", m * k), numbers("w", n * k));
-        let pack = |rows: usize, values: &[f32]| {
-            Panels::new(rows, k, |i, out| out.copy_from_slice(&values[i * k..][..k]))
-        };
-        let (a, b) = (pack(m, &x), pack(n, &w));
+        let (a, b) = (Panels::of(&x, k), Panels::of(&w, k));
         let mut row = vec![0.0; k];
         a.row(m - 1, &mut row);
         assert_eq!(row, x[(m - 1) * k..]);

@@ -61,8 +61,7 @@ impl<'a> Points<'a> {
     pub(super) fn nearest(&self, which: Option<&[u32]>, centers: &[f32]) -> Vec<Nearest> {
         let d = self.cols();
         let norms: Vec<f32> = centers.par_chunks(d).map(square).collect();
-        let packed =
-            Panels::new(norms.len(), d, |i, row| row.copy_from_slice(&centers[i * d..][..d]));
+        let packed = Panels::of(centers, d);
         let chosen = which.map(|which| {
             Panels::new(which.len(), d, |i, row| row.copy_from_slice(self.row(which[i] as usize)))
         });
