@@ -19,6 +19,7 @@ use llmpr::{
     },
     npy::read_features,
     pca::{Keep, Pca},
+    rows::UnitRows,
     sides::Sides,
 };
 use serde_json::{Value, json};
@@ -28,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [measure, p, q] = args.as_slice() else {
         return Err("usage: clouds prdc|support-family|pca|mauve|vendi|FAMILIES P.npy Q.npy".into());
     };
-    let sets = Sides { reference: read_features(p)?, model: read_features(q)? };
+    let sets = Sides { reference: p, model: q }.try_join(|path| read_features(path))?;
     let clouds = Clouds::new(sets.as_ref())?;
     let (start, cpu) = (Instant::now(), cpu_seconds());
     let values: Value = match measure.as_str() {
@@ -44,16 +45,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             json!({ "precision": got.prdc[0].precision, "recall": got.prdc[0].recall })
         }
         "pca" => {
-            let rows = sets.map(|rows| rows.l2_normalized());
+            let rows = sets.as_ref().map(UnitRows::of);
             let pca = Pca::fit(&[&rows.model, &rows.reference], Keep::Share(0.9))?;
             json!({ "components": pca.components(), "fit": start.elapsed().as_secs_f64() })
         }
         "mauve" => {
-            let rows = sets.map(|rows| rows.l2_normalized());
+            let rows = sets.as_ref().map(UnitRows::of);
             let pca = Pca::fit(&[&rows.model, &rows.reference], Keep::Share(0.9))?;
-            let reduced = pca.project(&rows.model)?.stack(&pca.project(&rows.reference)?);
+            let reduced = pca.project_all(&[&rows.model, &rows.reference])?;
             let reduction = start.elapsed().as_secs_f64();
-            let (n, m) = (rows.reference.rows(), rows.model.rows());
+            let (n, m) = (sets.reference.rows(), sets.model.rows());
             let clusters = auto_clusters(n, m);
             let found = kmeans(&reduced, &KMeansOptions::new(clusters))?;
             let count = |labels: &[u32]| {

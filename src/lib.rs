@@ -17,6 +17,7 @@ pub mod pca;
 mod product;
 pub mod report;
 pub mod rng;
+pub mod rows;
 pub mod run;
 #[cfg(test)]
 mod shared_data;

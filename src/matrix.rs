@@ -1,6 +1,6 @@
 //! Rows of `f32`: one embedding a row, row-major.
 
-use rayon::prelude::*;
+use crate::rows::UnitRows;
 
 /// Why rows cannot be a [`Matrix`].
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -53,8 +53,7 @@ impl Matrix {
     ///
     /// Those of [`Matrix::new`]; a value beyond the range of `f32` counts as infinite.
     pub fn from_f64(cols: usize, values: &[f64]) -> Result<Self, MatrixError> {
-        let (mut data, mut remainder) = (vec![0.0; values.len()], vec![0.0; values.len()]);
-        split(values, &mut data, &mut remainder);
+        let (data, remainder) = values.iter().map(|&value| split(value)).unzip();
         Self::from_parts(cols, data, remainder)
     }
 
@@ -64,10 +63,13 @@ impl Matrix {
         data: Vec<f32>,
         remainder: Vec<f32>,
     ) -> Result<Self, MatrixError> {
-        let mut matrix = Self::new(cols, data)?;
-        matrix.remainder = remainder;
-        matrix.forget_empty_remainder();
-        Ok(matrix)
+        Ok(Self { remainder, ..Self::new(cols, data)? }.without_empty_remainder())
+    }
+
+    /// Takes finite values that [`split`] has split, whole rows of them.
+    pub(crate) fn from_finite(cols: usize, data: Vec<f32>, remainder: Vec<f32>) -> Self {
+        let rows = data.len().checked_div(cols).unwrap_or(0);
+        Self { rows, cols, data, remainder }.without_empty_remainder()
     }
 
     /// A matrix of zeros.
@@ -75,10 +77,11 @@ impl Matrix {
         Self { rows, cols, data: vec![0.0; rows * cols], remainder: Vec::new() }
     }
 
-    fn forget_empty_remainder(&mut self) {
+    fn without_empty_remainder(mut self) -> Self {
         if self.remainder.iter().all(|&x| x == 0.0) {
             self.remainder = Vec::new();
         }
+        self
     }
 
     /// Number of rows, `n`.
@@ -112,12 +115,6 @@ impl Matrix {
         let from = i * self.cols;
         let rest = move |j| self.remainder.get(from + j).map_or(0.0, |&x| f64::from(x));
         self.row(i).iter().enumerate().map(move |(j, &x)| f64::from(x) + rest(j))
-    }
-
-    /// Value `j` of row `i`, to 48 bits.
-    pub fn at(&self, i: usize, j: usize) -> f64 {
-        let at = i * self.cols + j;
-        f64::from(self.data[at]) + self.remainder.get(at).map_or(0.0, |&x| f64::from(x))
     }
 
     /// Row `i`, of `cols` values.
@@ -157,36 +154,16 @@ impl Matrix {
         Self { rows: self.rows + below.rows, cols: self.cols, data, remainder }
     }
 
-    /// Each row divided by its Euclidean length; a row of zeros stays as it is.
+    /// Each row divided by its Euclidean length, to 48 bits; a row of zeros stays as it is.
     pub fn l2_normalized(&self) -> Self {
-        let mut out = self.clone();
-        if self.cols > 0 {
-            out.remainder.resize(self.data.len(), 0.0);
-            let rows = out.data.par_chunks_mut(self.cols);
-            rows.zip(out.remainder.par_chunks_mut(self.cols)).for_each(|(row, rest)| {
-                let exact = |x: f32, rest: f32| f64::from(x) + f64::from(rest);
-                let squares = row.iter().zip(rest.iter()).map(|(&x, &r)| exact(x, r).powi(2));
-                let length = squares.sum::<f64>().sqrt();
-                if length > 0.0 {
-                    for (x, r) in row.iter_mut().zip(rest) {
-                        let value = exact(*x, *r) / length;
-                        *x = value as f32;
-                        *r = (value - f64::from(*x)) as f32;
-                    }
-                }
-            });
-            out.forget_empty_remainder();
-        }
-        out
+        UnitRows::of(self).to_matrix()
     }
 }
 
-/// Each value as an `f32` and what rounding to it took, as another.
-pub(crate) fn split(values: &[f64], high: &mut [f32], rest: &mut [f32]) {
-    for ((&value, high), rest) in values.iter().zip(high).zip(rest) {
-        *high = value as f32;
-        *rest = (value - f64::from(*high)) as f32;
-    }
+/// A value as an `f32`, and what rounding to it took as another.
+pub(crate) fn split(value: f64) -> (f32, f32) {
+    let high = value as f32;
+    (high, (value - f64::from(high)) as f32)
 }
 
 #[cfg(test)]

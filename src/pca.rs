@@ -3,9 +3,10 @@
 use rayon::prelude::*;
 
 use crate::{
-    eigen::{self, NoEigenvalues},
+    eigen::{self, Eigen, NoEigenvalues},
     matrix::{Matrix, MatrixError, split},
     product::{Gram, Rows},
+    rows::ReadRows,
 };
 
 /// Why components cannot be fitted or projected on.
@@ -54,9 +55,6 @@ pub struct Pca {
     squares: f64,
 }
 
-/// Rows that are taken at a time.
-const BLOCK: usize = 512;
-
 impl Pca {
     /// Fits components to all rows of `parts` together; no scaling, no whitening.
     ///
@@ -82,7 +80,7 @@ impl Pca {
     /// assert_eq!(pca.project(&rows)?.as_slice(), [-5.0, 0.0, 5.0]);
     /// # Ok::<(), llmpr::pca::PcaError>(())
     /// ```
-    pub fn fit(parts: &[&Matrix], keep: Keep) -> Result<Self, PcaError> {
+    pub fn fit<R: ReadRows + ?Sized>(parts: &[&R], keep: Keep) -> Result<Self, PcaError> {
         let rows: usize = parts.iter().map(|part| part.rows()).sum();
         let cols = parts.first().map_or(0, |part| part.cols());
         if let Some(found) = parts.iter().map(|part| part.cols()).find(|&found| found != cols) {
@@ -156,38 +154,76 @@ impl Pca {
     /// # Errors
     ///
     /// [`PcaError::Columns`] for rows of another width than the fit's.
-    pub fn project(&self, rows: &Matrix) -> Result<Matrix, PcaError> {
+    pub fn project<R: ReadRows + ?Sized>(&self, rows: &R) -> Result<Matrix, PcaError> {
+        self.project_all(&[rows])
+    }
+
+    /// The rows of all `parts`, one part after the other, as [`Pca::project`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Pca::project`].
+    pub fn project_all<R: ReadRows + ?Sized>(&self, parts: &[&R]) -> Result<Matrix, PcaError> {
+        /// Rows that are taken at a time: with a panel of axes they fit a core's second-level cache.
+        const BLOCK: usize = 96;
         let cols = self.mean.len();
-        if rows.cols() != cols {
-            return Err(PcaError::Columns { expected: cols, found: rows.cols() });
+        if let Some(found) = parts.iter().map(|part| part.cols()).find(|&found| found != cols) {
+            return Err(PcaError::Columns { expected: cols, found });
         }
-        let axes = Rows::new(self.kept, cols, |axis, i| self.axes[axis * cols + i]);
-        let size = BLOCK * self.kept;
-        let mut high = vec![0.0; rows.rows() * self.kept];
-        let mut rest = high.clone();
-        let blocks = high.par_chunks_mut(size).zip(rest.par_chunks_mut(size)).enumerate();
-        let fresh = || (Rows::default(), vec![0.0; size]);
-        blocks.for_each_init(fresh, |(packed, out), (block, (high, rest))| {
-            let centered = |i: usize, j: usize| rows.at(block * BLOCK + i, j) - self.mean[j];
-            packed.fill(high.len() / self.kept, cols, centered);
+        let axes = Rows::new(self.kept, cols, |axis, values| {
+            values.copy_from_slice(&self.axes[axis * cols..][..cols]);
+        });
+        let n: usize = parts.iter().map(|part| part.rows()).sum();
+        let mut high = vec![0.0; n * self.kept];
+        let mut rest = vec![0.0; n * self.kept];
+        let (mut highs, mut rests) = (high.as_mut_slice(), rest.as_mut_slice());
+        let mut blocks = Vec::new();
+        for &part in parts {
+            for from in (0..part.rows()).step_by(BLOCK) {
+                let size = BLOCK.min(part.rows() - from) * self.kept;
+                let (high, rest);
+                (high, highs) = highs.split_at_mut(size);
+                (rest, rests) = rests.split_at_mut(size);
+                blocks.push((part, from, high, rest));
+            }
+        }
+        let fresh = || (Rows::default(), vec![0.0; BLOCK * self.kept]);
+        blocks.into_par_iter().for_each_init(fresh, |(packed, out), (part, from, high, rest)| {
+            packed.fill(high.len() / self.kept, cols, |i, values| {
+                part.read(from + i, 0, values);
+                values.iter_mut().zip(&self.mean).for_each(|(x, mean)| *x -= mean);
+            });
             let out = &mut out[..high.len()];
             packed.products(&axes, 1.0, out);
-            split(out, high, rest);
+            for ((&value, high), rest) in out.iter().zip(high).zip(rest) {
+                (*high, *rest) = split(value);
+            }
         });
         Ok(Matrix::from_parts(self.kept, high, rest)?)
     }
 }
 
-/// The mean row, summed in row order.
-fn mean(parts: &[&Matrix], rows: usize, cols: usize) -> Vec<f64> {
-    let mut sum = vec![0.0; cols];
+/// The mean row: sums of 512 rows each, added in their order.
+fn mean<R: ReadRows + ?Sized>(parts: &[&R], rows: usize, cols: usize) -> Vec<f64> {
+    const BLOCK: usize = 512;
+    let mut mean = vec![0.0; cols];
     for part in parts {
-        for i in 0..part.rows() {
-            sum.iter_mut().zip(part.row_f64(i)).for_each(|(sum, x)| *sum += x);
+        let sum_of = |block: usize| {
+            let (mut sum, mut row) = (vec![0.0; cols], vec![0.0; cols]);
+            for i in block * BLOCK..part.rows().min((block + 1) * BLOCK) {
+                part.read(i, 0, &mut row);
+                sum.iter_mut().zip(&row).for_each(|(sum, x)| *sum += x);
+            }
+            sum
+        };
+        let sums: Vec<Vec<f64>> =
+            (0..part.rows().div_ceil(BLOCK)).into_par_iter().map(sum_of).collect();
+        for sum in sums {
+            mean.iter_mut().zip(sum).for_each(|(mean, sum)| *mean += sum);
         }
     }
-    sum.iter_mut().for_each(|sum| *sum /= rows as f64);
-    sum
+    mean.iter_mut().for_each(|sum| *sum /= rows as f64);
+    mean
 }
 
 /// Makes the entry of largest size positive.
@@ -200,42 +236,45 @@ fn fix_sign(axis: &mut [f64]) {
 }
 
 /// Rows less their mean.
-struct Centered<'a> {
-    parts: &'a [&'a Matrix],
+struct Centered<'a, R: ?Sized> {
+    parts: &'a [&'a R],
     mean: &'a [f64],
     cols: usize,
 }
 
-impl Centered<'_> {
+impl<R: ReadRows + ?Sized> Centered<'_, R> {
     /// From the covariance of columns.
     fn by_columns(&self, rows: usize, keep: Keep) -> Result<Pca, PcaError> {
         let mut gram = Gram::new(self.cols);
         for part in self.parts {
-            for from in (0..part.rows()).step_by(BLOCK) {
-                let centered = |i: usize, j: usize| part.at(from + i, j) - self.mean[j];
-                gram.add(BLOCK.min(part.rows() - from), centered);
-            }
+            gram.add(part.rows(), |i, from, values| {
+                part.read(i, from, values);
+                values.iter_mut().zip(&self.mean[from..]).for_each(|(x, mean)| *x -= mean);
+            });
         }
         let mut sums = gram.lower();
         sums.iter_mut().for_each(|sum| *sum /= (rows - 1) as f64);
         let spectrum = Spectrum::of(&sums, self.cols);
-        let eigen = eigen::symmetric(&sums, self.cols, true)?;
-        Ok(spectrum.keep(eigen.values, eigen.vectors, keep))
+        let eigen = eigen::leading(&sums, self.cols, |values| spectrum.kept(values, keep))?;
+        Ok(spectrum.keep(eigen))
     }
 
     /// From the products of rows: `X Xᵀ u = λ u` gives the axis `Xᵀ u / √λ`.
     fn by_rows(&self, rows: usize, keep: Keep) -> Result<Pca, PcaError> {
-        let of_part = |part: &Matrix| -> Vec<f64> {
-            let centered = |i| part.row_f64(i).zip(self.mean).map(|(x, mean)| x - mean);
-            (0..part.rows()).flat_map(centered).collect()
-        };
-        let all: Vec<f64> = self.parts.iter().flat_map(|part| of_part(part)).collect();
-        let packed = Rows::new(rows, self.cols, |i, j| all[i * self.cols + j]);
+        let mut all = vec![0.0; rows * self.cols];
+        let every = self.parts.iter().flat_map(|part| (0..part.rows()).map(move |i| (part, i)));
+        for ((part, i), values) in every.zip(all.chunks_exact_mut(self.cols)) {
+            part.read(i, 0, values);
+            values.iter_mut().zip(self.mean).for_each(|(x, mean)| *x -= mean);
+        }
+        let packed = Rows::new(rows, self.cols, |i, values| {
+            values.copy_from_slice(&all[i * self.cols..][..self.cols]);
+        });
         let mut products = vec![0.0; rows * rows];
         packed.products(&packed, 1.0 / (rows - 1) as f64, &mut products);
         let spectrum = Spectrum::of(&products, rows);
-        let eigen = eigen::symmetric(&products, rows, true)?;
-        let mut pca = spectrum.keep(eigen.values, eigen.vectors, keep);
+        let eigen = eigen::leading(&products, rows, |values| spectrum.kept(values, keep))?;
+        let mut pca = spectrum.keep(eigen);
         // Along directions without variance rounding alone would decide; nothing lies there.
         let (weights, noise) = (pca.axes.chunks_exact(rows), 1e-13 * pca.total);
         let axes = weights.zip(&pca.variances).map(|(weights, &variance)| {
@@ -270,23 +309,28 @@ impl Spectrum {
         Self { total, squares: (0..n).map(squares).sum(), n }
     }
 
-    fn keep(self, mut variances: Vec<f64>, mut axes: Vec<f64>, keep: Keep) -> Pca {
-        variances.iter_mut().for_each(|variance| *variance = variance.max(0.0));
-        let kept = match keep {
+    /// How many of the components with these variances to keep.
+    fn kept(&self, variances: &[f64], keep: Keep) -> usize {
+        match keep {
             Keep::Components(n) => n,
             Keep::Share(_) if self.total <= 0.0 => 1,
             Keep::Share(share) => {
                 let mut sum = 0.0;
                 let enough = variances.iter().position(|variance| {
-                    sum += variance;
+                    sum += variance.max(0.0);
                     // The last one always suffices, whatever the rounding of the trace.
                     sum / self.total >= share
                 });
                 enough.map_or(variances.len(), |last| last + 1)
             }
-        };
-        axes.truncate(kept * self.n);
-        Pca { mean: Vec::new(), axes, kept, variances, total: self.total, squares: self.squares }
+        }
+    }
+
+    fn keep(self, Eigen { mut values, vectors }: Eigen) -> Pca {
+        values.iter_mut().for_each(|variance| *variance = variance.max(0.0));
+        let (kept, mean) = (vectors.len() / self.n, Vec::new());
+        let Self { total, squares, .. } = self;
+        Pca { mean, axes: vectors, kept, variances: values, total, squares }
     }
 }
 

@@ -46,6 +46,19 @@ impl<T> Sides<T> {
         Ok(Sides { reference: f(self.reference)?, model: f(self.model)? })
     }
 
+    /// `f` of each at the same time, or the first error.
+    pub fn try_join<U: Send, E: Send>(
+        self,
+        f: impl Fn(T) -> Result<U, E> + Sync,
+    ) -> Result<Sides<U>, E>
+    where
+        T: Send,
+    {
+        let Self { reference, model } = self;
+        let (reference, model) = rayon::join(|| f(reference), || f(model));
+        Ok(Sides { reference: reference?, model: model? })
+    }
+
     /// `P` for `Q` and `Q` for `P`.
     pub fn swapped(self) -> Self {
         Self { reference: self.model, model: self.reference }

@@ -95,6 +95,21 @@ widest! {
         }
     }
 
+    /// `‖x‖²` in `f64` over 8 fixed lanes.
+    pub(crate) fn squared_length(x: &[f32]) -> f64 {
+        let mut lanes = [0.0f64; SUMS];
+        let (wide, rest) = x.as_chunks::<SUMS>();
+        for x in wide {
+            for lane in 0..SUMS {
+                lanes[lane] += f64::from(x[lane]) * f64::from(x[lane]);
+            }
+        }
+        for (lane, &x) in lanes.iter_mut().zip(rest) {
+            *lane += f64::from(x) * f64::from(x);
+        }
+        lanes.iter().sum()
+    }
+
     /// `‖x − y‖²` in `f64` over 8 fixed lanes.
     pub(crate) fn squared_difference(x: &[f32], y: &[f32]) -> f64 {
         let mut lanes = [0.0f64; SUMS];

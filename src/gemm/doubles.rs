@@ -8,6 +8,9 @@ use crate::simd::{Doubles, Isa, for_isa};
 /// Rows of a panel, and columns of a block of products.
 const PANEL: usize = 24;
 
+/// Panels of columns that are packed together, and that a panel from afar is multiplied by while it is near.
+const GROUP: usize = 4;
+
 /// Lines in a step of a panel.
 const STEP: usize = PANEL / 8;
 
@@ -28,36 +31,69 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// Packs `rows` rows of `k` values, of which `value(row, i)` is the one at `i`.
-    pub(crate) fn new(rows: usize, k: usize, value: impl Fn(usize, usize) -> f64 + Sync) -> Self {
+    /// Packs `rows` rows of `k` values each, which `read(row, values)` writes.
+    pub(crate) fn new(rows: usize, k: usize, read: impl Fn(usize, &mut [f64]) + Sync) -> Self {
         let mut packed = Self::default();
-        packed.fill(rows, k, value);
+        packed.fill(rows, k, read);
         packed
     }
 
-    /// Takes other rows, in the memory that is there. Several threads ask for values where there are many.
-    pub(crate) fn fill(
+    /// Takes other rows, in the memory that is there. Several threads read rows where there are many.
+    pub(crate) fn fill(&mut self, rows: usize, k: usize, read: impl Fn(usize, &mut [f64]) + Sync) {
+        self.resize(rows, k);
+        let pack = |panel: usize, lines: &mut [Line]| {
+            let mut values = vec![0.0; k];
+            let first = panel * PANEL;
+            for j in 0..PANEL {
+                if first + j < rows {
+                    read(first + j, &mut values);
+                } else {
+                    values.fill(0.0);
+                }
+                let lane = lines.iter_mut().skip(j / 8).step_by(STEP);
+                lane.zip(&values).for_each(|(line, &x)| line.0[j % 8] = x);
+            }
+        };
+        self.each(1, pack);
+    }
+
+    /// Takes the columns of a matrix of `rows` rows and `columns` columns as rows of `rows` values;
+    /// `read(row, column, values)` writes the row's values from that column on.
+    fn fill_columns(
         &mut self,
         rows: usize,
-        k: usize,
-        value: impl Fn(usize, usize) -> f64 + Sync,
+        columns: usize,
+        read: impl Fn(usize, usize, &mut [f64]) + Sync,
     ) {
-        const SERIAL: usize = 1 << 16;
-        (self.rows, self.steps) = (rows, k);
-        self.lines.resize(rows.div_ceil(PANEL) * k * STEP, Line::default());
-        let pack = |(panel, lines): (usize, &mut [Line])| {
-            let first = panel * PANEL;
-            for (i, step) in lines.chunks_exact_mut(STEP).enumerate() {
-                for (j, x) in step.iter_mut().flat_map(|line| &mut line.0).enumerate() {
-                    *x = if first + j < rows { value(first + j, i) } else { 0.0 };
+        self.resize(columns, rows);
+        let pack = |group: usize, lines: &mut [Line]| {
+            let from = group * GROUP * PANEL;
+            let mut values = [0.0; GROUP * PANEL];
+            for row in 0..rows {
+                read(row, from, &mut values[..(columns - from).min(GROUP * PANEL)]);
+                let steps = lines.chunks_exact_mut(STEP).skip(row).step_by(rows);
+                for (step, values) in steps.zip(values.chunks_exact(PANEL)) {
+                    let values = values.as_chunks().0;
+                    step.iter_mut().zip(values).for_each(|(line, values)| line.0 = *values);
                 }
             }
         };
-        let panel = (k * STEP).max(1);
-        if rows * k < SERIAL {
-            self.lines.chunks_mut(panel).enumerate().for_each(pack);
+        self.each(GROUP, pack);
+    }
+
+    fn resize(&mut self, rows: usize, steps: usize) {
+        (self.rows, self.steps) = (rows, steps);
+        self.lines.resize(rows.div_ceil(PANEL) * steps * STEP, Line::default());
+    }
+
+    /// Hands out `group` panels at a time.
+    fn each(&mut self, group: usize, pack: impl Fn(usize, &mut [Line]) + Sync) {
+        const SERIAL: usize = 1 << 16;
+        let panel = (group * self.steps * STEP).max(1);
+        if self.rows * self.steps < SERIAL {
+            self.lines.chunks_mut(panel).enumerate().for_each(|(i, lines)| pack(i, lines));
         } else {
-            self.lines.par_chunks_mut(panel).enumerate().for_each(pack);
+            self.lines.par_chunks_mut(panel).enumerate().for_each(|(i, lines)| pack(i, lines));
         }
     }
 
@@ -96,7 +132,9 @@ impl Rows {
 /// `out = scale · A Bᵀ` as [`Rows::products`], of rows of `d` values each.
 pub(crate) fn rows_by_rows(a: &[f64], b: &[f64], d: usize, scale: f64, out: &mut [f64]) {
     assert!(d > 0 && a.len().is_multiple_of(d) && b.len().is_multiple_of(d), "rows of {d}");
-    let pack = |rows: &[f64]| Rows::new(rows.len() / d, d, |row, i| rows[row * d + i]);
+    let pack = |rows: &[f64]| {
+        Rows::new(rows.len() / d, d, |row, values| values.copy_from_slice(&rows[row * d..][..d]))
+    };
     pack(a).products(&pack(b), scale, out);
 }
 
@@ -110,25 +148,45 @@ pub(crate) struct Gram {
 impl Gram {
     /// Zeros for `d` columns.
     pub(crate) fn new(d: usize) -> Self {
-        Self { d, sums: vec![0.0; d * d], columns: Rows::default() }
+        let mut sums = vec![0.0; d * d];
+        // Memory that is written before it is read costs one fault a page, and not two.
+        sums.par_chunks_mut(1 << 16).for_each(|sums| sums.fill(0.0));
+        Self { d, sums, columns: Rows::default() }
     }
 
-    /// Adds the rows `0..rows` of `A`, of which `value(row, column)` is a value, on all threads. How rows come
-    /// in blocks decides the rounding.
-    pub(crate) fn add(&mut self, rows: usize, value: impl Fn(usize, usize) -> f64 + Sync) {
+    /// Adds `rows` rows of `A`, on all threads; `read(row, column, values)` writes the row's values from
+    /// that column on. Sums are rounded every 512 rows.
+    pub(crate) fn add(&mut self, rows: usize, read: impl Fn(usize, usize, &mut [f64]) + Sync) {
+        const BLOCK: usize = 512;
+        for from in (0..rows).step_by(BLOCK) {
+            self.add_block(BLOCK.min(rows - from), |row, column, values| {
+                read(from + row, column, values);
+            });
+        }
+    }
+
+    fn add_block(&mut self, rows: usize, read: impl Fn(usize, usize, &mut [f64]) + Sync) {
         let (d, columns) = (self.d, &mut self.columns);
-        columns.fill(d, rows, |column, row| value(row, column));
+        columns.fill_columns(rows, d, read);
         let isa = Isa::best();
-        // The longest rows of the triangle first, each for whoever is free.
-        let panels = self.sums.par_chunks_mut((PANEL * d).max(1)).enumerate().rev().with_max_len(1);
-        panels.for_each(|(row, sums)| {
+        // Groups only where there are several for each thread; no value depends on them.
+        let several = columns.panels() >= 4 * GROUP * rayon::current_num_threads();
+        let group_size = if several { GROUP } else { 1 };
+        // The longest rows of the triangle first, each group for whoever is free.
+        let groups = self.sums.par_chunks_mut((group_size * PANEL * d).max(1)).enumerate().rev();
+        groups.with_max_len(1).for_each(|(group, sums)| {
             let mut block = [0.0; PANEL * PANEL];
-            for column in 0..=row {
-                products(isa, columns.panel(row), columns.panel(column), &mut block);
-                let from = column * PANEL;
-                for (sums, products) in sums.chunks_exact_mut(d).zip(block.chunks_exact(PANEL)) {
-                    let sums = &mut sums[from..d.min(from + PANEL)];
-                    sums.iter_mut().zip(products).for_each(|(sum, product)| *sum += product);
+            let first = group * group_size;
+            let rows = sums.len().div_ceil(PANEL * d);
+            for column in 0..first + rows {
+                for row in column.saturating_sub(first)..rows {
+                    products(isa, columns.panel(first + row), columns.panel(column), &mut block);
+                    let (sums, from) = (&mut sums[row * PANEL * d..], column * PANEL);
+                    for (sums, products) in sums.chunks_exact_mut(d).zip(block.chunks_exact(PANEL))
+                    {
+                        let sums = &mut sums[from..d.min(from + PANEL)];
+                        sums.iter_mut().zip(products).for_each(|(sum, product)| *sum += product);
+                    }
                 }
             }
         });
@@ -242,7 +300,7 @@ mod tests {
     fn every_instruction_set_gives_the_same_bits() {
         let pack = |what| {
             let values = numbers(what, PANEL * 40);
-            Rows::new(PANEL, 40, |row, i| values[row * 40 + i])
+            Rows::new(PANEL, 40, |row, out| out.copy_from_slice(&values[row * 40..][..40]))
         };
         let (a, b) = (pack("a"), pack("b"));
         let of = |isa| {
@@ -255,18 +313,29 @@ mod tests {
     }
 
     #[test]
-    fn a_gram_matrix_sums_its_blocks() {
-        let (rows, d) = (11, 61);
+    fn a_gram_matrix_sums_blocks_of_512_rows() {
+        // Columns in groups of panels for one thread, and without for more.
+        let (rows, d) = (512 + 300, 24 * 17 + 5);
         let a = numbers("a", rows * d);
-        let mut gram = Gram::new(d);
-        gram.add(8, |row, column| a[row * d + column]);
-        gram.add(3, |row, column| a[(8 + row) * d + column]);
-        let sums = gram.lower();
+        let read = |row: usize, column: usize, out: &mut [f64]| {
+            out.copy_from_slice(&a[row * d + column..][..out.len()]);
+        };
+        let with_threads = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let mut gram = Gram::new(d);
+                gram.add(600, read);
+                gram.add(212, |row, column, out| read(600 + row, column, out));
+                gram.lower()
+            })
+        };
+        let (sums, others) = (with_threads(1), with_threads(3));
         for i in 0..d {
-            for j in 0..=i {
+            assert_eq!(sums[i * d..=i * d + i], others[i * d..=i * d + i]);
+            for j in (0..=i).step_by(7) {
                 let column = |at: usize| a.iter().skip(at).step_by(d);
-                let first = chain(column(i).take(8), column(j));
-                let plain = first + chain(column(i).skip(8), column(j).skip(8));
+                let part = |from, n| chain(column(i).skip(from).take(n), column(j).skip(from));
+                let plain = part(0, 512) + part(512, 88) + part(600, 212);
                 assert_eq!(sums[i * d + j], plain, "{i}, {j}");
             }
         }

@@ -46,17 +46,18 @@ pub fn frechet(clouds: Clouds<'_>) -> Result<Frechet, MetricError> {
     }
     let Sides { reference: p, model: q } = sides.map(Moments::of);
     let d = clouds.dim();
-    let own = eigen::symmetric(&p.covariance, d, true)?;
-    let largest = own.values[0].max(0.0);
     // Below this an eigenvalue is the rounding of 0, and its root would be far from 0.
-    let noise = d as f64 * f64::EPSILON * largest;
-    let rank = own.values.partition_point(|&value| value > noise);
+    let rank = |values: &[f64]| {
+        let noise = d as f64 * f64::EPSILON * values[0].max(0.0);
+        values.partition_point(|&value| value > noise)
+    };
+    let own = eigen::leading(&p.covariance, d, rank)?;
+    let rank = own.vectors.len() / d;
     let roots: Vec<f64> = own.values[..rank].iter().map(|value| value.sqrt()).collect();
     let null_bias = null_bias(&own.values[..rank], sides.map(|rows| rows.rows()));
 
     // B = Λ^½ Vᵀ Σ̂ V Λ^½ has the eigenvalues of Σ^½ Σ̂ Σ^½.
     let mut scaled = own.vectors;
-    scaled.truncate(rank * d);
     for (axis, root) in scaled.chunks_exact_mut(d).zip(&roots) {
         axis.iter_mut().for_each(|x| *x *= root);
     }
@@ -66,7 +67,7 @@ pub fn frechet(clouds: Clouds<'_>) -> Result<Frechet, MetricError> {
         rows_by_rows_f64(&scaled, &q.covariance, d, 1.0, &mut half);
         rows_by_rows_f64(&half, &scaled, d, 1.0, &mut inner);
     }
-    let values = eigen::symmetric(&inner, rank, false)?.values;
+    let values = eigen::values(&inner, rank)?;
     let noise = values.first().map_or(0.0, |&top| d as f64 * f64::EPSILON * top.max(0.0));
     let tr_sqrt: f64 =
         values.iter().filter(|&&value| value > noise).map(|value| value.sqrt()).sum();

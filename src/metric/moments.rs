@@ -1,6 +1,6 @@
 //! Means and covariances in `f64`.
 
-use crate::{matrix::Matrix, product::Gram};
+use crate::{matrix::Matrix, product::Gram, rows::ReadRows};
 
 /// Mean and covariance (divided by `n − 1`) of a cloud.
 pub(super) struct Moments {
@@ -38,12 +38,12 @@ pub(super) fn mean(rows: &Matrix) -> Vec<f64> {
 
 /// `Zᵀ Z` for rows `z_j = f(x_j, j)`, both triangles.
 pub(super) fn squares(rows: &Matrix, f: impl Fn(f64, usize) -> f64 + Sync) -> Vec<f64> {
-    const BLOCK: usize = 512;
     let d = rows.cols();
     let mut gram = Gram::new(d);
-    for from in (0..rows.rows()).step_by(BLOCK) {
-        gram.add(BLOCK.min(rows.rows() - from), |i, j| f(rows.at(from + i, j), j));
-    }
+    gram.add(rows.rows(), |i, from, values| {
+        rows.read(i, from, values);
+        (from..).zip(values).for_each(|(j, x)| *x = f(*x, j));
+    });
     let mut sums = gram.lower();
     for i in 0..d {
         for j in 0..i {

@@ -186,7 +186,7 @@ pub fn ngram_vendi(texts: &[Vec<u32>], most: usize) -> Result<Option<f64>, NoEig
     }
     let mut kernel = ngram_kernel(texts, most);
     kernel.iter_mut().for_each(|x| *x /= n as f64);
-    let values = eigen::symmetric(&kernel, n, false)?.values;
+    let values = eigen::values(&kernel, n)?;
     let noise = n as f64 * f64::EPSILON;
     let entropy: f64 = values.iter().filter(|&&w| w > noise).map(|w| -w * w.ln()).sum();
     Ok(Some(entropy.exp()))

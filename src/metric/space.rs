@@ -14,8 +14,9 @@ use super::{Clouds, distinct::Distinct};
 use crate::{
     gemm::Panels,
     matrix::Matrix,
+    rows::ReadRows,
     sides::Sides,
-    vector::{add, add_scaled, squared_difference, squared_difference_48, within},
+    vector::{add, add_scaled, squared_difference, squared_difference_48, squared_length, within},
 };
 
 /// Rows in a tile of products: 512 × 512 values of f32 are 1 MiB, about a core's second-level cache.
@@ -86,13 +87,15 @@ impl<'a> Rows<'a> {
         let d = matrix.cols();
         let distinct = Distinct::rows(matrix);
         let write = |i: usize, out: &mut [f32]| {
-            let row = matrix.row_f64(distinct.first[i]).zip(shift);
-            out.iter_mut().zip(row).for_each(|(out, (x, mean))| *out = ((x - mean) * scale) as f32);
+            let mut row = vec![0.0; d];
+            matrix.read(distinct.first[i], 0, &mut row);
+            let shifted = row.iter().zip(shift).map(|(x, mean)| ((x - mean) * scale) as f32);
+            out.iter_mut().zip(shifted).for_each(|(out, x)| *out = x);
         };
         let panels = Panels::new(distinct.len(), d, write);
         let norm = |row: &mut Vec<f32>, i: usize| {
-            write(i, row);
-            row.iter().map(|&x| f64::from(x).powi(2)).sum()
+            panels.row(i, row);
+            squared_length(row)
         };
         let norms: Vec<f64> =
             (0..distinct.len()).into_par_iter().map_init(|| vec![0.0; d], norm).collect();

@@ -7,6 +7,7 @@ use crate::{
     eigen,
     matrix::Matrix,
     product::{Gram, Rows},
+    rows::{ReadRows, UnitRows},
 };
 
 /// Vendi scores of `rows` at the given orders: 1 where all rows point one way, `n` where all are
@@ -49,33 +50,27 @@ pub fn vendi(rows: &Matrix, orders: &[f64]) -> Result<Vec<f64>, MetricError> {
 fn weights(rows: &Matrix) -> Result<Vec<f64>, MetricError> {
     const BLOCK: usize = 512;
     let d = rows.cols();
-    let length = |i: usize| rows.row_f64(i).map(|x| x * x).sum::<f64>().sqrt();
-    let lengths: Vec<f64> = (0..rows.rows()).into_par_iter().map(length).collect();
-    let n = lengths.iter().filter(|&&length| length > 0.0).count();
+    let unit = UnitRows::of(rows);
+    let n = unit.lengths().iter().filter(|&&length| length > 0.0).count();
     if n == 0 {
         return Ok(vec![1.0]);
     }
-    let unit = |i: usize, j: usize| {
-        if lengths[i] > 0.0 { rows.at(i, j) / lengths[i] } else { 0.0 }
-    };
     let size = rows.rows().min(d);
     let mut kernel = if size == d {
         let mut gram = Gram::new(d);
-        for from in (0..rows.rows()).step_by(BLOCK) {
-            gram.add(BLOCK.min(rows.rows() - from), |i, j| unit(from + i, j));
-        }
+        gram.add(rows.rows(), |i, from, values| unit.read(i, from, values));
         gram.lower()
     } else {
-        let all = Rows::new(size, d, unit);
+        let all = Rows::new(size, d, |i, values| unit.read(i, 0, values));
         let mut kernel = vec![0.0; size * size];
         kernel.par_chunks_mut(BLOCK * size).enumerate().for_each(|(block, out)| {
-            let block = Rows::new(out.len() / size, d, |i, j| unit(block * BLOCK + i, j));
-            block.products(&all, 1.0, out);
+            let read = |i: usize, values: &mut [f64]| unit.read(block * BLOCK + i, 0, values);
+            Rows::new(out.len() / size, d, read).products(&all, 1.0, out);
         });
         kernel
     };
     kernel.iter_mut().for_each(|x| *x /= n as f64);
-    let values = eigen::symmetric(&kernel, size, false)?.values;
+    let values = eigen::values(&kernel, size)?;
     let noise = size as f64 * f64::EPSILON * values[0];
     Ok(values.into_iter().filter(|&value| value > noise).collect())
 }

@@ -18,6 +18,7 @@ use crate::{
     },
     pca::{Keep, Pca, PcaError},
     report::record::{CellRecord, CellResult, RESULT_SCHEMA, SampleRecord, TextFacts},
+    rows::UnitRows,
     sides::Sides,
 };
 
@@ -105,17 +106,18 @@ impl Scoring<'_> {
         let Some(keep) = keep.filter(|_| !parts.is_empty()) else {
             return Ok(Basis { pca: None, hash: String::new() });
         };
-        let scaled = |rows: &Matrix| match self.options.normalize {
-            Normalize::L2 => rows.l2_normalized(),
-            Normalize::None => rows.clone(),
-        };
         let mut hasher = Sha256::new();
         parts.iter().for_each(|(origin, _)| hasher.update(origin));
-        let all: Vec<Matrix> =
-            std::iter::once(rows).chain(parts.iter().map(|(_, part)| part)).map(scaled).collect();
-        let all: Vec<&Matrix> = all.iter().collect();
+        let all = std::iter::once(rows).chain(parts.iter().map(|(_, part)| part));
+        let pca = match self.options.normalize {
+            Normalize::L2 => {
+                let unit: Vec<UnitRows> = all.map(UnitRows::of).collect();
+                Pca::fit(&unit.iter().collect::<Vec<_>>(), keep)?
+            }
+            Normalize::None => Pca::fit(&all.collect::<Vec<_>>(), keep)?,
+        };
         // Rows that are all alike have no directions; the score then says so.
-        let pca = Some(Pca::fit(&all, keep)?).filter(|pca| pca.total_variance() > 0.0);
+        let pca = Some(pca).filter(|pca| pca.total_variance() > 0.0);
         Ok(Basis { pca, hash: hex(&hasher.finalize()) })
     }
 

@@ -99,7 +99,7 @@ pub fn read(specs: Sides<&str>, embed: &EmbedArgs) -> anyhow::Result<Input> {
                 npy::read_features(spec)
                     .with_context(|| format!("cannot read features from `{spec}`"))
             };
-            let features = specs.try_map(read)?;
+            let features = specs.try_join(read)?;
             for side in [Side::Reference, Side::Model] {
                 if features.get(side).rows() == 0 {
                     bail!("`{}` has no rows of values", specs.get(side));

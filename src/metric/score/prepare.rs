@@ -1,5 +1,7 @@
 //! From features as they came to the clouds that are measured: sizes, lengths of rows, reduction.
 
+use std::borrow::Cow;
+
 use super::{Normalize, Reduce, ScoreError, ScoreOptions, TextFacts, Unequal};
 use crate::{
     matrix::Matrix,
@@ -11,6 +13,7 @@ use crate::{
     },
     pca::{Keep, Pca},
     rng,
+    rows::{ReadRows, UnitRows},
     sides::{Side, Sides},
 };
 
@@ -45,13 +48,22 @@ pub(super) fn prepare(
     let rows = Sides { reference: kept(Side::Reference), model: kept(Side::Model) };
     let of_side = |side: Side| {
         let matrix = *clouds.sides().get(side);
-        let chosen = rows.get(side).as_ref().map(|rows| matrix.select(rows));
-        match options.normalize {
-            Normalize::L2 => chosen.as_ref().unwrap_or(matrix).l2_normalized(),
-            Normalize::None => chosen.unwrap_or_else(|| matrix.clone()),
+        match rows.get(side) {
+            Some(rows) => Cow::Owned(matrix.select(rows)),
+            None => Cow::Borrowed(matrix),
         }
     };
-    let scaled = Sides { reference: of_side(Side::Reference), model: of_side(Side::Model) };
+    let chosen = Sides { reference: of_side(Side::Reference), model: of_side(Side::Model) };
+    let chosen = chosen.as_ref().map(Cow::as_ref);
+    let unit = (options.normalize == Normalize::L2).then(|| chosen.map(UnitRows::of));
+    let scaled: Sides<&dyn ReadRows> = match &unit {
+        Some(unit) => unit.as_ref().map(|rows| rows as &dyn ReadRows),
+        None => chosen.map(|rows| rows as &dyn ReadRows),
+    };
+    let whole = || match &unit {
+        Some(unit) => unit.as_ref().map(UnitRows::to_matrix),
+        None => chosen.map(Matrix::clone),
+    };
     let texts = texts.map(|texts| {
         let select = |side: Side| match rows.get(side) {
             Some(rows) => texts.get(side).select(rows),
@@ -70,10 +82,10 @@ pub(super) fn prepare(
     let fitted = match (pca, options.pca) {
         (Some(pca), _) => Some(pca.clone()),
         (None, Reduce::None) => None,
-        (None, Reduce::Share(share)) => fit(&scaled, rounding, Keep::Share(share))?,
+        (None, Reduce::Share(share)) => fit(scaled, rounding, Keep::Share(share))?,
         (None, Reduce::Components(count)) => {
             let most = scaled.reference.cols();
-            fit(&scaled, rounding, Keep::Components(count.min(most)))?
+            fit(scaled, rounding, Keep::Components(count.min(most)))?
         }
     };
     let constant = fitted.is_none() && options.pca != Reduce::None;
@@ -86,14 +98,15 @@ pub(super) fn prepare(
     let (clouds, facts) = match &fitted {
         // Rounding must not tell rows apart that have one direction.
         None if constant => {
-            let same = |rows: &Matrix| scaled.reference.select(&vec![0; rows.rows()]);
-            (scaled.as_ref().map(same), None)
+            let whole = whole();
+            let same = |rows: &Matrix| whole.reference.select(&vec![0; rows.rows()]);
+            (whole.as_ref().map(same), None)
         }
-        None => (scaled, None),
+        None => (whole(), None),
         Some(pca) => {
             let (components, explained) = (pca.components(), pca.explained());
             notes.extend(warnings::dominated_spectrum(pca.top_share(), components));
-            let projected = scaled.as_ref().try_map(|rows| pca.project(rows))?;
+            let projected = scaled.try_map(|rows| pca.project(rows))?;
             (projected, Some(PcaFacts { components, explained }))
         }
     };
@@ -102,13 +115,17 @@ pub(super) fn prepare(
 
 /// The components of both sets together; `None` where nothing varies by more than `rounding`, as a share
 /// of the length of rows.
-fn fit(sets: &Sides<Matrix>, rounding: f64, keep: Keep) -> Result<Option<Pca>, ScoreError> {
-    let pca = Pca::fit(&[&sets.model, &sets.reference], keep)?;
-    let longest = |rows: &Matrix| {
-        let square = |i| rows.row_f64(i).map(|x| x * x).sum::<f64>();
+fn fit(sets: Sides<&dyn ReadRows>, rounding: f64, keep: Keep) -> Result<Option<Pca>, ScoreError> {
+    let pca = Pca::fit(&[sets.model, sets.reference], keep)?;
+    let longest = |rows: &dyn ReadRows| {
+        let mut row = vec![0.0; rows.cols()];
+        let square = |i| {
+            rows.read(i, 0, &mut row);
+            row.iter().map(|x| x * x).sum::<f64>()
+        };
         (0..rows.rows()).map(square).fold(0.0, f64::max)
     };
-    let most = longest(&sets.reference).max(longest(&sets.model));
+    let most = longest(sets.reference).max(longest(sets.model));
     Ok((pca.total_variance() > rounding * rounding * most).then_some(pca))
 }
 
