@@ -126,12 +126,12 @@ pub fn kmeans(rows: &Matrix, options: &KMeansOptions) -> Result<KMeans, MetricEr
 }
 
 /// Iterations of a start before the best of them goes on alone: to its end where that is cheap, and at least
-/// two. Among few rows starts end several percent apart, whatever the first iterations say; the more rows and
+/// one. Among few rows starts end several percent apart, whatever the first iterations say; the more rows and
 /// clusters there are, the less they differ.
 fn trial(points: &Points, clusters: usize) -> usize {
-    const MULTIPLY_ADDS: usize = 4_000_000_000;
+    const MULTIPLY_ADDS: usize = 1_500_000_000;
     let one = points.len().saturating_mul(points.cols()).saturating_mul(clusters);
-    (MULTIPLY_ADDS / one.max(1)).max(2)
+    (MULTIPLY_ADDS / one.max(1)).max(1)
 }
 
 fn labels(assigned: &[Nearest]) -> Vec<u32> {

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::{
     gemm::Panels,
     metric::space::{BLOCK, Rows},
-    vector::{least_of_rows, squared_difference},
+    vector::{least_of_rows, squared_difference, squared_length},
 };
 
 /// A center's index, and the scaled squared distance to it less the row's own square.
@@ -19,9 +19,21 @@ pub(super) struct Points<'a> {
     pub(super) squares: Vec<f32>,
 }
 
+/// Centers whose products with a block of rows are taken at a time, whole panels of them.
+const CENTERS: usize = 128;
+
+/// Rows packed for products that are `−2⟨c, x⟩` at once: a power of two rounds nothing.
+pub(super) fn twice_negative<'c>(
+    rows: usize,
+    d: usize,
+    row: impl Fn(usize) -> &'c [f32] + Sync,
+) -> Panels {
+    Panels::new(rows, d, |i, out| out.iter_mut().zip(row(i)).for_each(|(out, &x)| *out = -2.0 * x))
+}
+
 /// `‖x‖²`.
 fn square(row: &[f32]) -> f32 {
-    row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() as f32
+    squared_length(row) as f32
 }
 
 impl<'a> Points<'a> {
@@ -61,21 +73,28 @@ impl<'a> Points<'a> {
     pub(super) fn nearest(&self, which: Option<&[u32]>, centers: &[f32]) -> Vec<Nearest> {
         let d = self.cols();
         let norms: Vec<f32> = centers.par_chunks(d).map(square).collect();
-        let packed = Panels::of(centers, d);
+        let packed = twice_negative(norms.len(), d, |i| &centers[i * d..][..d]);
         let chosen = which.map(|which| {
             Panels::new(which.len(), d, |i, row| row.copy_from_slice(self.row(which[i] as usize)))
         });
         let rows = chosen.as_ref().unwrap_or_else(|| self.panels());
-        let of_block = |block: usize| {
-            let of = block * BLOCK..rows.rows().min((block + 1) * BLOCK);
-            let mut products = vec![0.0; norms.len() * of.len()];
-            let mut least = vec![f32::INFINITY; of.len()];
-            let mut labels = vec![u32::MAX; of.len()];
-            Panels::products((&packed, 0..norms.len()), (rows, of), -2.0, &mut products);
-            least_of_rows(&products, &norms, 0, &mut least, &mut labels);
-            labels.into_iter().zip(least)
-        };
-        (0..rows.rows().div_ceil(BLOCK)).into_par_iter().flat_map_iter(of_block).collect()
+        let mut nearest = (vec![u32::MAX; rows.rows()], vec![f32::INFINITY; rows.rows()]);
+        let blocks = nearest.0.par_chunks_mut(BLOCK).zip(nearest.1.par_chunks_mut(BLOCK));
+        blocks.enumerate().for_each_init(Vec::new, |products, (block, (labels, least))| {
+            let of = block * BLOCK..block * BLOCK + least.len();
+            // Products of some centers at a time stay in the second-level cache.
+            for from in (0..norms.len()).step_by(CENTERS) {
+                let some = from..norms.len().min(from + CENTERS);
+                let size = some.len() * of.len();
+                if products.len() < size {
+                    products.resize(size, 0.0);
+                }
+                let products = &mut products[..size];
+                Panels::products((&packed, some.clone()), (rows, of.clone()), 1.0, products);
+                least_of_rows(products, &norms[some], from as u32, least, labels);
+            }
+        });
+        nearest.0.into_iter().zip(nearest.1).collect()
     }
 
     /// Sum of squared distances in `f64`, in row order, in units of the rows as given.

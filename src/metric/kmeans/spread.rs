@@ -7,7 +7,7 @@
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::points::{Nearest, Points};
+use super::points::{Nearest, Points, twice_negative};
 use crate::{
     gemm::Panels,
     metric::space::BLOCK,
@@ -60,16 +60,15 @@ pub(super) fn spread(points: &Points, wanted: usize, rngs: &mut [ChaCha8Rng]) ->
         });
         let next: Vec<Vec<usize>> = next.collect();
         let picks: Vec<usize> = next.concat();
-        let packed = Panels::new(picks.len(), points.cols(), |i, row| {
-            row.copy_from_slice(points.row(picks[i]));
-        });
+        let packed = twice_negative(picks.len(), points.cols(), |i| points.row(picks[i]));
         let norms: Vec<f32> = picks.iter().map(|&pick| points.squares[pick]).collect();
-        known.par_chunks_mut(starts).enumerate().for_each(|(block, known)| {
+        let room = || vec![0.0; picks.len() * BLOCK];
+        known.par_chunks_mut(starts).enumerate().for_each_init(room, |products, (block, known)| {
             let of = of(block);
-            let mut products = vec![0.0; picks.len() * of.len()];
+            let products = &mut products[..picks.len() * of.len()];
             let all = (&packed, 0..picks.len());
-            Panels::products(all, (points.panels(), of.clone()), -2.0, &mut products);
-            let (mut products, mut norms) = (products.as_slice(), norms.as_slice());
+            Panels::products(all, (points.panels(), of.clone()), 1.0, products);
+            let (mut products, mut norms) = (&*products, norms.as_slice());
             for ((known, next), chosen) in known.iter_mut().zip(&next).zip(&chosen) {
                 let (own, own_norms);
                 (own, products) = products.split_at(next.len() * of.len());
