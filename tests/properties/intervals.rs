@@ -5,6 +5,7 @@ use llmpr::{
     metric::{
         Clouds,
         calibrate::{Subsample, interval, subsample},
+        inception::inception_score,
         neighbors::Ties,
         prdc::{Prdc, prdc},
     },
@@ -86,18 +87,29 @@ impl World {
 
     /// Simulates; what the intervals did for each measure.
     fn simulated(self, experiments: u64) -> [Held; 4] {
-        let found: Vec<_> = (0..experiments).into_par_iter().map(|i| self.measured(i)).collect();
-        let count = experiments as f64;
-        [0, 1, 2, 3].map(|i| {
-            let truth = found.iter().map(|(values, _)| values[i]).sum::<f64>() / count;
-            let squares = found.iter().map(|(values, _)| (values[i] - truth).powi(2)).sum::<f64>();
-            let needed = 1.96 * (squares / (count - 1.0)).sqrt();
-            let reach = found.iter().map(|(_, ends)| (ends[i].1 - ends[i].0) / 2.0).sum::<f64>();
-            let held = |ends: &[(f64, f64); 4]| ends[i].0 <= truth && truth <= ends[i].1;
-            let hits = found.iter().filter(|(_, ends)| held(ends)).count();
-            Held { share: hits as f64 / count, width: reach / count / needed }
-        })
+        held(&(0..experiments).into_par_iter().map(|i| self.measured(i)).collect::<Vec<_>>())
     }
+}
+
+/// The values of one experiment and their intervals.
+type Measured<const N: usize> = ([f64; N], [(f64, f64); N]);
+
+/// What the intervals of all experiments did for each measure.
+fn held<const N: usize>(found: &[Measured<N>]) -> [Held; N] {
+    let count = found.len() as f64;
+    std::array::from_fn(|i| {
+        let truth = found.iter().map(|(values, _)| values[i]).sum::<f64>() / count;
+        let squares = found.iter().map(|(values, _)| (values[i] - truth).powi(2)).sum::<f64>();
+        let needed = 1.96 * (squares / (count - 1.0)).sqrt();
+        let reach = found.iter().map(|(_, ends)| (ends[i].1 - ends[i].0) / 2.0).sum::<f64>();
+        Held { share: share(found, i, truth), width: reach / count / needed }
+    })
+}
+
+/// The share of the intervals of measure `i` that hold `truth`.
+fn share<const N: usize>(found: &[Measured<N>], i: usize, truth: f64) -> f64 {
+    let hits = found.iter().filter(|(_, ends)| ends[i].0 <= truth && truth <= ends[i].1).count();
+    hits as f64 / found.len() as f64
 }
 
 /// How often intervals hold the mean over all experiments, and how wide they are beside `± 1.96 σ` of
@@ -119,6 +131,69 @@ fn intervals_hold_the_truth_as_often_as_they_say_where_columns_are_many() {
             let share = (0.91..=0.99).contains(&held.share);
             assert!(share && (0.88..1.25).contains(&held.width), "{name}, {world:?}: {held:?}");
         }
+    }
+}
+
+/// Texts of six kinds, each with its share and what a classifier with four classes says of it.
+const KINDS: [(f64, [f64; 4]); 6] = [
+    (0.30, [0.9, 0.05, 0.03, 0.02]),
+    (0.25, [0.1, 0.8, 0.05, 0.05]),
+    (0.20, [0.25, 0.25, 0.25, 0.25]),
+    (0.15, [0.0, 0.1, 0.9, 0.0]),
+    (0.07, [0.4, 0.1, 0.1, 0.4]),
+    (0.03, [0.0, 0.0, 0.0, 1.0]),
+];
+
+/// The inception score of these rows, its marginal and its conditional entropy.
+fn inception(rows: &[[f64; 4]]) -> [f64; 3] {
+    let score = inception_score(rows.as_flattened(), 4, 1).unwrap();
+    [score.mean, score.marginal_entropy, score.conditional_entropy]
+}
+
+#[test]
+fn intervals_of_the_inception_score_and_its_entropies_hold_the_truth_as_often_as_they_say() {
+    const ROWS: usize = 200;
+    let measured = |seed: u64| {
+        let mut rng = rng::named(seed, "inception");
+        let mut kind = || {
+            let mut left = rng::next_unit(&mut rng);
+            let drawn = KINDS.iter().find(|(share, _)| {
+                left -= share;
+                left < 0.0
+            });
+            drawn.unwrap_or(&KINDS[0]).1
+        };
+        let rows: Vec<[f64; 4]> = (0..ROWS).map(|_| kind()).collect();
+        let half = Subsample::half(ROWS);
+        let mut rng = rng::named(seed, "halves");
+        let halves: Vec<[f64; 3]> = (0..40)
+            .map(|_| {
+                let part = subsample(&mut rng, half, &[]);
+                inception(&part.into_iter().map(|row| rows[row]).collect::<Vec<_>>())
+            })
+            .collect();
+        let values = inception(&rows);
+        let ends = [0, 1, 2].map(|i| {
+            let column: Vec<f64> = halves.iter().map(|values| values[i]).collect();
+            let found = interval(values[i], &column, half.variance_factor(), 0.0, (0.0, 1e9));
+            let found = found.unwrap();
+            (found.low, found.high)
+        });
+        (values, ends)
+    };
+    let found: Vec<_> = (0..EXPERIMENTS).into_par_iter().map(measured).collect();
+
+    // Of the whole population: a hundred rows hold every kind by its share.
+    let all: Vec<[f64; 4]> = KINDS
+        .iter()
+        .flat_map(|(share, row)| std::iter::repeat_n(*row, (share * 100.0).round() as usize))
+        .collect();
+    let truth = inception(&all);
+    let names = ["inception_score", "inception_entropy", "inception_conditional_entropy"];
+    for (i, (name, held)) in names.into_iter().zip(held(&found)).enumerate() {
+        let of_the_population = share(&found, i, truth[i]);
+        let right = (0.91..=0.99).contains(&held.share) && (0.9..1.15).contains(&held.width);
+        assert!(right && of_the_population > 0.9, "{name}: {held:?}, {of_the_population}");
     }
 }
 
