@@ -6,7 +6,7 @@ use crate::{
     eigen::{self, Eigen, NoEigenvalues},
     matrix::{Matrix, MatrixError, split},
     product::{Gram, Rows},
-    rows::ReadRows,
+    rows::{self, ReadRows},
 };
 
 /// Why components cannot be fitted or projected on.
@@ -98,7 +98,7 @@ impl Pca {
             }
             _ => {}
         }
-        let mean = mean(parts, rows, cols);
+        let mean = rows::mean(parts);
         let centered = Centered { parts, mean: &mean, cols };
         let mut pca = if rows < cols {
             centered.by_rows(rows, keep)?
@@ -201,29 +201,6 @@ impl Pca {
         });
         Ok(Matrix::from_parts(self.kept, high, rest)?)
     }
-}
-
-/// The mean row: sums of 512 rows each, added in their order.
-fn mean<R: ReadRows + ?Sized>(parts: &[&R], rows: usize, cols: usize) -> Vec<f64> {
-    const BLOCK: usize = 512;
-    let mut mean = vec![0.0; cols];
-    for part in parts {
-        let sum_of = |block: usize| {
-            let (mut sum, mut row) = (vec![0.0; cols], vec![0.0; cols]);
-            for i in block * BLOCK..part.rows().min((block + 1) * BLOCK) {
-                part.read(i, 0, &mut row);
-                sum.iter_mut().zip(&row).for_each(|(sum, x)| *sum += x);
-            }
-            sum
-        };
-        let sums: Vec<Vec<f64>> =
-            (0..part.rows().div_ceil(BLOCK)).into_par_iter().map(sum_of).collect();
-        for sum in sums {
-            mean.iter_mut().zip(sum).for_each(|(mean, sum)| *mean += sum);
-        }
-    }
-    mean.iter_mut().for_each(|sum| *sum /= rows as f64);
-    mean
 }
 
 /// Makes the entry of largest size positive.

@@ -42,6 +42,33 @@ impl ReadRows for Matrix {
     }
 }
 
+/// The mean row of all `parts`, of equal width: sums of 512 rows each, added in their order.
+///
+/// NaN where there are no rows. `O(n d)`, on all threads, the same for any number of them.
+pub(crate) fn mean<R: ReadRows + ?Sized>(parts: &[&R]) -> Vec<f64> {
+    const BLOCK: usize = 512;
+    let cols = parts.first().map_or(0, |part| part.cols());
+    let mut mean = vec![0.0; cols];
+    for part in parts {
+        let sum_of = |block: usize| {
+            let (mut sum, mut row) = (vec![0.0; cols], vec![0.0; cols]);
+            for i in block * BLOCK..part.rows().min((block + 1) * BLOCK) {
+                part.read(i, 0, &mut row);
+                sum.iter_mut().zip(&row).for_each(|(sum, x)| *sum += x);
+            }
+            sum
+        };
+        let sums: Vec<Vec<f64>> =
+            (0..part.rows().div_ceil(BLOCK)).into_par_iter().map(sum_of).collect();
+        for sum in sums {
+            mean.iter_mut().zip(sum).for_each(|(mean, sum)| *mean += sum);
+        }
+    }
+    let rows: usize = parts.iter().map(|part| part.rows()).sum();
+    mean.iter_mut().for_each(|sum| *sum /= rows as f64);
+    mean
+}
+
 /// The rows of a matrix, each divided by its Euclidean length as it is read; rows of zeros as they are.
 ///
 /// Holds one number a row, where [`Matrix::l2_normalized`] makes a copy of twice the size.
@@ -103,6 +130,16 @@ impl ReadRows for UnitRows<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_mean_is_that_of_all_rows_of_all_parts() {
+        let counted = |from: usize, to: usize| {
+            let values = (from..to).flat_map(|i| [i as f32, 1.0]).collect();
+            Matrix::new(2, values).unwrap()
+        };
+        let (first, second) = (counted(0, 1300), counted(1300, 1401));
+        assert_eq!(mean(&[&first, &second]), [700.0, 1.0]);
+    }
 
     #[test]
     fn unit_rows_are_read_as_they_are_kept() {

@@ -2,12 +2,11 @@
 
 use super::{
     Clouds, MetricError,
-    moments::mean,
     pass::{Ask, Found},
     summary::quantiles,
     support::Prepared,
 };
-use crate::{matrix::Matrix, sides::Side};
+use crate::{matrix::Matrix, rows::mean, sides::Side};
 
 /// Number of levels, evenly spaced from 0 to 1.
 pub const LEVELS: usize = 30;
@@ -56,12 +55,12 @@ impl AlphaPr {
             values.iter().filter(|&&value| value <= within).count() as f64 / values.len() as f64
         };
 
-        let center = mean(p.matrix());
+        let center = mean(&[p.matrix()]);
         let of_q = distances(q.matrix(), &center);
         let reach = quantiles(distances(p.matrix(), &center), &levels);
         let alpha_curve: Vec<f64> = reach.iter().map(|&reach| share(&of_q, reach)).collect();
 
-        let typical = distances(q.matrix(), &mean(q.matrix()));
+        let typical = distances(q.matrix(), &mean(&[q.matrix()]));
         let radii = prepared.squared_radii(Side::Reference, 1);
         let nearest = p.distinct.spread(&found.nearest.reference);
         let off: Vec<f64> =

@@ -1,6 +1,10 @@
 //! Means and covariances in `f64`.
 
-use crate::{matrix::Matrix, product::Gram, rows::ReadRows};
+use crate::{
+    matrix::Matrix,
+    product::Gram,
+    rows::{ReadRows, mean},
+};
 
 /// Mean and covariance (divided by `n − 1`) of a cloud.
 pub(super) struct Moments {
@@ -12,7 +16,7 @@ pub(super) struct Moments {
 impl Moments {
     /// Sums in blocks of rows, in order; the covariance of a single row is 0.
     pub(super) fn of(rows: &Matrix) -> Self {
-        let mean = mean(rows);
+        let mean = mean(&[rows]);
         let mut covariance = squares(rows, |x, j| x - mean[j]);
         let degrees = rows.rows().saturating_sub(1).max(1) as f64;
         covariance.iter_mut().for_each(|sum| *sum /= degrees);
@@ -24,16 +28,6 @@ impl Moments {
         let d = self.mean.len();
         (0..d).map(|j| self.covariance[j * d + j]).sum()
     }
-}
-
-/// The mean row.
-pub(super) fn mean(rows: &Matrix) -> Vec<f64> {
-    let mut sum = vec![0.0; rows.cols()];
-    for i in 0..rows.rows() {
-        sum.iter_mut().zip(rows.row_f64(i)).for_each(|(sum, x)| *sum += x);
-    }
-    sum.iter_mut().for_each(|sum| *sum /= rows.rows() as f64);
-    sum
 }
 
 /// `Zᵀ Z` for rows `z_j = f(x_j, j)`, both triangles.

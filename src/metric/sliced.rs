@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::{Clouds, moments::mean};
-use crate::{matrix::Matrix, product::rows_by_rows_f64, rng, sides::Sides};
+use super::Clouds;
+use crate::{matrix::Matrix, product::rows_by_rows_f64, rng, rows::mean, sides::Sides};
 
 /// Sliced 2-Wasserstein distance between `P` and `Q`; lower is better.
 ///
@@ -147,7 +147,7 @@ fn transport(x: &[f64], y: &[f64]) -> f64 {
 pub fn sliced_w_approx(clouds: Clouds<'_>) -> f64 {
     let d = clouds.dim() as f64;
     let sides = clouds.sides();
-    let means = sides.map(mean);
+    let means = sides.map(|rows| mean(&[rows]));
     let spread = |rows: &Matrix, mean: &[f64]| {
         let of_row = |i| rows.row_f64(i).zip(mean).map(|(x, mean)| (x - mean).powi(2)).sum::<f64>();
         ((0..rows.rows()).map(of_row).sum::<f64>() / rows.rows() as f64 / d).sqrt()

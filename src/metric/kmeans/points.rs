@@ -80,16 +80,13 @@ impl<'a> Points<'a> {
         let rows = chosen.as_ref().unwrap_or_else(|| self.panels());
         let mut nearest = (vec![u32::MAX; rows.rows()], vec![f32::INFINITY; rows.rows()]);
         let blocks = nearest.0.par_chunks_mut(BLOCK).zip(nearest.1.par_chunks_mut(BLOCK));
-        blocks.enumerate().for_each_init(Vec::new, |products, (block, (labels, least))| {
+        let room = || vec![0.0; norms.len().min(CENTERS) * BLOCK.min(rows.rows())];
+        blocks.enumerate().for_each_init(room, |products, (block, (labels, least))| {
             let of = block * BLOCK..block * BLOCK + least.len();
             // Products of some centers at a time stay in the second-level cache.
             for from in (0..norms.len()).step_by(CENTERS) {
                 let some = from..norms.len().min(from + CENTERS);
-                let size = some.len() * of.len();
-                if products.len() < size {
-                    products.resize(size, 0.0);
-                }
-                let products = &mut products[..size];
+                let products = &mut products[..some.len() * of.len()];
                 Panels::products((&packed, some.clone()), (rows, of.clone()), 1.0, products);
                 least_of_rows(products, &norms[some], from as u32, least, labels);
             }

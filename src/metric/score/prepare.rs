@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use rayon::prelude::*;
+
 use super::{Normalize, Reduce, ScoreError, ScoreOptions, TextFacts, Unequal};
 use crate::{
     matrix::Matrix,
@@ -118,12 +120,12 @@ pub(super) fn prepare(
 fn fit(sets: Sides<&dyn ReadRows>, rounding: f64, keep: Keep) -> Result<Option<Pca>, ScoreError> {
     let pca = Pca::fit(&[sets.model, sets.reference], keep)?;
     let longest = |rows: &dyn ReadRows| {
-        let mut row = vec![0.0; rows.cols()];
-        let square = |i| {
-            rows.read(i, 0, &mut row);
+        let square = |row: &mut Vec<f64>, i| {
+            rows.read(i, 0, row);
             row.iter().map(|x| x * x).sum::<f64>()
         };
-        (0..rows.rows()).map(square).fold(0.0, f64::max)
+        let squares = (0..rows.rows()).into_par_iter().map_init(|| vec![0.0; rows.cols()], square);
+        squares.reduce(|| 0.0, f64::max)
     };
     let most = longest(sets.reference).max(longest(sets.model));
     Ok((pca.total_variance() > rounding * rounding * most).then_some(pca))
