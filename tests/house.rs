@@ -1,0 +1,104 @@
+//! What holds for the source as a whole: sizes of files, and an example on every measure.
+
+use std::path::{Path, PathBuf};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// No file is longer.
+const MOST_LINES: usize = 500;
+
+/// Half of the files are shorter.
+const MOST_LINES_OF_HALF: usize = 170;
+
+/// lib.rs, main.rs and what has no room of its own.
+const MOST_FILES_AT_THE_ROOT: usize = 4;
+
+/// Every Rust file below a folder, with its text, in the order of paths.
+fn files(folder: &str) -> Vec<(PathBuf, String)> {
+    let (mut found, mut folders) = (Vec::new(), vec![Path::new(ROOT).join(folder)]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.push((path.strip_prefix(ROOT).unwrap().to_owned(), text));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn no_source_file_is_long_and_half_are_short() {
+    let lengths = files("src").into_iter().map(|(path, text)| (text.lines().count(), path));
+    let mut lengths: Vec<_> = lengths.collect();
+    lengths.sort();
+    let long: Vec<_> = lengths.iter().filter(|(lines, _)| *lines > MOST_LINES).collect();
+    assert!(long.is_empty(), "over {MOST_LINES} lines: {long:?}");
+    let median = lengths[lengths.len() / 2].0;
+    assert!(median < MOST_LINES_OF_HALF, "the median file has {median} lines");
+}
+
+#[test]
+fn few_files_lie_at_the_root() {
+    let at_root = files("src").into_iter().filter(|(path, _)| path.components().count() == 2);
+    let at_root: Vec<_> = at_root.map(|(path, _)| path).collect();
+    assert!(at_root.len() <= MOST_FILES_AT_THE_ROOT, "{at_root:?}");
+}
+
+/// The doc lines of each public function at the top of a file, with the function's own line.
+fn documented(text: &str) -> Vec<(String, &str)> {
+    let (mut docs, mut found) = (String::new(), Vec::new());
+    for line in text.lines() {
+        if let Some(doc) = line.strip_prefix("///") {
+            docs += doc;
+            docs.push('\n');
+        } else if !line.starts_with("#[") {
+            if line.starts_with("pub fn ") {
+                found.push((docs.clone(), line));
+            }
+            docs.clear();
+        }
+    }
+    found
+}
+
+/// Whether a doc comment has a block that is compiled and run.
+fn has_example(docs: &str) -> bool {
+    // Every second fence opens a block; the word behind it says what the block is.
+    let fences = docs.lines().filter_map(|line| line.trim().strip_prefix("```"));
+    fences.step_by(2).any(|kind| kind.is_empty())
+}
+
+#[test]
+fn every_measure_has_an_example_that_runs() {
+    let (mut without, mut measures) = (Vec::new(), 0);
+    for (path, text) in files("src/metric") {
+        for (docs, line) in documented(&text) {
+            if docs.contains("# Cost and sources") {
+                measures += 1;
+                if !has_example(&docs) {
+                    without.push(format!("{}: {line}", path.display()));
+                }
+            }
+        }
+        let of_file = text.lines().filter_map(|line| line.trim().strip_prefix("///"));
+        let of_file: Vec<_> = of_file.collect();
+        if text.contains(": Spec = ") && !has_example(&of_file.join("\n")) {
+            without.push(format!("{}: declares a Spec", path.display()));
+        }
+    }
+    assert!(measures > 20, "only {measures} measures say their cost and sources");
+    assert!(without.is_empty(), "no example:\n{}", without.join("\n"));
+}
+
+#[test]
+fn an_example_is_a_block_that_runs() {
+    assert!(has_example("```text\nformula\n```\n\n```\nassert!(true);\n```"));
+    assert!(!has_example("```text\nformula\n```"));
+    assert!(!has_example("```ignore\nassert!(true);\n```"));
+    assert!(!has_example("```no_run\nassert!(true);\n```"));
+}
