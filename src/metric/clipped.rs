@@ -51,6 +51,22 @@ pub struct Clipped {
 ///
 /// That of [`super::prdc::prdc`]. Salvy, Talbot, Thirion 2026, by their formulas; with duplicates their
 /// code depends on the order in which a search meets ties, this does not.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::matrix::Matrix;
+/// # use llmpr::metric::Clouds;
+/// # use llmpr::metric::clipped::clipped;
+/// # use llmpr::sides::Sides;
+/// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
+/// let sets = Sides { reference: line(&[0.0, 1.0, 2.0, 3.0]), model: line(&[0.5, 0.75, 9.0]) };
+/// let scores = clipped(Clouds::new(sets.as_ref())?, 1)?;
+/// assert_eq!(scores.density, 2.0 / 3.0); // two of three texts lie in a ball, and count once
+/// assert_eq!(scores.raw_coverage, 0.5); // the balls of 0 and 1 hold a text
+/// assert_eq!(scores.coverage, 0.75); // f(m') = m'/(m' + 3) is 1/2 at m' = 3, of m + 1 = 4
+/// # Ok::<(), llmpr::metric::MetricError>(())
+/// ```
 pub fn clipped(clouds: Clouds<'_>, k: usize) -> Result<Clipped, MetricError> {
     let prepared = Prepared::new(clouds, k)?;
     let mut ask = Ask::default();
@@ -127,6 +143,15 @@ fn calibrated(raw: f64, k: usize, n: usize, m: usize) -> f64 {
 }
 
 /// `E min(B, K)/K` for `B ~ BetaBinomial(m, K, n − K)`; 0 for `m < K`.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::metric::clipped::expected_coverage;
+/// // With k = 1 one of the n = 4 rows' neighbors comes first alike: m/(m + 3).
+/// assert_eq!(expected_coverage(3, 1, 4), 0.5);
+/// assert_eq!(expected_coverage(1, 2, 4), 0.0); // one text cannot fill a ball of two
+/// ```
 pub fn expected_coverage(m: usize, k: usize, n: usize) -> f64 {
     if m < k {
         return 0.0;

@@ -58,6 +58,23 @@ pub struct CoverPr {
 ///
 /// That of [`super::prdc::prdc`]. Cheema & Urner 2023; their repository calls the two by each other's
 /// name when the reference comes first.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::matrix::Matrix;
+/// # use llmpr::metric::Clouds;
+/// # use llmpr::metric::cover::Cover;
+/// # use llmpr::metric::cover::pr_cover;
+/// # use llmpr::sides::Sides;
+/// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
+/// let sets = Sides { reference: line(&[0.0, 1.0, 2.0, 3.0]), model: line(&[0.5, 0.75]) };
+/// let nearest = Cover { k: 1, times: 1, ..Cover::default() };
+/// let scores = pr_cover(Clouds::new(sets.as_ref())?, nearest)?;
+/// assert_eq!(scores.precision, 0.5); // balls of radius 0.25: that of 0.75 reaches 1
+/// assert_eq!(scores.recall, 0.5); // balls of radius 1: those of 0 and 1 hold a text of Q
+/// # Ok::<(), llmpr::metric::MetricError>(())
+/// ```
 pub fn pr_cover(clouds: Clouds<'_>, cover: Cover) -> Result<CoverPr, MetricError> {
     let prepared = Prepared::new(clouds, cover.rank())?;
     let mut ask = Ask::default();

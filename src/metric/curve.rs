@@ -80,6 +80,16 @@ pub fn pr_curve(shares: Sides<&[f64]>, lambdas: &[f64]) -> Vec<Point> {
 /// ```
 ///
 /// `shares` are as for [`pr_curve`]. Verine et al. 2023, arXiv:2305.18910.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::metric::curve::pr_divergence;
+/// # use llmpr::sides::Sides;
+/// let shares = Sides { reference: &[0.5, 0.5][..], model: &[1.0, 0.0][..] };
+/// assert_eq!(pr_divergence(shares, 1.0), 0.5); // total variation
+/// assert_eq!(pr_divergence(shares, 2.0), 0.0); // α is 1 there: all of Q is plausible
+/// ```
 pub fn pr_divergence(shares: Sides<&[f64]>, lambda: f64) -> f64 {
     let Sides { reference: p, model: q } = shares;
     let above: f64 = p.iter().zip(q).map(|(p, q)| (lambda * p).max(*q)).sum();
@@ -116,6 +126,19 @@ pub struct Summary {
 /// The largest `F_8` and `F_⅛` over `points`; both 0 where there are none.
 ///
 /// Sajjadi et al. 2018 summarise a curve so.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::metric::curve::pr_curve;
+/// # use llmpr::metric::curve::summary;
+/// # use llmpr::sides::Sides;
+/// let shares = Sides { reference: &[0.5, 0.5][..], model: &[1.0, 0.0][..] };
+/// // (α, β) = (0.05, 0.5), (0.5, 0.5), (1, 0.1)
+/// let summary = summary(&pr_curve(shares, &[0.1, 1.0, 10.0]));
+/// assert_eq!(summary.max_f8_recall, 0.5);
+/// assert!((summary.max_f1_8_precision - 6.5 / 7.4).abs() < 1e-12); // (1 + 1/64) · 0.1 / (1/64 + 0.1)
+/// ```
 pub fn summary(points: &[Point]) -> Summary {
     Summary { max_f8_recall: max_f_b(points, 8.0), max_f1_8_precision: max_f_b(points, 0.125) }
 }

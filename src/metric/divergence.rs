@@ -208,6 +208,16 @@ impl Divergence {
 /// Rényi divergence of order `a ≠ 1`: `ln(Σ p^a q^{1−a}) / (a − 1)`, in nats; KL at `a = 1`.
 ///
 /// `shares` are as for [`Divergence::between`].
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::metric::divergence::renyi;
+/// # use llmpr::sides::Sides;
+/// let shares = Sides { reference: &[0.5, 0.5][..], model: &[0.25, 0.75][..] };
+/// // Σ p²/q = 1 + 1/3
+/// assert!((renyi(shares, 2.0) - (4f64 / 3.0).ln()).abs() < 1e-15);
+/// ```
 pub fn renyi(shares: Sides<&[f64]>, a: f64) -> f64 {
     if a == 1.0 {
         return Kl.between(shares);

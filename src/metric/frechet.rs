@@ -36,6 +36,21 @@ pub struct Frechet {
 /// # Cost and sources
 ///
 /// `O((n + m) d² + d³)`. Heusel et al. 2017, arXiv:1706.08500; Dowson & Landau 1982.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::matrix::Matrix;
+/// # use llmpr::metric::Clouds;
+/// # use llmpr::metric::frechet::frechet;
+/// # use llmpr::sides::Sides;
+/// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
+/// let sets = Sides { reference: line(&[0.0, 2.0]), model: line(&[2.0, 6.0]) };
+/// let scores = frechet(Clouds::new(sets.as_ref())?)?;
+/// assert_eq!(scores.mean_term, 9.0); // means 1 and 4
+/// assert!((scores.distance - 11.0).abs() < 1e-12); // variances 2 and 8: 9 + 2 + 8 − 2 √(2 · 8)
+/// # Ok::<(), llmpr::metric::MetricError>(())
+/// ```
 pub fn frechet(clouds: Clouds<'_>) -> Result<Frechet, MetricError> {
     let sides = clouds.sides();
     for side in [Side::Reference, Side::Model] {

@@ -164,6 +164,17 @@ impl From<&Frontier> for FrontierCurve {
 ///
 /// In `[0, 1]` up to the noise of the ratios, which are as for [`Frontier::of_ratios`].
 /// Liu et al. 2021, arXiv:2106.07898.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::metric::frontier::frontier_integral_of_ratios;
+/// # use llmpr::sides::Sides;
+/// let apart = Sides { reference: &[f64::INFINITY; 3][..], model: &[0.0; 2][..] };
+/// assert_eq!(frontier_integral_of_ratios(apart), 1.0); // A(0) = ½ on either side
+/// let equal = Sides { reference: &[1.0; 3][..], model: &[1.0; 2][..] };
+/// assert_eq!(frontier_integral_of_ratios(equal), 0.0);
+/// ```
 pub fn frontier_integral_of_ratios(ratios: Sides<&[f64]>) -> f64 {
     let mean = |of: &[f64], sum: f64| sum / of.len() as f64;
     let Sides { reference, model } = ratios;

@@ -38,6 +38,22 @@ const BLOCK: usize = 256;
 /// # Cost and sources
 ///
 /// `O((n + m)² d)` in `f64`, `O((n + m) d)` memory. Bińkowski et al. 2018, arXiv:1801.01401, without its subsets.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::matrix::Matrix;
+/// # use llmpr::metric::Clouds;
+/// # use llmpr::metric::kernel::kernel_distance;
+/// # use llmpr::sides::Sides;
+/// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
+/// let sets = Sides { reference: line(&[0.0, 1.0]), model: line(&[2.0, 2.0]) };
+/// let scores = kernel_distance(Clouds::new(sets.as_ref())?)?;
+/// // k(0, 1) = 1; k(2, 2) = 5³; k(0, 2) = 1 and k(1, 2) = 3³ have the mean 14
+/// assert_eq!(scores.unbiased, 1.0 + 125.0 - 2.0 * 14.0);
+/// assert_eq!(scores.biased, (1.0 + 8.0 + 2.0 * 1.0) / 4.0 + 125.0 - 2.0 * 14.0);
+/// # Ok::<(), llmpr::metric::MetricError>(())
+/// ```
 pub fn kernel_distance(clouds: Clouds<'_>) -> Result<Kernel, MetricError> {
     let sides = clouds.sides();
     check(sides)?;
@@ -185,6 +201,21 @@ fn part_sums(
 /// # Cost
 ///
 /// `O((n + m)² (d + permutations))` in `f32`, `O((n + m) (d + permutations))` memory.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::matrix::Matrix;
+/// # use llmpr::metric::Clouds;
+/// # use llmpr::metric::kernel::kernel_test;
+/// # use llmpr::sides::Sides;
+/// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
+/// let ten = |from: f32| line(&(0..10).map(|i| from + i as f32).collect::<Vec<_>>());
+/// let sets = Sides { reference: ten(0.0), model: ten(100.0) };
+/// // Of 99 splits none parts the rows as well: 1 of 100.
+/// assert_eq!(kernel_test(Clouds::new(sets.as_ref())?, 99, 0)?, 0.01);
+/// # Ok::<(), llmpr::metric::MetricError>(())
+/// ```
 pub fn kernel_test(clouds: Clouds<'_>, permutations: usize, seed: u64) -> Result<f64, MetricError> {
     let sides = clouds.sides();
     check(sides)?;

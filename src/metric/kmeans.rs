@@ -76,6 +76,20 @@ pub struct KMeans {
 /// `O(n clusters d)` per iteration, in matrix products over distinct rows, and less as centers come to
 /// rest: rows whose own center stood still are held against those that moved. Lloyd 1982; starts:
 /// Arthur & Vassilvitskii 2007.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::matrix::Matrix;
+/// # use llmpr::metric::kmeans::KMeansOptions;
+/// # use llmpr::metric::kmeans::kmeans;
+/// let rows = Matrix::new(1, vec![0.0, 1.0, 10.0, 11.0]).unwrap();
+/// let clusters = kmeans(&rows, &KMeansOptions::new(2))?;
+/// assert_eq!(clusters.labels[0], clusters.labels[1]);
+/// assert_ne!(clusters.labels[1], clusters.labels[2]);
+/// assert_eq!(clusters.inertia, 1.0); // four rows, each ½ from its center: 4 · ¼
+/// # Ok::<(), llmpr::metric::MetricError>(())
+/// ```
 pub fn kmeans(rows: &Matrix, options: &KMeansOptions) -> Result<KMeans, MetricError> {
     let (n, clusters) = (rows.rows(), options.clusters);
     if clusters == 0 || clusters > n {

@@ -84,6 +84,24 @@ impl LikelihoodRatios {
     ///
     /// Of whole long texts the ratios are 0 or ∞ and the curve says only that the models differ: read it per token
     /// or per prefix then.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use llmpr::metric::likelihood::LikelihoodRatios;
+    /// # use llmpr::metric::likelihood::LogProbs;
+    /// # use llmpr::sides::Sides;
+    /// // P writes a and b alike, Q only a.
+    /// let ln_half = 0.5f64.ln();
+    /// let a = LogProbs { ln_p: ln_half, ln_q: 0.0 };
+    /// let b = LogProbs { ln_p: ln_half, ln_q: f64::NEG_INFINITY };
+    /// let ratios = LikelihoodRatios::new(Sides { reference: &[a, b][..], model: &[a][..] })?;
+    /// assert_eq!((ratios.precision(), ratios.recall()), (1.0, 0.5));
+    /// let point = ratios.curve(&[2.0])[0].point;
+    /// assert!((point.alpha - 1.0).abs() < 1e-12); // 2 P(a) = Q(a): all of Q, at the price of half of P
+    /// assert!((point.beta - 0.5).abs() < 1e-12);
+    /// # Ok::<(), llmpr::metric::likelihood::LikelihoodError>(())
+    /// ```
     pub fn curve(&self, lambdas: &[f64]) -> Vec<Measured> {
         lambdas.iter().map(|&lambda| self.at(lambda)).collect()
     }
@@ -212,6 +230,16 @@ fn mean_and_variance(values: &[f64], f: impl Fn(&f64) -> f64) -> (f64, f64) {
 ///
 /// For top-p, top-k and min-p the set is that of the texts all of whose tokens are kept, and `π` is the mean over texts of `P` of
 /// whether they all are; that `π` is their recall even where the renormalised model is not exactly `P` restricted.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::metric::likelihood::truncation;
+/// // Half of the mass is kept: everything written is plausible from λ = 2 on, and half of P is never written.
+/// let point = truncation(0.5, 2.0);
+/// assert_eq!((point.alpha, point.beta), (1.0, 0.5));
+/// assert_eq!(truncation(0.5, 0.5).alpha, 0.25);
+/// ```
 pub fn truncation(pi: f64, lambda: f64) -> Point {
     Point::new(lambda, (lambda * pi).min(1.0))
 }

@@ -121,12 +121,26 @@ pub fn distinct(texts: &[Vec<u32>]) -> [Option<f64>; 4] {
 }
 
 /// Distinct texts over texts; below 0.9 the support measures need care. `None` without texts.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::metric::ngram::unique_fraction;
+/// assert_eq!(unique_fraction(&["a", "a", "b", "c"]), Some(0.75));
+/// ```
 pub fn unique_fraction<T: Eq + std::hash::Hash>(texts: &[T]) -> Option<f64> {
     let distinct: std::collections::HashSet<&T> = texts.iter().collect();
     (!texts.is_empty()).then(|| distinct.len() as f64 / texts.len() as f64)
 }
 
 /// Mean number of tokens of a text. `None` without texts.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::metric::ngram::mean_tokens;
+/// assert_eq!(mean_tokens(&[vec![1, 2], vec![1, 2, 3, 4]]), Some(3.0));
+/// ```
 pub fn mean_tokens(texts: &[Vec<u32>]) -> Option<f64> {
     let total: usize = texts.iter().map(Vec::len).sum();
     (!texts.is_empty()).then(|| total as f64 / texts.len() as f64)
@@ -179,6 +193,16 @@ pub fn ngram_kernel(texts: &[Vec<u32>], most: usize) -> Vec<f64> {
 /// # Errors
 ///
 /// [`NoEigenvalues`].
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::metric::ngram::ngram_vendi;
+/// // Two copies and one that shares nothing: eigenvalues 2/3 and 1/3, entropy ln 3 − ⅔ ln 2.
+/// let score = ngram_vendi(&[vec![1, 2], vec![1, 2], vec![3, 4]], 2)?.unwrap();
+/// assert!((score - 3.0 / 2f64.powf(2.0 / 3.0)).abs() < 1e-12);
+/// # Ok::<(), llmpr::eigen::NoEigenvalues>(())
+/// ```
 pub fn ngram_vendi(texts: &[Vec<u32>], most: usize) -> Result<Option<f64>, NoEigenvalues> {
     let n = texts.len();
     if n == 0 || most == 0 {

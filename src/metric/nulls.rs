@@ -6,6 +6,14 @@
 /// `1 − ∏_{i=1}^{k} (n − i)/(n + m − i)`; `1 − 2^{−k}` for many texts on equal sides.
 ///
 /// `n` reference and `m` model rows. Naeem et al. 2020, arXiv:2002.09797.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::metric::nulls::coverage;
+/// // k = 1: of a row's 3 + 4 others the nearest is one of the four texts of Q.
+/// assert!((coverage(4, 4, 1) - 4.0 / 7.0).abs() < 1e-12);
+/// ```
 pub fn coverage(n: usize, m: usize, k: usize) -> f64 {
     let missed = |i: usize| (n as f64 - i as f64).max(0.0) / (n as f64 + m as f64 - i as f64);
     1.0 - (1..=k).map(missed).product::<f64>()

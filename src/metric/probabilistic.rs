@@ -49,6 +49,24 @@ pub struct SoftPr {
 /// # Cost and sources
 ///
 /// That of [`super::prdc::prdc`]. Park & Kim 2023, arXiv:2309.01590.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::matrix::Matrix;
+/// # use llmpr::metric::Clouds;
+/// # use llmpr::metric::probabilistic::Soft;
+/// # use llmpr::metric::probabilistic::p_precision_recall;
+/// # use llmpr::sides::Sides;
+/// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
+/// let sets = Sides { reference: line(&[0.0, 1.0, 2.0, 3.0]), model: line(&[0.5, 1.5]) };
+/// let scores = p_precision_recall(Clouds::new(sets.as_ref())?, Soft { k: 1, scale: 1.0 })?;
+/// // All radii are 1. Each text of Q lies half a radius from two references: 1 − ½ · ½.
+/// assert_eq!(scores.precision, 0.75);
+/// // 0, 1, 2, 3 have the distances ½ and 1½, ½ and ½, 1½ and ½, 2½ and 1½.
+/// assert_eq!(scores.recall, (0.5 + 0.75 + 0.5 + 0.0) / 4.0);
+/// # Ok::<(), llmpr::metric::MetricError>(())
+/// ```
 pub fn p_precision_recall(clouds: Clouds<'_>, soft: Soft) -> Result<SoftPr, MetricError> {
     let prepared = Prepared::new(clouds, soft.k)?;
     let mut ask = Ask::default();

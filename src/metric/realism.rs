@@ -23,6 +23,21 @@ use crate::sides::Side;
 /// # Cost and sources
 ///
 /// That of [`super::prdc::prdc`]. Kynkäänniemi et al. 2019, arXiv:1904.06991.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::matrix::Matrix;
+/// # use llmpr::metric::Clouds;
+/// # use llmpr::metric::realism::realism;
+/// # use llmpr::sides::Sides;
+/// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
+/// let sets = Sides { reference: line(&[0.0, 1.0, 3.0, 7.0]), model: line(&[1.5, 5.0]) };
+/// // Radii 1, 1, 2, 4: the balls of 0 and 1 are below the median.
+/// let realism = realism(Clouds::new(sets.as_ref())?, 1)?;
+/// assert_eq!(realism, [2.0, 0.25]); // half a radius from 1; four radii from it
+/// # Ok::<(), llmpr::metric::MetricError>(())
+/// ```
 pub fn realism(clouds: Clouds<'_>, k: usize) -> Result<Vec<f64>, MetricError> {
     let prepared = Prepared::new(clouds, k)?;
     let mut ask = Ask::default();

@@ -128,6 +128,16 @@ pub fn refined(point: Point, budget: f64) -> Point {
 /// # Errors
 ///
 /// [`RejectionError`]. Azadi et al. 2018, arXiv:1810.06758.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::metric::rejection::drs;
+/// // Without a shift it is plain rejection sampling: a = r / max r, up to 10⁻⁶.
+/// let acceptance = drs(&[4.0, 2.0, 1.0], 0.0)?;
+/// assert!((acceptance[1] - 0.5).abs() < 1e-6 && (acceptance[2] - 0.25).abs() < 1e-6);
+/// # Ok::<(), llmpr::metric::rejection::RejectionError>(())
+/// ```
 pub fn drs(ratios: &[f64], gamma: f64) -> Result<Vec<f64>, RejectionError> {
     check(ratios, 1.0)?;
     Ok(drs_logits(ratios).into_iter().map(|logit| sigmoid(logit - gamma)).collect())
@@ -246,6 +256,13 @@ pub fn keep_evenly(acceptance: &[f64], seed: u64) -> Vec<usize> {
 }
 
 /// Effective number of completions behind acceptances or weights: `(Σw)²/Σw²`.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::metric::rejection::effective_size;
+/// assert_eq!(effective_size(&[1.0, 1.0, 0.0, 0.0]), 2.0);
+/// ```
 pub fn effective_size(weights: &[f64]) -> f64 {
     let squares: f64 = weights.iter().map(|w| w * w).sum();
     if squares == 0.0 { 0.0 } else { weights.iter().sum::<f64>().powi(2) / squares }

@@ -30,6 +30,13 @@ pub fn ends_in_a_loop(text: &[u32]) -> bool {
 }
 
 /// Share of texts that end in a loop; lower is better. `None` without texts.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::metric::repetition::repetition;
+/// assert_eq!(repetition(&[vec![9, 1, 2, 3, 1, 2, 3], vec![1, 2, 3, 4]]), Some(0.5));
+/// ```
 pub fn repetition(texts: &[Vec<u32>]) -> Option<f64> {
     let loops = texts.iter().filter(|text| ends_in_a_loop(text)).count();
     (!texts.is_empty()).then(|| loops as f64 / texts.len() as f64)

@@ -61,6 +61,16 @@ pub fn self_bleu(texts: &[Vec<u32>], order: usize) -> Result<Vec<f64>, BleuError
 /// # Errors
 ///
 /// [`BleuError`] where there is no reference.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::metric::self_bleu::bleu;
+/// // Two of three tokens stand in the reference, which is as long.
+/// let scores = bleu(&[vec![1, 2, 3]], &[vec![1, 2, 4]], 1)?;
+/// assert!((scores[0] - 2.0 / 3.0).abs() < 1e-12);
+/// # Ok::<(), llmpr::metric::self_bleu::BleuError>(())
+/// ```
 pub fn bleu(
     hypotheses: &[Vec<u32>],
     references: &[Vec<u32>],

@@ -19,6 +19,21 @@ use crate::{matrix::Matrix, product::rows_by_rows_f64, rng, rows::mean, sides::S
 /// # Cost and sources
 ///
 /// `O((n + m) (d + log(n + m)))` per direction. Bonneel et al. 2015.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::matrix::Matrix;
+/// # use llmpr::metric::Clouds;
+/// # use llmpr::metric::sliced::sliced_wasserstein;
+/// # use llmpr::sides::Sides;
+/// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
+/// // In one column there is one direction: 0 goes to 2 and 2 to 6.
+/// let sets = Sides { reference: line(&[0.0, 2.0]), model: line(&[2.0, 6.0]) };
+/// let distance = sliced_wasserstein(Clouds::new(sets.as_ref())?, 10, 0);
+/// assert!((distance - 10f64.sqrt()).abs() < 1e-12); // √((2² + 4²)/2)
+/// # Ok::<(), llmpr::metric::MetricError>(())
+/// ```
 pub fn sliced_wasserstein(clouds: Clouds<'_>, directions: usize, seed: u64) -> f64 {
     let axes = random_axes(directions.max(1), clouds.dim(), seed);
     let mut along = clouds.sides().map(|rows| projections(rows, &axes));
@@ -144,6 +159,20 @@ fn transport(x: &[f64], y: &[f64]) -> f64 {
 /// # Cost and sources
 ///
 /// `O((n + m) d)`. Nadjahi et al. 2021, arXiv:2106.15427; `dgm-eval`'s `sw_approx`.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::matrix::Matrix;
+/// # use llmpr::metric::Clouds;
+/// # use llmpr::metric::sliced::sliced_w_approx;
+/// # use llmpr::sides::Sides;
+/// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
+/// let sets = Sides { reference: line(&[0.0, 2.0]), model: line(&[2.0, 6.0]) };
+/// // Means 1 and 4, spreads 1 and 2.
+/// assert_eq!(sliced_w_approx(Clouds::new(sets.as_ref())?), (9f64 + 1.0).sqrt());
+/// # Ok::<(), llmpr::metric::MetricError>(())
+/// ```
 pub fn sliced_w_approx(clouds: Clouds<'_>) -> f64 {
     let d = clouds.dim() as f64;
     let sides = clouds.sides();

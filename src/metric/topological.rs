@@ -60,6 +60,23 @@ pub struct TopPr {
 ///
 /// `O((n + m)² d)`, `O((n + m) d)` memory. Kim et al. 2023, arXiv:2306.08013; densities agree with `top-pr`
 /// 0.2.1, thresholds in distribution.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::matrix::Matrix;
+/// # use llmpr::metric::Clouds;
+/// # use llmpr::metric::topological::TopOptions;
+/// # use llmpr::metric::topological::top_pr;
+/// # use llmpr::sides::Sides;
+/// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
+/// let ten = |from: f32| line(&(0..10).map(|i| from + i as f32).collect::<Vec<_>>());
+/// let sets = Sides { reference: ten(0.0), model: ten(100.0) };
+/// let scores = top_pr(Clouds::new(sets.as_ref())?, &TopOptions::default())?;
+/// assert_eq!(scores.bandwidths.reference, 5.0); // the fifth of the later rows is 5 away
+/// assert_eq!((scores.precision, scores.recall), (Some(0.0), Some(0.0))); // no dense row of one is in the other
+/// # Ok::<(), llmpr::metric::MetricError>(())
+/// ```
 pub fn top_pr(clouds: Clouds<'_>, options: &TopOptions) -> Result<TopPr, MetricError> {
     let axes =
         (clouds.dim() > options.dim).then(|| gaussian(options.dim * clouds.dim(), options.seed));

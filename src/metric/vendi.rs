@@ -32,6 +32,19 @@ use crate::{
 ///
 /// `O(n d min(n, d) + min(n, d)³)`: the `n × n` kernel and the `d × d` sums of products share their
 /// eigenvalues other than 0. Friedman & Dieng 2023, arXiv:2210.02410; orders: Pasarkar & Dieng 2023.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::matrix::Matrix;
+/// # use llmpr::metric::vendi::vendi;
+/// // Two rows point one way, one the other: eigenvalues 2/3 and 1/3.
+/// let rows = Matrix::new(2, vec![1.0, 0.0, 3.0, 0.0, 0.0, 1.0]).unwrap();
+/// let scores = vendi(&rows, &[1.0, 2.0, f64::INFINITY])?;
+/// let expected = [3.0 / 2f64.powf(2.0 / 3.0), 1.0 / (4.0 / 9.0 + 1.0 / 9.0), 1.5];
+/// assert!(scores.iter().zip(expected).all(|(score, expected)| (score - expected).abs() < 1e-12));
+/// # Ok::<(), llmpr::metric::MetricError>(())
+/// ```
 pub fn vendi(rows: &Matrix, orders: &[f64]) -> Result<Vec<f64>, MetricError> {
     let weights = weights(rows)?;
     let score = |&order: &f64| {

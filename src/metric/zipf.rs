@@ -14,6 +14,15 @@ const RESOLUTION: f64 = 15.0;
 /// round to one multiple of 1/15 of `ln rank` only the first is kept, so that the tail does not outweigh the head.
 ///
 /// `None` where fewer than two such ranks are left. `O(tokens log tokens)`. Holtzman et al. 2020, arXiv:1904.09751.
+///
+/// # Example
+///
+/// ```
+/// # use llmpr::metric::zipf::zipf;
+/// // Frequencies 4, 2, 1, the last left out; ln 2 rounds to 10/15: from ln 4 at 0 to ln 2 at 2/3.
+/// let slope = zipf(&[vec![1, 1, 1, 2], vec![1, 2, 3]]).unwrap();
+/// assert!((slope + 1.5 * 2f64.ln()).abs() < 1e-12);
+/// ```
 pub fn zipf(texts: &[Vec<u32>]) -> Option<f64> {
     let tokens = Ngrams::tokens(texts);
     let all: Vec<u32> = tokens.of.concat();
