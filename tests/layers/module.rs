@@ -74,7 +74,12 @@ impl Tokens {
         let (mut depth, mut path) = (0_usize, None);
         while let Some(token) = self.peek(0).cloned() {
             if token.is("#") {
-                match self.attribute() {
+                let start = self.at;
+                let attribute = self.attribute();
+                if !matches!(attribute, Attribute::Test) {
+                    module.paths.extend(self.all[start..self.at].iter().filter_map(in_text));
+                }
+                match attribute {
                     Attribute::Test => self.skip_item(),
                     Attribute::Path(file) => path = Some(file),
                     Attribute::Other => {}
@@ -234,6 +239,12 @@ impl Tokens {
     }
 }
 
+/// The path that an attribute names in a text: `#[serde(with = "crate::data::json_number")]`.
+fn in_text(token: &Token) -> Option<Path> {
+    let text = token.text.strip_prefix('"').filter(|text| text.starts_with("crate::"))?;
+    Some(Path { path: text.split("::").map(str::to_owned).collect(), line: token.line })
+}
+
 enum Attribute {
     /// What follows is compiled for tests alone.
     Test,
@@ -250,6 +261,7 @@ fn a_file_is_read_into_what_it_defines_imports_and_names() {
         #[path = "absent.rs"] mod twin;
         pub(crate) use child::{self, One as First, deep::*};
         #[cfg(test)] use crate::no;
+        #[serde(with = "crate::data::number")]
         pub struct Here<const N: usize>;
         macro_rules! made { () => { $crate::data::make() } }
         fn body() { use super::local; child::call(Vec::<u8>::new()); }
@@ -270,6 +282,6 @@ fn a_file_is_read_into_what_it_defines_imports_and_names() {
     ];
     assert_eq!(uses, expected.map(|(path, name, public)| (path.to_owned(), name, public)));
     let paths: Vec<_> = module.paths.iter().map(|path| path.path.join("::")).collect();
-    assert_eq!(paths, ["crate::data::make", "child::call", "Vec"]);
+    assert_eq!(paths, ["crate::data::number", "crate::data::make", "child::call", "Vec"]);
     assert_eq!(module.inline.len(), 1);
 }

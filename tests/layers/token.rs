@@ -40,9 +40,8 @@ impl Reader<'_> {
             } else if self.rest.starts_with("/*") {
                 self.block_comment();
             } else if let Some(length) = text_length(self.rest) {
-                let text =
-                    format!("\"{}", self.rest[..length].trim_matches(['"', 'b', 'c', 'r', '#']));
-                self.take(length);
+                let whole = self.take(length);
+                let text = format!("\"{}", whole.split('"').nth(1).unwrap_or_default());
                 return Some(Token { text, line });
             } else if first == '\'' {
                 self.take(quote_length(self.rest));
