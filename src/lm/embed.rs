@@ -165,8 +165,8 @@ impl Embedder {
     ///
     /// # Errors
     ///
-    /// [`LmError::NoTokenizer`], [`LmError::Tokenize`], and [`LmError::EmptyText`] for a text without
-    /// tokens.
+    /// [`LmError::NoTokenizer`] and [`LmError::Tokenize`]. A text without tokens is no error: the token that
+    /// begins or ends every text stands for it.
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, LmError> {
         let lm = match &self.network {
             Backend::Decoder(lm) => lm,

@@ -245,7 +245,7 @@ pub fn mauve(counts: Sides<&[u64]>, settings: &Settings) -> Result<Mauve, Histog
     })
 }
 
-/// MAUVE and the frontier integral under any smoothing of the counts. [`Terms`] is quicker for many
+/// MAUVE and the frontier integral under any smoothing of the counts. Scores use `Terms`, which is quicker for many
 /// histograms of one size.
 ///
 /// # Errors
