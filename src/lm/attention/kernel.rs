@@ -1,7 +1,7 @@
 //! Scores of a tile of queries against blocks of keys, and weighted sums of values.
 #![expect(unsafe_code, reason = "vector instructions and raw tiles")]
 
-use crate::simd::{Simd, for_isa};
+use crate::math::simd::{Simd, for_isa};
 
 /// Most queries of a tile.
 pub(super) const MOST: usize = 8;
