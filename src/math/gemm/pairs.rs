@@ -38,7 +38,7 @@ for_isa! {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+#[target_feature(enable = "avx512f,avx512bf16,avx2,fma,f16c")]
 unsafe fn run_avx512_bf16(job: &Job<'_, u32>, b: *const u32) {
     // SAFETY: the features are enabled here; the rest is the caller's promise.
     unsafe { rows_by_panel_pairs::<crate::math::simd::Avx512Bf16>(job, b) }

@@ -7,7 +7,7 @@
 macro_rules! compiled_for {
     ($isa:expr, ($($arg:ident: $ty:ty),*) $(-> $out:ty)?, $avx512:expr, $avx2:expr, $portable:expr) => {{
         #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+        #[target_feature(enable = "avx512f,avx2,fma,f16c")]
         unsafe fn avx512($($arg: $ty),*) $(-> $out)? {
             $avx512
         }

@@ -69,8 +69,9 @@ impl AtMost {
 impl Isa {
     /// The widest that this processor runs and `LLMPR_ISA` (`portable`, `avx2` or `avx512`) allows.
     ///
-    /// Asked once, so all loops of a process run on the same. A value that [`Isa::check_wish`] refuses
-    /// is no limit.
+    /// Asked once, so all loops of a process run on the same; only the library behind
+    /// [`eigen`](crate::math::eigen) chooses for itself. A value that [`Isa::check_wish`] refuses is no
+    /// limit.
     pub fn best() -> Self {
         static BEST: OnceLock<Isa> = OnceLock::new();
         *BEST.get_or_init(|| AtMost::wished().unwrap_or(AtMost::Avx512).best())
@@ -88,10 +89,9 @@ impl Isa {
 
     /// All that this processor runs, the portable one first.
     ///
-    /// A level needs all that the dispatching macros compile for it. Every processor with AVX2 has the
-    /// two features beside it. All that have AVX-512F have its byte, double-word and short-vector parts
-    /// but the Xeon Phi, last sold in 2020, which runs AVX2: loops that lack those parts would be slower on
-    /// all the others.
+    /// A level needs all that the dispatching macros compile for it, and no more: processors with AVX2 have
+    /// the two features beside it, and loops compiled for the parts of AVX-512 that not all processors
+    /// with it have were no faster.
     pub fn available() -> Vec<Self> {
         #[cfg(target_arch = "x86_64")]
         {
@@ -99,15 +99,11 @@ impl Isa {
             let avx2 = is_x86_feature_detected!("avx2")
                 && is_x86_feature_detected!("fma")
                 && is_x86_feature_detected!("f16c");
-            let avx512 = is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl");
             if avx2 {
                 all.push(Self::Avx2);
-            }
-            if avx2 && avx512 {
-                all.push(Self::Avx512);
+                if is_x86_feature_detected!("avx512f") {
+                    all.push(Self::Avx512);
+                }
             }
             all
         }
