@@ -55,16 +55,14 @@
 //! them every measure is there, and nothing reaches for a network or a device.
 
 pub mod decode;
-pub mod eigen;
-pub mod gemm;
 #[cfg(feature = "lm")]
 pub mod lm;
+pub mod math;
 pub mod matrix;
 pub mod metric;
 pub mod npy;
 pub mod number;
 pub mod pca;
-mod product;
 pub mod report;
 pub mod rng;
 pub mod rows;
@@ -73,9 +71,7 @@ pub mod run;
 mod shared_data;
 pub mod sides;
 pub mod signature;
-pub mod simd;
 pub mod text;
-mod vector;
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -3,9 +3,11 @@
 use rayon::prelude::*;
 
 use crate::{
-    eigen::{self, Eigen, NoEigenvalues},
+    math::{
+        eigen::{self, Eigen, NoEigenvalues},
+        gemm::{Gram, Rows},
+    },
     matrix::{Matrix, MatrixError, split},
-    product::{Gram, Rows},
     rows::{self, ReadRows},
 };
 

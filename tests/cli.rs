@@ -4,6 +4,8 @@
 mod choose;
 #[path = "cli/examples.rs"]
 mod examples;
+#[path = "cli/instructions.rs"]
+mod instructions;
 #[path = "cli/sample.rs"]
 mod sample;
 #[path = "cli/score.rs"]

@@ -428,8 +428,8 @@ fn draw(logits: &[f32], temperature: f64, mut u: f64) -> u32 {
 mod tests {
     use candle_core::{Device, Tensor};
     use llmpr::{
-        gemm::Storage,
         lm::{check, decoder::Decoder, kv::Want, load::Checkpoint, network::Depth},
+        math::gemm::Storage,
     };
 
     use super::*;

@@ -8,11 +8,11 @@ use anyhow::{Context, bail};
 use indexmap::IndexMap;
 
 use crate::{
+    math::special::normal_cdf,
     matrix::Matrix,
     metric::{
         record::Estimate,
         score::{Families, Family, ScoreOptions, Spread, catalog, paired_spreads},
-        special::normal_cdf,
     },
     npy,
     report::{record::SampleRecord, score::number},

@@ -19,6 +19,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::math::simd::Isa;
+
 /// Quality and diversity of language models, as two separate numbers.
 #[derive(Parser)]
 #[command(name = "llmpr", version, max_term_width = 100)]
@@ -69,7 +71,12 @@ pub struct Exit {
 
 /// Parses the command line, runs the subcommand, and turns its result into an exit code.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let cli = Cli::parse();
+    if let Err(unknown) = Isa::check_wish() {
+        eprintln!("llmpr: {unknown}");
+        return ExitCode::from(2);
+    }
+    let result = match cli.command {
         Command::Sweep(args) => sweep::run(&args),
         Command::Sample(args) => sample::run(&args),
         Command::Embed(args) => embed::run(&args),

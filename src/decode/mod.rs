@@ -1,7 +1,6 @@
 //! Decoding settings and the sampler chain over one row of logits.
 
 mod chain;
-mod exp;
 mod row;
 mod select;
 mod stage;

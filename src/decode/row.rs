@@ -2,9 +2,9 @@
 
 use super::{
     DecodeError, Stage,
-    exp::{dot, exp_row, greatest, scale, widen},
     select::{Buffers, nearest},
 };
+use crate::math::exp::{dot, exp_row, greatest, scale, widen};
 
 /// Tokens whose weights are summed before the walk of a draw looks into them one by one.
 const BLOCK: usize = 512;

@@ -17,9 +17,9 @@ use rayon::prelude::*;
 
 use super::{
     kv::{BLOCK, Kv, Piece, Span},
-    vector,
+    row_ops,
 };
-use crate::simd::{Isa, Lines};
+use crate::math::simd::{Isa, Lines};
 
 /// Multiply-adds below which other threads are not woken.
 const SERIAL: usize = 1 << 18;
@@ -198,8 +198,8 @@ unsafe fn attend_item(
         for (r, norm) in norms.iter_mut().enumerate() {
             let (a, b) = seen(from + r);
             let row = &mut scores[r * stride..][..hi];
-            let max = vector::greatest(isa, &row[a..b]);
-            *norm = vector::exp_sum(isa, &mut row[a..b], max);
+            let max = row_ops::greatest(isa, &row[a..b]);
+            *norm = row_ops::exp_sum(isa, &mut row[a..b], max);
             row[lo..a].fill(0.0);
             row[b..hi].fill(0.0);
         }

@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{
     decode::Decoding,
+    math::simd::{Isa, Simd, for_isa},
     rng,
-    simd::{Isa, Simd, for_isa},
 };
 
 /// Processor seconds of all threads of this process so far; elapsed seconds where the system does not say.

@@ -18,9 +18,9 @@ use super::{
     linear::{Linear, numbers},
     network::{Depth, Network, Session, States},
     parts::{self, LinearParts, NormParts},
-    vector,
+    row_ops,
 };
-use crate::{
+use crate::math::{
     gemm::{PANEL, Storage, Workspace},
     simd::{Isa, Lines},
 };
@@ -79,8 +79,8 @@ impl Norm {
 
     fn row(&self, isa: Isa, x: &[f32], out: &mut [f32]) {
         match &self.bias {
-            Some(bias) => vector::layer_norm(isa, x, &self.gain, bias, self.eps, out),
-            None => vector::rms_norm(isa, x, &self.gain, self.eps, out),
+            Some(bias) => row_ops::layer_norm(isa, x, &self.gain, bias, self.eps, out),
+            None => row_ops::rms_norm(isa, x, &self.gain, self.eps, out),
         }
     }
 
@@ -164,7 +164,7 @@ impl Decoder {
                 norm.row(self.isa, &before, head);
             }
             if !cos.is_empty() {
-                vector::rotate(head, cos, sin);
+                row_ops::rotate(head, cos, sin);
             }
         }
     }
@@ -185,17 +185,17 @@ impl Decoder {
             let row = &wide[i * width..][..width];
             out.copy_from_slice(&row[width - inner..]);
             if gated && f == Activation::Silu {
-                vector::gate_silu(isa, &row[..inner], out);
+                row_ops::gate_silu(isa, &row[..inner], out);
             } else if gated {
                 let mut opened = row[..inner].to_vec();
-                vector::gate(isa, f, &mut opened, out);
+                row_ops::gate(isa, f, &mut opened, out);
             } else {
-                vector::activate(isa, f, out);
+                row_ops::activate(isa, f, out);
             }
         });
         let projected = work.projected.reserve(rows * hidden);
         block.down.forward(isa, &mut work.tiles, gate, rows, projected);
-        vector::add(isa, &mut work.x[..rows * hidden], projected);
+        row_ops::add(isa, &mut work.x[..rows * hidden], projected);
     }
 
     /// Queries, keys and values of all rows; keys and values go into the cache.
@@ -321,7 +321,7 @@ impl Network for Decoder {
         for (i, out) in x.chunks_exact_mut(c.hidden).enumerate() {
             self.embedding.weight().row(batch.tokens[i] as usize, out);
             if let Some(table) = &self.positions {
-                vector::add(isa, out, &table[positions[i] * c.hidden..][..c.hidden]);
+                row_ops::add(isa, out, &table[positions[i] * c.hidden..][..c.hidden]);
             }
         }
         let all = batch.queries(|span| 0..span.tokens.len());
@@ -365,11 +365,11 @@ impl Network for Decoder {
             attention::attend(isa, kv, layer, heads, spans, queries, wide, width, attended);
             let projected = work.projected.reserve(rows * c.hidden);
             self.blocks[layer].out.forward(isa, &mut work.tiles, attended, rows, projected);
-            vector::add(isa, &mut work.x[..rows * c.hidden], projected);
+            row_ops::add(isa, &mut work.x[..rows * c.hidden], projected);
             self.mlp(&self.blocks[layer], rows, work);
             for part in queries {
                 let x = &work.x[part.row * c.hidden..][..part.count * c.hidden];
-                if faults[part.span].is_none() && !vector::all_finite(isa, x) {
+                if faults[part.span].is_none() && !row_ops::all_finite(isa, x) {
                     faults[part.span] = Some(layer);
                 }
             }

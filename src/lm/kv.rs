@@ -7,7 +7,7 @@
 use candle_core::{DType, Device, Tensor};
 
 use super::LmError;
-use crate::simd::Lines;
+use crate::math::simd::Lines;
 
 /// Positions of a block of keys.
 pub(super) const BLOCK: usize = 16;

@@ -2,8 +2,8 @@
 
 use candle_core::{DType, Tensor};
 
-use super::{LmError, parts::LinearParts, vector};
-use crate::{
+use super::{LmError, parts::LinearParts, row_ops};
+use crate::math::{
     gemm::{self, PANEL, Packed, Storage, Workspace},
     simd::Isa,
 };
@@ -63,7 +63,7 @@ impl Linear {
         gemm::product(isa, work, x, rows, &self.weight, panels, y);
         if let Some(bias) = &self.bias {
             for row in y.chunks_exact_mut(self.outputs()).take(rows) {
-                vector::add(isa, &mut row[columns.clone()], &bias[columns.clone()]);
+                row_ops::add(isa, &mut row[columns.clone()], &bias[columns.clone()]);
             }
         }
     }

@@ -26,12 +26,12 @@ pub mod model;
 pub mod network;
 pub mod parts;
 pub mod random;
+mod row_ops;
 pub mod server;
 pub mod source;
 pub mod tensors;
 pub mod tokenizer;
 pub mod toy;
-mod vector;
 pub mod weights;
 
 pub use config::{Arch, ModelConfig};

@@ -12,7 +12,7 @@ use super::{
     network::Network,
     tensors::TensorDecoder,
 };
-use crate::gemm::Storage;
+use crate::math::gemm::Storage;
 
 /// A checkpoint with its network on a device.
 pub struct Lm {

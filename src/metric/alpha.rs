@@ -3,10 +3,9 @@
 use super::{
     Clouds, MetricError,
     pass::{Ask, Found},
-    summary::quantiles,
     support::Prepared,
 };
-use crate::{matrix::Matrix, rows::mean, sides::Side};
+use crate::{math::quantile::quantiles, matrix::Matrix, rows::mean, sides::Side};
 
 /// Number of levels, evenly spaced from 0 to 1.
 pub const LEVELS: usize = 30;

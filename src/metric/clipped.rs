@@ -4,10 +4,9 @@ use super::{
     Clouds, MetricError,
     neighbors::Ties,
     pass::{Ask, Balls, Found},
-    summary::median,
     support::Prepared,
 };
-use crate::sides::Side;
+use crate::{math::quantile::median, sides::Side};
 
 /// Clipped density and coverage with the parts they are made of.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -2,8 +2,7 @@
 
 use super::{Clouds, MetricError, moments::Moments};
 use crate::{
-    eigen,
-    product::rows_by_rows_f64,
+    math::{eigen, gemm::rows_by_rows_f64},
     sides::{Side, Sides},
 };
 

@@ -4,11 +4,13 @@ use rayon::prelude::*;
 
 use super::{Clouds, MetricError};
 use crate::{
+    math::{
+        gemm::{rows_by_rows, rows_by_rows_f64},
+        lanes::{cube, sum_of_cubes},
+    },
     matrix::Matrix,
-    product::{rows_by_rows, rows_by_rows_f64},
     rng,
     sides::{Side, Sides},
-    vector::{cube, sum_of_cubes},
 };
 
 /// A kernel distance, unbiased and biased.

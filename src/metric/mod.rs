@@ -35,8 +35,6 @@ pub mod self_bleu;
 pub mod selftest;
 pub mod sliced;
 mod space;
-pub mod special;
-mod summary;
 pub mod support;
 pub mod topological;
 pub mod vendi;
@@ -69,7 +67,7 @@ pub enum MetricError {
     Clusters { clusters: usize, n: usize },
     /// A decomposition failed.
     #[error(transparent)]
-    Eigen(#[from] crate::eigen::NoEigenvalues),
+    Eigen(#[from] crate::math::eigen::NoEigenvalues),
     /// A computed point is beyond the range of `f32`.
     #[error(transparent)]
     Matrix(#[from] crate::matrix::MatrixError),

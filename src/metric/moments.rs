@@ -1,8 +1,8 @@
 //! Means and covariances in `f64`.
 
 use crate::{
+    math::gemm::Gram,
     matrix::Matrix,
-    product::Gram,
     rows::{ReadRows, mean},
 };
 

@@ -7,7 +7,7 @@ use std::{
 
 use rayon::prelude::*;
 
-use crate::eigen::{self, NoEigenvalues};
+use crate::math::eigen::{self, NoEigenvalues};
 
 /// A hasher of single words, by one multiplication.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,7 +1,7 @@
 //! Realism: how deep each generated text lies in the support of the reference.
 
-use super::{Clouds, MetricError, pass::Ask, summary::median, support::Prepared};
-use crate::sides::Side;
+use super::{Clouds, MetricError, pass::Ask, support::Prepared};
+use crate::{math::quantile::median, sides::Side};
 
 /// Per row of `Q`: the largest `radius / distance` over the reference balls of less than median radius.
 ///

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::Clouds;
-use crate::{matrix::Matrix, product::rows_by_rows_f64, rng, rows::mean, sides::Sides};
+use crate::{math::gemm::rows_by_rows_f64, matrix::Matrix, rng, rows::mean, sides::Sides};
 
 /// Sliced 2-Wasserstein distance between `P` and `Q`; lower is better.
 ///

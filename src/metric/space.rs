@@ -12,11 +12,15 @@ use rayon::prelude::*;
 
 use super::{Clouds, distinct::Distinct};
 use crate::{
-    gemm::Panels,
+    math::{
+        gemm::Panels,
+        lanes::{
+            add, add_scaled, squared_difference, squared_difference_48, squared_length, within,
+        },
+    },
     matrix::Matrix,
     rows::ReadRows,
     sides::Sides,
-    vector::{add, add_scaled, squared_difference, squared_difference_48, squared_length, within},
 };
 
 /// Rows in a tile of products: 512 × 512 values of f32 are 1 MiB, about a core's second-level cache.

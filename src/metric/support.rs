@@ -12,9 +12,11 @@ use super::{
     probabilistic::{Soft, SoftPr},
     realism,
     space::Space,
-    summary::median,
 };
-use crate::sides::{Side, Sides};
+use crate::{
+    math::quantile::median,
+    sides::{Side, Sides},
+};
 
 /// What [`support`] computes with. The default holds the authors' settings.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,8 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::{Clouds, MetricError, summary::quantiles};
+use super::{Clouds, MetricError};
 use crate::{
+    math::quantile::quantiles,
     matrix::Matrix,
     rng,
     sides::{Side, Sides},

@@ -4,9 +4,11 @@ use rayon::prelude::*;
 
 use super::MetricError;
 use crate::{
-    eigen,
+    math::{
+        eigen,
+        gemm::{Gram, Rows},
+    },
     matrix::Matrix,
-    product::{Gram, Rows},
     rows::{ReadRows, UnitRows},
 };
 

@@ -4,12 +4,12 @@
 //! width of a bin.
 
 use llmpr::{
+    math::special::{chi2_cdf_sf, normal_cdf},
     metric::{
         curve::{Point, pr_curve},
         divergence::{Divergence, renyi},
         frontier::{Frontier, Settings},
         likelihood::truncation,
-        special::{chi2_cdf_sf, normal_cdf},
     },
     sides::Sides,
 };

@@ -9,7 +9,6 @@ use std::{
 use candle_core::{DType, Device, Tensor};
 use llmpr::{
     decode::Decoding,
-    gemm::Storage,
     lm::{
         LmError, ModelConfig, Weights,
         decoder::Decoder,
@@ -19,6 +18,7 @@ use llmpr::{
         random,
         tensors::TensorDecoder,
     },
+    math::gemm::Storage,
     rng::Draw,
 };
 

@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
 use llmpr::{
-    gemm::Storage,
     lm::{check, decoder::Decoder, determinism, kv::Want, network::Depth, tensors::TensorDecoder},
-    simd::Isa,
+    math::{gemm::Storage, simd::Isa},
 };
 
 pub fn folders() -> Vec<PathBuf> {

@@ -14,7 +14,7 @@ use crate::{
         network::Network,
         random,
     },
-    simd::Isa,
+    math::simd::Isa,
 };
 
 /// Arguments of `llmpr models bench`.

@@ -1,7 +1,7 @@
 //! Scores of a tile of queries against blocks of keys, and weighted sums of values.
 #![expect(unsafe_code, reason = "vector instructions and raw tiles")]
 
-use crate::simd::{Simd, for_isa};
+use crate::math::simd::{Simd, for_isa};
 
 /// Most queries of a tile.
 pub(super) const MOST: usize = 8;
@@ -31,6 +31,29 @@ for_isa! {
     ) = weigh_body
 }
 
+/// Runs `$kernel::<$S, QUERIES, PARTS>$args` at each `$at` of `$parts`: as many parts at once as there are
+/// registers for beside that many queries, then one by one. The arguments are the caller's promise.
+macro_rules! tiles {
+    ($S:ident, $m:ident, $at:ident of $parts:expr, $kernel:ident $args:tt, $($queries:literal => $wide:literal)*) => {
+        match $m {
+            $($queries => {
+                let mut $at = 0;
+                if is_wide::<$S>() {
+                    while $at + $wide <= $parts {
+                        $kernel::<$S, $queries, $wide>$args;
+                        $at += $wide;
+                    }
+                }
+                while $at < $parts {
+                    $kernel::<$S, $queries, 1>$args;
+                    $at += 1;
+                }
+            })*
+            _ => unreachable!("tiles have 1 to 8 queries"),
+        }
+    };
+}
+
 #[inline(always)]
 fn is_wide<S: Simd>() -> bool {
     align_of::<S::V>() == 64
@@ -48,30 +71,13 @@ unsafe fn score_body<S: Simd>(
 ) {
     assert!(query.len() == m * d);
     let q = query.as_ptr();
-    macro_rules! tiles {
-        ($($m:literal => $wide:literal)*) => {
-            match m {
-                $($m => {
-                    let mut b = 0;
-                    // SAFETY: blocks b.. are there, by the caller's promise.
-                    unsafe {
-                        if is_wide::<S>() {
-                            while b + $wide <= blocks {
-                                scores::<S, $m, $wide>(q, keys.add(b * d * 16), d, out.add(b * 16), stride);
-                                b += $wide;
-                            }
-                        }
-                        while b < blocks {
-                            scores::<S, $m, 1>(q, keys.add(b * d * 16), d, out.add(b * 16), stride);
-                            b += 1;
-                        }
-                    }
-                })*
-                _ => unreachable!("tiles have 1 to 8 queries"),
-            }
-        };
+    // SAFETY: blocks b.. are there, by the caller's promise.
+    unsafe {
+        tiles!(
+            S, m, b of blocks, scores(q, keys.add(b * d * 16), d, out.add(b * 16), stride),
+            1 => 8 2 => 8 3 => 6 4 => 4 5 => 4 6 => 3 7 => 3 8 => 3
+        );
     }
-    tiles!(1 => 8 2 => 8 3 => 6 4 => 4 5 => 4 6 => 3 7 => 3 8 => 3);
 }
 
 #[inline(always)]
@@ -117,30 +123,13 @@ unsafe fn weigh_body<S: Simd>(
 ) {
     assert!(sums.len() >= m * width && width.is_multiple_of(16));
     let out = sums.as_mut_ptr();
-    macro_rules! tiles {
-        ($($m:literal => $wide:literal)*) => {
-            match m {
-                $($m => {
-                    let mut j = 0;
-                    // SAFETY: columns j.. are there, by the assertion and the caller's promise.
-                    unsafe {
-                        if is_wide::<S>() {
-                            while j + 16 * $wide <= width {
-                                sum::<S, $m, $wide>(p, stride, values.add(j), width, count, out.add(j));
-                                j += 16 * $wide;
-                            }
-                        }
-                        while j < width {
-                            sum::<S, $m, 1>(p, stride, values.add(j), width, count, out.add(j));
-                            j += 16;
-                        }
-                    }
-                })*
-                _ => unreachable!("tiles have 1 to 8 queries"),
-            }
-        };
+    // SAFETY: columns 16 j.. are there, by the assertion and the caller's promise.
+    unsafe {
+        tiles!(
+            S, m, j of width / 16, sum(p, stride, values.add(16 * j), width, count, out.add(16 * j)),
+            1 => 4 2 => 4 3 => 4 4 => 4 5 => 4 6 => 4 7 => 2 8 => 2
+        );
     }
-    tiles!(1 => 4 2 => 4 3 => 4 4 => 4 5 => 4 6 => 4 7 => 2 8 => 2);
 }
 
 #[inline(always)]

@@ -1,8 +1,10 @@
 use super::*;
-use crate::metric::{
-    curve::{pr_curve, sajjadi_lambdas},
-    envelope::Envelope,
-    special::normal_cdf,
+use crate::{
+    math::special::normal_cdf,
+    metric::{
+        curve::{pr_curve, sajjadi_lambdas},
+        envelope::Envelope,
+    },
 };
 
 const ALL: [Divergence; 14] = [

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use super::{Frontier, Settings};
 use crate::{
+    math::lanes::add,
     metric::{
         divergence::{Divergence, p_ln_ratio},
         histogram::HistogramError,
     },
     sides::{Side, Sides},
-    vector::add,
 };
 
 /// What bins add to a frontier, by their counts.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::metric::special::{ln_gamma, normal_cdf};
+use crate::math::special::{ln_gamma, normal_cdf};
 
 const LINEAR: Settings =
     Settings { scaling: 5.0, weights: 25, grid: Grid::Linear, area: Area::Mean };

@@ -3,9 +3,11 @@
 use rayon::prelude::*;
 
 use crate::{
-    gemm::Panels,
+    math::{
+        gemm::Panels,
+        lanes::{least_of_rows, squared_difference, squared_length},
+    },
     metric::space::{BLOCK, Rows},
-    vector::{least_of_rows, squared_difference, squared_length},
 };
 
 /// A center's index, and the scaled squared distance to it less the row's own square.

@@ -8,7 +8,7 @@ use super::{
     points::{Nearest, Points},
     spread::{Seeded, spread},
 };
-use crate::{rng, vector::add_scaled};
+use crate::{math::lanes::add_scaled, rng};
 
 /// One start and what has become of it.
 pub(super) struct Run<'a> {

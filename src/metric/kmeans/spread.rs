@@ -9,10 +9,12 @@ use rayon::prelude::*;
 
 use super::points::{Nearest, Points, twice_negative};
 use crate::{
-    gemm::Panels,
+    math::{
+        gemm::Panels,
+        lanes::{least_of_rows, squared_difference, sum_of_weights},
+    },
     metric::space::BLOCK,
     rng,
-    vector::{least_of_rows, squared_difference, sum_of_weights},
 };
 
 /// What a start begins with.

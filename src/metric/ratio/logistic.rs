@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{Classifier, RatioError};
-use crate::{matrix::Matrix, metric::Clouds, product::rows_by_rows_f64, sides::Sides};
+use crate::{math::gemm::rows_by_rows_f64, matrix::Matrix, metric::Clouds, sides::Sides};
 
 /// Which functions of a row the log-ratio is linear in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! What follows from log-ratios of rows that the classifier did not see.
 
 use crate::{
+    math::special::ln_choose,
     metric::{
         divergence::Divergence,
         envelope::{Envelope, EnvelopeError},
-        special::ln_choose,
     },
     sides::{Side, Sides},
 };

@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
-    metric::{divergence::Divergence, neighbors::Ties, prdc::prdc, special::normal_cdf},
+    math::special::normal_cdf,
+    metric::{divergence::Divergence, neighbors::Ties, prdc::prdc},
     rng,
 };
 

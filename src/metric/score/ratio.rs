@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::{ScoreError, catalog, clusters::Clustering, draws::Draws};
 use crate::{
+    math::special::normal_cdf,
     matrix::Matrix,
     metric::{
         Clouds,
@@ -12,7 +13,6 @@ use crate::{
         curve::sajjadi_lambdas,
         ratio::{Classifier, Folds, KnnVote, Logistic, RatioError, Scores, cross_fitted},
         record::{Estimate, PrCurve},
-        special::normal_cdf,
     },
     sides::Sides,
 };

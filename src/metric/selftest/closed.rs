@@ -2,13 +2,13 @@
 
 use super::Check;
 use crate::{
+    math::special::normal_cdf,
     metric::{
         curve::{pr_curve, summary, verine_lambdas},
         divergence::Divergence,
         frontier::{Frontier, Settings},
         nulls,
         rejection::obrs_weighted,
-        special::normal_cdf,
     },
     sides::Sides,
 };

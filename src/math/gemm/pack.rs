@@ -3,7 +3,7 @@
 use half::{bf16, f16};
 
 use super::{PANEL, kernel, pairs};
-use crate::simd::{Isa, Lines};
+use crate::math::simd::{Isa, Lines};
 
 /// The type in which packed weights are kept; products are in f32 whatever it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,11 @@
-//! Products of activations with packed weights whose rows do not notice each other.
+//! Products of matrices: of activations with packed weights, and of rows with rows as measures need them.
 //!
 //! `y[t, n] = Σ_k x[t, k] · w[n, k]` is one chain of fused multiply-adds in the order of `k`,
 //! whatever the number of rows, the tile a row falls into, the threads and the instructions. A row
 //! therefore has the same bits alone and in any batch, on any machine.
 #![expect(unsafe_code, reason = "tiles are written by several threads into one row-major matrix")]
 
-pub(crate) mod doubles;
+mod doubles;
 mod kernel;
 mod pack;
 mod pairs;
@@ -15,10 +15,12 @@ mod tests;
 
 use rayon::prelude::*;
 
+pub(crate) use doubles::{Gram, Rows, rows_by_rows as rows_by_rows_f64};
 pub use pack::{Packed, Storage};
 pub use panels::Panels;
+pub(crate) use panels::rows_by_rows;
 
-use crate::simd::{Isa, Lines};
+use crate::math::simd::{Isa, Lines};
 
 /// Output columns of one panel.
 pub const PANEL: usize = 32;

@@ -9,7 +9,7 @@
 use half::bf16;
 
 use super::kernel::{Job, Weight, rows_by_panel};
-use crate::simd::{Isa, Simd, for_isa};
+use crate::math::simd::{Isa, Simd, for_isa};
 
 /// Two numbers as bfloat16, the first in the low half.
 pub(super) fn pair(first: f32, second: f32) -> u32 {
@@ -41,7 +41,7 @@ for_isa! {
 #[target_feature(enable = "avx512f,avx512bf16,avx2,fma,f16c")]
 unsafe fn run_avx512_bf16(job: &Job<'_, u32>, b: *const u32) {
     // SAFETY: the features are enabled here; the rest is the caller's promise.
-    unsafe { rows_by_panel_pairs::<crate::simd::Avx512Bf16>(job, b) }
+    unsafe { rows_by_panel_pairs::<crate::math::simd::Avx512Bf16>(job, b) }
 }
 
 /// # Safety

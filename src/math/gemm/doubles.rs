@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use crate::simd::{Doubles, Isa, for_isa};
+use crate::math::simd::{Doubles, Isa, for_isa};
 
 /// Rows of a panel, and columns of a block of products.
 const PANEL: usize = 24;

@@ -1,12 +1,12 @@
 //! Order statistics.
 
 /// The median: the mean of the two middle values where their number is even; NaN of none.
-pub(super) fn median(values: Vec<f64>) -> f64 {
+pub(crate) fn median(values: Vec<f64>) -> f64 {
     quantiles(values, &[0.5])[0]
 }
 
 /// Quantiles at `levels` in `[0, 1]`, linear between order statistics (numpy's default); NaN of none.
-pub(super) fn quantiles(mut values: Vec<f64>, levels: &[f64]) -> Vec<f64> {
+pub(crate) fn quantiles(mut values: Vec<f64>, levels: &[f64]) -> Vec<f64> {
     values.sort_unstable_by(f64::total_cmp);
     let at = |&level: &f64| {
         let Some(last) = values.len().checked_sub(1) else { return f64::NAN };

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 
 use super::PANEL;
-use crate::simd::{Isa, Lines, Simd, for_isa};
+use crate::math::simd::{Isa, Lines, Simd, for_isa};
 
 /// One panel's share of a product.
 pub(super) struct Job<'a, T = f32> {

@@ -6,7 +6,7 @@
 #![expect(clippy::extra_unused_type_parameters, reason = "the compiler chooses the instructions")]
 
 use super::config::Activation;
-use crate::simd::{Isa, Simd, for_isa};
+use crate::math::simd::{Isa, Simd, for_isa};
 
 /// `eˣ` to 2 units in the last place; 0 below −87.3, at most e^88.7.
 #[inline(always)]

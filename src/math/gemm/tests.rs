@@ -102,3 +102,14 @@ fn rows_by_rows_have_the_bits_of_the_plain_loop_in_any_range() {
         }
     }
 }
+
+#[test]
+fn a_product_holds_the_inner_products_of_rows() {
+    let (a, b) = ([1.0, 2.0, 3.0, 4.0], [1.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
+    let mut out = [0.0f32; 6];
+    rows_by_rows(&a, &b, 2, -2.0, &mut out);
+    assert_eq!(out, [-2.0, -4.0, -6.0, -6.0, -8.0, -14.0]);
+    let mut out = [0.0f64; 6];
+    rows_by_rows_f64(&a.map(f64::from), &b.map(f64::from), 2, 1.0, &mut out);
+    assert_eq!(out, [1.0, 2.0, 3.0, 3.0, 4.0, 7.0]);
+}

@@ -1,48 +1,7 @@
-//! Loops compiled for the widest vectors of the processor.
-//!
-//! Only loops whose result does not depend on the width are compiled this way: those that go element by
-//! element, compare, or sum in a fixed number of lanes. Nothing is fused, so every processor gives the
-//! same bits.
+//! Rows of `f32` and `f64` as measures need them: loops that go element by element, compare, or sum in a
+//! fixed number of lanes. Nothing is fused, so every processor gives the same bits.
 
-/// Defines functions, each compiled for AVX-512, for AVX2 and for any processor; the call chooses.
-macro_rules! widest {
-    ($($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $of:ty),* $(,)?) $(-> $out:ty)? $body:block)*) => {$(
-        $(#[$meta])*
-        $vis fn $name($($arg: $of),*) $(-> $out)? {
-            #[inline(always)]
-            fn any($($arg: $of),*) $(-> $out)? $body
-
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-                fn avx512($($arg: $of),*) $(-> $out)? {
-                    any($($arg),*)
-                }
-
-                #[target_feature(enable = "avx2")]
-                fn avx2($($arg: $of),*) $(-> $out)? {
-                    any($($arg),*)
-                }
-
-                let has_512 = is_x86_feature_detected!("avx512f")
-                    && is_x86_feature_detected!("avx512bw")
-                    && is_x86_feature_detected!("avx512dq")
-                    && is_x86_feature_detected!("avx512vl");
-                if has_512 {
-                    #[expect(unsafe_code, reason = "the processor was asked")]
-                    // SAFETY: the processor has the features that the function is compiled for.
-                    return unsafe { avx512($($arg),*) };
-                }
-                if is_x86_feature_detected!("avx2") {
-                    #[expect(unsafe_code, reason = "the processor was asked")]
-                    // SAFETY: the processor has the feature that the function is compiled for.
-                    return unsafe { avx2($($arg),*) };
-                }
-            }
-            any($($arg),*)
-        }
-    )*};
-}
+use super::simd::{Isa, widest};
 
 /// Lanes of sums; their number decides the rounding.
 const SUMS: usize = 8;
@@ -187,6 +146,22 @@ widest! {
         }
         lanes.iter().sum()
     }
+
+    /// Whether any of [`bits`] is set.
+    fn any_within(
+        products: &[f32; 32],
+        low: f32,
+        lows: &[f32; 32],
+        reach: f32,
+        reaches: &[f32; 32],
+    ) -> bool {
+        let mut any = false;
+        for j in 0..32 {
+            let far = if reaches[j] > reach { reaches[j] } else { reach };
+            any |= products[j] + (low + lows[j]) <= far;
+        }
+        any
+    }
 }
 
 /// Per 32 columns of a row of products: a bit for each column where `product + (low + lows[j])` is at
@@ -202,20 +177,17 @@ pub(crate) fn within(
     out.clear();
     let ((wide, products), (wide_lows, lows), (wide_reaches, reaches)) =
         (products.as_chunks::<32>(), lows.as_chunks::<32>(), reaches.as_chunks::<32>());
-    let chunks = wide.iter().zip(wide_lows).zip(wide_reaches);
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512f") {
-        for ((products, lows), reaches) in chunks {
-            #[expect(unsafe_code, reason = "the processor was asked")]
-            // SAFETY: the processor has the feature that the function is compiled for.
-            out.push(unsafe { bits_512(products, low, lows, reach, reaches) });
-        }
-        out.push(bits(products, low, lows, reach, reaches));
-        return;
-    }
-    for ((products, lows), reaches) in chunks {
-        let any = any_within(products, low, lows, reach, reaches);
-        out.push(if any { bits(products, low, lows, reach, reaches) } else { 0 });
+    for ((products, lows), reaches) in wide.iter().zip(wide_lows).zip(wide_reaches) {
+        out.push(match Isa::best() {
+            #[cfg(target_arch = "x86_64")]
+            #[expect(unsafe_code, reason = "compiled for instructions that the processor has")]
+            // SAFETY: an `Isa` is made only where the processor has its instructions.
+            Isa::Avx512 => unsafe { bits_512(products, low, lows, reach, reaches) },
+            _ if any_within(products, low, lows, reach, reaches) => {
+                bits(products, low, lows, reach, reaches)
+            }
+            _ => 0,
+        });
     }
     out.push(bits(products, low, lows, reach, reaches));
 }
@@ -259,27 +231,53 @@ fn bits_512(
     half(0) | half(16) << 16
 }
 
-widest! {
-    /// Whether any of [`bits`] is set.
-    fn any_within(
-        products: &[f32; 32],
-        low: f32,
-        lows: &[f32; 32],
-        reach: f32,
-        reaches: &[f32; 32],
-    ) -> bool {
-        let mut any = false;
-        for j in 0..32 {
-            let far = if reaches[j] > reach { reaches[j] } else { reach };
-            any |= products[j] + (low + lows[j]) <= far;
-        }
-        any
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rng;
+
+    /// What every loop makes of rows of `n` numbers, bit for bit.
+    fn all_loops(isa: Isa, n: usize) -> Vec<u64> {
+        let mut rng = rng::named(n as u64, "lanes");
+        let mut draw = || -> Vec<f32> {
+            (0..n).map(|_| (rng::next_unit(&mut rng) * 6.0 - 3.0) as f32).collect()
+        };
+        let (x, y, far, rest) = (draw(), draw(), draw(), draw());
+        let rest: Vec<f32> = rest.iter().map(|x| x * 1e-8).collect();
+        let wide = |x: &[f32]| x.iter().map(|&x| f64::from(x) / 7.0).collect::<Vec<_>>();
+        let (mut scaled, mut cubes, mut sums) = (wide(&x), wide(&x), wide(&x));
+        on::add_scaled(isa, &mut scaled, &y, 0.3);
+        on::cube(isa, &mut cubes, 5.0);
+        on::add(isa, &mut sums, &wide(&y));
+        let (mut least, mut labels) = (x.clone(), vec![9; n]);
+        let rows = [&y[..], &far, &x, &y].concat();
+        on::least_of_rows(isa, &rows, &[0.1, 0.7, -0.2, -0.3], 40, &mut least, &mut labels);
+        let any = x.as_chunks().0.iter().zip(y.as_chunks().0).zip(far.as_chunks().0);
+        let any = any.map(|((x, y), far)| on::any_within(isa, x, -6.0, y, -3.0, far));
+        let singles = [
+            on::sum_of_weights(isa, &x, &y, &wide(&far)),
+            on::squared_length(isa, &x),
+            on::squared_difference(isa, &x, &y),
+            on::squared_difference_48(isa, &x, &rest, &y, &far),
+            on::sum_of_cubes(isa, &wide(&x), 3.0),
+        ];
+        let doubles = [&scaled[..], &cubes, &sums, &singles].concat();
+        let mut all: Vec<u64> = doubles.iter().map(|x| x.to_bits()).collect();
+        all.extend(least.iter().map(|x| u64::from(x.to_bits())));
+        all.extend(labels.into_iter().map(u64::from));
+        all.extend(any.map(u64::from));
+        all
+    }
+
+    #[test]
+    fn every_instruction_set_gives_the_same_bits() {
+        for n in [0, 1, 7, 8, 33, 64, 205] {
+            let plain = all_loops(Isa::Portable, n);
+            for isa in Isa::available() {
+                assert_eq!(all_loops(isa, n), plain, "{n} values, {}", isa.name());
+            }
+        }
+    }
 
     #[test]
     fn the_least_of_each_column_is_the_first_of_equals() {
@@ -330,6 +328,12 @@ mod tests {
             for ((products, lows), reaches) in chunks.zip(reaches.as_chunks().0) {
                 let all = super::bits(products, 1.0, lows, 4.0, reaches);
                 assert_eq!(any_within(products, 1.0, lows, 4.0, reaches), all != 0);
+                #[cfg(target_arch = "x86_64")]
+                if Isa::available().contains(&Isa::Avx512) {
+                    #[expect(unsafe_code, reason = "the processor has the instructions")]
+                    let wide = unsafe { bits_512(products, 1.0, lows, 4.0, reaches) };
+                    assert_eq!(wide, all);
+                }
             }
         }
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{PANEL, kernel};
-use crate::simd::{Isa, Lines};
+use crate::math::simd::{Isa, Lines};
 
 /// Rows in panels of 32: `panel[k · 32 + j]` is value `k` of row `32 · panel + j`, missing rows 0.
 pub struct Panels {
@@ -100,4 +100,12 @@ impl Panels {
             out.iter_mut().for_each(|value| *value *= scale);
         }
     }
+}
+
+/// `out = scale · A Bᵀ`, where `a` holds rows of `d` values, `b` too, and `out` is row-major with one
+/// column per row of `b`. Runs on the calling thread, but for the packing of large sides.
+pub(crate) fn rows_by_rows(a: &[f32], b: &[f32], d: usize, scale: f32, out: &mut [f32]) {
+    assert!(d > 0 && a.len().is_multiple_of(d) && b.len().is_multiple_of(d), "rows of {d}");
+    let (a, b) = (Panels::of(a, d), Panels::of(b, d));
+    Panels::products((&a, 0..a.rows()), (&b, 0..b.rows()), scale, out);
 }
