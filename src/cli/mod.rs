@@ -5,6 +5,7 @@ mod completions;
 mod embed;
 mod models;
 mod options;
+mod progress;
 mod prompting;
 mod refine;
 mod report;
@@ -69,6 +70,7 @@ pub struct Exit {
 
 /// Parses the command line, runs the subcommand, and turns its result into an exit code.
 pub fn main() -> ExitCode {
+    crate::lm::notes::listen(|note| eprintln!("llmpr: {note}"));
     let result = match Cli::parse().command {
         Command::Sweep(args) => sweep::run(&args),
         Command::Sample(args) => sample::run(&args),
