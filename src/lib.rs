@@ -7,6 +7,7 @@
 pub mod decode;
 pub mod eigen;
 pub mod gemm;
+pub mod hex;
 #[cfg(feature = "lm")]
 pub mod lm;
 pub mod matrix;

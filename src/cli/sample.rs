@@ -19,8 +19,8 @@ use crate::{
     run::{
         folder::ModelRecord,
         models::{Drawer, SweepModel},
-        plan::{PlanError, cell_id, draws},
-        sampling::{PlannedCell, sample_record},
+        plan::{PlanError, PlannedCell, cell_id, draws},
+        sampling::sample_record,
         settings::Batch,
         signals::Stop,
         store::Log,
