@@ -13,7 +13,7 @@ use toml::Spanned;
 use super::{
     Text,
     grammar::{Grammar, GrammarError},
-    prompt::fill,
+    template::fill,
 };
 use crate::hex::hex;
 use file::File;
