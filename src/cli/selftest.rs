@@ -6,7 +6,7 @@ use crate::{
     cli::progress,
     lm::embed::Pooling,
     metric::selftest::{Check, closed_forms, sanity_panel},
-    report::score::number,
+    report::number::number,
     run::{self, signals::Stop},
 };
 

@@ -40,6 +40,7 @@ mod summary;
 pub mod support;
 pub mod topological;
 pub mod vendi;
+mod warning_code;
 pub mod warnings;
 pub mod zipf;
 
