@@ -20,6 +20,8 @@ codes! {
         "lengths differ from the reference's: measures may be reading length";
     UnequalN = "unequal_n", 'n', "sizes differ; the larger side was drawn down or kept as was asked";
     NotDrawn = "not_drawn", 'r', "too many texts to draw from, so no intervals and no p-values";
+    CoarsePValues = "coarse_p_values", 'v',
+        "too few permutations for any p-value to reach 0.05; raise --permutations";
     OverDispersion = "over_dispersion", 'w',
         "wider than the reference, which raises recall; read coverage";
     Outliers = "outliers", 'o', "a few outlying texts hold much of the space; read the clipped pair";
@@ -79,6 +81,8 @@ const LENGTH_AUC: f64 = 0.6;
 const MANY_CUT: f64 = 0.05;
 /// Share of the variance in the first component from which it is reported.
 const DOMINANT: f64 = 0.5;
+/// Permutations from which a p-value can be 0.05.
+const TELLING_PERMUTATIONS: usize = 19;
 
 fn warning(code: Code, message: String) -> Warning {
     Warning { code, message }
@@ -353,7 +357,7 @@ pub fn degenerate(log_ratios: Sides<&[f64]>, far: f64) -> Option<Warning> {
 }
 
 /// What to know of the draws behind intervals and p-values: `not_drawn`, where the sides count more than
-/// `most` texts together and so none were made.
+/// `most` texts together and so none were made, else `coarse_p_values`.
 pub fn of_draws(texts: Sides<u64>, most: u64, options: &ScoreOptions) -> Vec<Warning> {
     let Sides { reference, model } = texts;
     let asked = options.resamples + options.permutations > 0;
@@ -364,7 +368,20 @@ pub fn of_draws(texts: Sides<u64>, most: u64, options: &ScoreOptions) -> Vec<War
         );
         warning(Code::NotDrawn, message)
     });
-    not_drawn.into_iter().collect()
+    not_drawn.or_else(|| coarse_p_values(options.permutations)).into_iter().collect()
+}
+
+/// `coarse_p_values`: so few permutations that not even the least p-value reaches 0.05.
+fn coarse_p_values(permutations: usize) -> Option<Warning> {
+    (1..TELLING_PERMUTATIONS).contains(&permutations).then(|| {
+        let message = format!(
+            "{permutations} permutations allow no p-value below 1/{} = {:.3}, whatever the texts: use \
+             --permutations {TELLING_PERMUTATIONS} or more to reach 0.05, 999 to reach 0.001",
+            permutations + 1,
+            1.0 / (permutations + 1) as f64
+        );
+        warning(Code::CoarsePValues, message)
+    })
 }
 
 /// `blank_texts`: texts without a word.

@@ -46,6 +46,25 @@ fn a_frontier_is_saturated_at_either_end() {
     assert!(saturated_frontier(0.961, Some(0.966), 0.004).unwrap().message.contains("itself"));
 }
 
+#[test] // by hand: 18 permutations give 1/19 = 0.053 at least, 19 give 0.05
+fn p_values_that_cannot_reach_a_twentieth_are_called_coarse() {
+    let of = |permutations, most| {
+        let options = ScoreOptions { permutations, ..ScoreOptions::default() };
+        of_draws(Sides { reference: 50, model: 50 }, most, &options)
+    };
+    let got = of(18, 100);
+    assert_eq!(got[0].code, Code::CoarsePValues);
+    assert_eq!(
+        got[0].message,
+        "18 permutations allow no p-value below 1/19 = 0.053, whatever the texts: use --permutations 19 \
+         or more to reach 0.05, 999 to reach 0.001"
+    );
+    assert_eq!(of(19, 100), []);
+    assert_eq!(of(0, 100), []);
+    // Where none are drawn, that is what there is to say.
+    assert_eq!(of(18, 99)[0].code, Code::NotDrawn);
+}
+
 #[test]
 fn words_and_letters_tell_all_codes_apart() {
     let words: HashSet<&str> = Code::ALL.iter().map(Code::word).collect();
