@@ -55,6 +55,7 @@
 //! them every measure is there, and nothing reaches for a network or a device.
 
 pub mod decode;
+pub mod hex;
 #[cfg(feature = "lm")]
 pub mod lm;
 pub mod math;

@@ -1,7 +1,5 @@
 //! Rows of `f32`: one embedding a row, row-major.
 
-use crate::rows::UnitRows;
-
 /// Why rows cannot be a [`Matrix`].
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages name the fields")]
@@ -153,11 +151,6 @@ impl Matrix {
         }
         Self { rows: self.rows + below.rows, cols: self.cols, data, remainder }
     }
-
-    /// Each row divided by its Euclidean length, to 48 bits; a row of zeros stays as it is.
-    pub fn l2_normalized(&self) -> Self {
-        UnitRows::of(self).to_matrix()
-    }
 }
 
 /// A value as an `f32`, and what rounding to it took as another.
@@ -182,12 +175,6 @@ mod tests {
             Matrix::new(2, vec![0.0; 3]).unwrap_err(),
             MatrixError::Ragged { values: 3, cols: 2 }
         );
-    }
-
-    #[test]
-    fn a_zero_row_survives_normalization() {
-        let m = Matrix::new(2, vec![3.0, 4.0, 0.0, 0.0]).unwrap().l2_normalized();
-        assert_eq!(m.as_slice(), [0.6, 0.8, 0.0, 0.0]);
     }
 
     #[test]

@@ -108,6 +108,13 @@ impl<'a> UnitRows<'a> {
     }
 }
 
+impl Matrix {
+    /// Each row divided by its Euclidean length, to 48 bits; a row of zeros stays as it is.
+    pub fn l2_normalized(&self) -> Self {
+        UnitRows::of(self).to_matrix()
+    }
+}
+
 impl ReadRows for UnitRows<'_> {
     fn rows(&self) -> usize {
         self.matrix.rows()
@@ -139,6 +146,12 @@ mod tests {
         };
         let (first, second) = (counted(0, 1300), counted(1300, 1401));
         assert_eq!(mean(&[&first, &second]), [700.0, 1.0]);
+    }
+
+    #[test]
+    fn a_zero_row_survives_normalization() {
+        let m = Matrix::new(2, vec![3.0, 4.0, 0.0, 0.0]).unwrap().l2_normalized();
+        assert_eq!(m.as_slice(), [0.6, 0.8, 0.0, 0.0]);
     }
 
     #[test]

@@ -15,7 +15,10 @@ use crate::{
         score::{Families, Family, ScoreOptions, Spread, catalog, paired_spreads},
     },
     npy,
-    report::{record::SampleRecord, score::number},
+    report::{
+        number::{exact, number},
+        record::SampleRecord,
+    },
     run::store::read_log,
 };
 use read::{Files, Named, read};
@@ -342,11 +345,10 @@ fn notes(differences: &[Difference]) -> String {
 
 fn csv(differences: &[Difference]) -> String {
     let mut out = String::from("first,second,metric,a,b,difference,low,high,p_value,paired\n");
-    let cell = |value: f64| if value.is_nan() { String::new() } else { value.to_string() };
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     for d in differences {
         let numbers = [Some(d.a), Some(d.b), Some(d.difference), d.low, d.high, d.p_value];
-        let numbers = numbers.map(|value| value.map(cell).unwrap_or_default()).join(",");
+        let numbers = numbers.map(|value| value.map(exact).unwrap_or_default()).join(",");
         let (first, second) = (quoted(&d.first), quoted(&d.second));
         out += &format!("{first},{second},{},{numbers},{}\n", d.metric, d.paired);
     }

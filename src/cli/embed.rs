@@ -11,14 +11,11 @@ use crate::{
         embed::{Embedder, Pooling},
     },
     npy,
-    run::{
-        progress::{self, Progress},
-        signals::Stop,
-    },
+    run::{progress::Progress, signals::Stop},
     text::read_texts,
 };
 
-use super::Exit;
+use super::{Exit, progress};
 
 /// Arguments of `llmpr embed`.
 #[derive(clap::Args)]

@@ -5,6 +5,7 @@ mod completions;
 mod embed;
 mod models;
 mod options;
+mod progress;
 mod prompting;
 mod refine;
 mod report;
@@ -76,6 +77,7 @@ pub fn main() -> ExitCode {
         eprintln!("llmpr: {unknown}");
         return ExitCode::from(2);
     }
+    crate::lm::notes::listen(|note| eprintln!("llmpr: {note}"));
     let result = match cli.command {
         Command::Sweep(args) => sweep::run(&args),
         Command::Sample(args) => sample::run(&args),

@@ -18,7 +18,7 @@ use crate::{
         },
         score::{ScoreOptions, prepared_clouds},
     },
-    report::score::number,
+    report::number::number,
     rng,
     sides::{Side, Sides},
 };

@@ -5,7 +5,7 @@ use std::{collections::HashSet, io::Write, ops::ControlFlow, path::PathBuf, sync
 use anyhow::{Context, bail};
 
 use super::{
-    Exit,
+    Exit, progress,
     prompting::{Source, find_task},
 };
 use crate::{
@@ -19,9 +19,8 @@ use crate::{
     run::{
         folder::ModelRecord,
         models::{Drawer, SweepModel},
-        plan::{PlanError, cell_id, draws},
-        progress,
-        sampling::{PlannedCell, sample_record},
+        plan::{PlanError, PlannedCell, cell_id, draws},
+        sampling::sample_record,
         settings::Batch,
         signals::Stop,
         store::Log,

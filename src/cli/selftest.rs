@@ -3,10 +3,11 @@
 use anyhow::Context;
 
 use crate::{
+    cli::progress,
     lm::embed::Pooling,
     metric::selftest::{Check, closed_forms, sanity_panel},
-    report::score::number,
-    run::{self, progress, signals::Stop},
+    report::number::number,
+    run::{self, signals::Stop},
 };
 
 /// Arguments of `llmpr selftest`.

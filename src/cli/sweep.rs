@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
-use super::Exit;
 use super::options::{self, Names, Word, options};
+use super::{Exit, progress};
 use crate::{
     lm::{
         device::{DeviceChoice, DtypeChoice},
@@ -21,7 +21,6 @@ use crate::{
     run::{
         execute::{self, Outcome},
         plan::{Grid, Shard},
-        progress,
         publish::{Published, publish},
         range::{Integers, Reals},
         settings::{Batch, PcaFit, SweepSettings, WORLD},

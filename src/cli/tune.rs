@@ -8,8 +8,8 @@ use super::score::Format;
 use crate::{
     metric::score::catalog::{self, Better},
     report::{
+        number::number,
         record::{CellRecord, CellResult, Results},
-        score::number,
     },
 };
 

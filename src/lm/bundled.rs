@@ -8,6 +8,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{LmError, hub::user_cache};
+use crate::hex::hex;
 
 /// A bundled model: its name and its files.
 type Model = (&'static str, &'static [(&'static str, &'static [u8])]);
@@ -44,7 +45,7 @@ pub fn folder(name: &str) -> Result<Option<PathBuf>, LmError> {
     let Some((_, files)) = MODELS.iter().find(|(known, _)| *known == name) else {
         return Ok(None);
     };
-    let card = hex(&Sha256::digest(files[0].1));
+    let card = hex(Sha256::digest(files[0].1));
     let inside =
         |parent: PathBuf| parent.join("llmpr/models").join(format!("{name}-{}", &card[..12]));
     let mut places: Vec<PathBuf> = user_cache().into_iter().map(inside).collect();
@@ -101,7 +102,7 @@ pub fn check_card(folder: &Path) -> Result<(), LmError> {
         let path = folder.join(name);
         let bytes = fs::read(&path)
             .map_err(|source| LmError::Read { path: path.display().to_string(), source })?;
-        let found = hex(&Sha256::digest(&bytes));
+        let found = hex(Sha256::digest(&bytes));
         if found != wanted {
             let what = format!(
                 "line {} says that {name} has SHA-256 {}…, and it has {}…; fetch the model again, or \
@@ -114,10 +115,6 @@ pub fn check_card(folder: &Path) -> Result<(), LmError> {
         }
     }
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

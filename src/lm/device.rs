@@ -2,7 +2,7 @@
 
 use candle_core::Device;
 
-use super::LmError;
+use super::{LmError, notes};
 
 /// `auto`, `cpu` or `cuda:N`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,8 +33,8 @@ impl std::str::FromStr for DeviceChoice {
     }
 }
 
-/// Opens the chosen device; `auto` falls back to the CPU where CUDA cannot be used, and says so where
-/// there is a GPU.
+/// Opens the chosen device; `auto` falls back to the CPU where CUDA cannot be used, and says so in a
+/// [note](notes) where there is a GPU.
 ///
 /// # Errors
 ///
@@ -45,9 +45,9 @@ pub fn open(choice: DeviceChoice) -> Result<Device, LmError> {
             .unwrap_or_else(|error| {
                 let fault = gpu_fault(&error);
                 if fault != NO_GPU {
-                    eprintln!(
-                        "llmpr: CUDA device 0 cannot be opened ({fault}), so the CPU is used"
-                    );
+                    notes::tell(&format!(
+                        "CUDA device 0 cannot be opened ({fault}), so the CPU is used"
+                    ));
                 }
                 Device::Cpu
             })),

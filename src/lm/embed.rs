@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 
 use super::{
-    Lm, LmError, check,
+    Checkpoint, Lm, LmError, check,
     device::{self, DeviceChoice, DtypeChoice},
     encoder::{self, SentenceEncoder},
     kv::{Piece, Span, Want},
@@ -149,16 +149,34 @@ impl Embedder {
     ///
     /// # Errors
     ///
-    /// Those of [`Checkpoint::hash`](super::Checkpoint::hash).
+    /// Those of [`Checkpoint::hash`].
     pub fn hash(&self) -> Result<String, LmError> {
-        let Self { pooling, max_tokens, .. } = self;
-        let lm = match &self.network {
-            Backend::Decoder(lm) => lm,
-            Backend::Sentence(encoder) => return encoder.hash().map(str::to_owned),
-        };
-        let tokenizer = lm.tokenizer().map_or("", |tokenizer| tokenizer.hash());
-        let model = lm.checkpoint().hash()?;
-        Ok(format!("{model}|{tokenizer}|{pooling}|{max_tokens}|{}", lm.precision()))
+        match &self.network {
+            Backend::Decoder(lm) => {
+                Self::key(lm.checkpoint(), self.pooling, self.max_tokens, lm.precision())
+            }
+            Backend::Sentence(encoder) => encoder.hash().map(str::to_owned),
+        }
+    }
+
+    /// The [`hash`](Self::hash) of an embedder that a language model's checkpoint would make, without
+    /// reading its weights onto a device.
+    ///
+    /// * `max_tokens`: where texts are cut, the model's own limit considered.
+    /// * `precision`: what [`Lm::precision_of`] says.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Checkpoint::hash`].
+    pub fn key(
+        checkpoint: &Checkpoint,
+        pooling: Pooling,
+        max_tokens: usize,
+        precision: &str,
+    ) -> Result<String, LmError> {
+        let model = checkpoint.hash()?;
+        let tokenizer = checkpoint.tokenizer.as_ref().map_or("", |tokenizer| tokenizer.hash());
+        Ok(format!("{model}|{tokenizer}|{pooling}|{max_tokens}|{precision}"))
     }
 
     /// The token ids of a text, cut at the limit.

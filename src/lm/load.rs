@@ -9,6 +9,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{LmError, ModelConfig, Tokenizer, Weights, gguf::Gguf, hub::Hub, source::ModelSource};
+use crate::hex::hex;
 
 /// A checkpoint that has been found and understood; no weight has been read yet.
 pub struct Checkpoint {
@@ -169,5 +170,5 @@ pub(super) fn sha256(files: &[PathBuf]) -> Result<String, LmError> {
             hasher.update(&buffer[..read]);
         }
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(hasher.finalize()))
 }

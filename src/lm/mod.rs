@@ -24,6 +24,7 @@ pub mod logits;
 pub mod logprob;
 pub mod model;
 pub mod network;
+pub mod notes;
 pub mod parts;
 pub mod random;
 mod row_ops;

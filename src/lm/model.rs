@@ -10,6 +10,7 @@ use super::{
     device::{self, DeviceChoice, DtypeChoice},
     load,
     network::Network,
+    notes,
     tensors::TensorDecoder,
 };
 use crate::math::gemm::Storage;
@@ -50,7 +51,7 @@ impl Lm {
         let Checkpoint { config, weights, .. } = &*checkpoint;
         let network = network(config, weights, device, dtype)?;
         if let Some(how) = kept(&checkpoint.dtype, &precision) {
-            eprintln!("llmpr: {}: {how}", checkpoint.source);
+            notes::tell(&format!("{}: {how}", checkpoint.source));
         }
         Ok(Self { checkpoint, network, precision })
     }

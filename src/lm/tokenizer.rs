@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::LmError;
+use crate::hex::hex;
 
 mod incremental;
 #[cfg(test)]
@@ -151,7 +152,7 @@ impl Tokenizer {
                 hasher.update([u8::from(part.is_some())]);
                 hasher.update(part.as_deref().unwrap_or_default());
             }
-            hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+            hex(hasher.finalize())
         })
     }
 

@@ -38,6 +38,7 @@ mod space;
 pub mod support;
 pub mod topological;
 pub mod vendi;
+mod warning_code;
 pub mod warnings;
 pub mod zipf;
 

@@ -3,6 +3,8 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+pub use super::warnings::Warning;
+
 /// The name and version of the JSON that a [`Score`] becomes.
 pub const SCHEMA: &str = "llmpr.score/1";
 
@@ -150,15 +152,6 @@ pub struct Curves {
     /// Likelihood measures of beginnings of texts, where log-probabilities were compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<PrefixCurve>,
-}
-
-/// Something that makes a number misleading.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Warning {
-    /// A stable name, such as `duplicates`.
-    pub code: String,
-    /// A sentence: what was seen, and what it does to which numbers.
-    pub message: String,
 }
 
 /// `P` against `Q`: every asked-for measure with its curves and warnings.

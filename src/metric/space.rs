@@ -55,7 +55,9 @@ impl<'a> Space<'a> {
 /// The mean of all rows, and the power of two that brings every shifted value below 1.
 fn frame(parts: &[&Matrix]) -> (Vec<f64>, f64) {
     let d = parts.iter().map(|m| m.cols()).max().unwrap_or(0);
-    // Sums of blocks, added in their order, are the same for any number of threads.
+    // Sums of blocks, added in their order, are the same for any number of threads. They are
+    // not those of `rows::mean`, which reads values to 48 bits: products see 24, and where rows were
+    // computed the two means differ in their last bits.
     let sum_of = |rows: &[f32]| {
         let mut sum = vec![0.0; d];
         rows.chunks_exact(d).for_each(|row| add_scaled(&mut sum, row, 1.0));

@@ -1,9 +1,75 @@
-//! What makes a number misleading, in sentences with figures.
+//! What makes a number misleading: its codes, and for each a sentence with figures.
 //!
-//! Every code is stable: scripts may look for it.
+//! A warning is a row of the codes below and a function that raises it. Tables, pages, JSON and
+//! `docs/warnings.md` follow the rows.
 
-use super::record::Warning;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{score::options::ScoreOptions, warning_code::codes};
 use crate::sides::{Side, Sides};
+
+codes! {
+    TooFew = "too_few", 'f', "too few texts for measures by balls or clusters; draw more with -n";
+    Duplicates = "duplicates", 'd',
+        "many texts are copies, which moves precision and recall either way";
+    IdenticalRows = "identical_rows", 'i',
+        "all texts of a side are one point, so every radius on that side is 0";
+    BlankTexts = "blank_texts", 'b', "some texts are blank";
+    TruncatedTexts = "truncated_texts", 't', "texts end at the token limit; raise --max-new-tokens";
+    LengthMismatch = "length_mismatch", 'l',
+        "lengths differ from the reference's: measures may be reading length";
+    UnequalN = "unequal_n", 'n', "sizes differ; the larger side was drawn down or kept as was asked";
+    NotDrawn = "not_drawn", 'r', "too many texts to draw from, so no intervals and no p-values";
+    CoarsePValues = "coarse_p_values", 'v',
+        "too few permutations for any p-value to reach 0.05; raise --permutations";
+    OverDispersion = "over_dispersion", 'w',
+        "wider than the reference, which raises recall; read coverage";
+    Outliers = "outliers", 'o', "a few outlying texts hold much of the space; read the clipped pair";
+    SaturatedFrontier = "saturated_frontier", 's',
+        "MAUVE is at its ceiling and cannot rank these cells";
+    Infinite = "infinite", 'x', "a divergence is infinite: some kind of text is one side's alone";
+    Degenerate = "degenerate", 'g',
+        "most texts are far likelier under one model: whole texts hardly overlap";
+    DominatedSpectrum = "dominated_spectrum", 'p',
+        "one principal component holds most of the variance";
+    ConstantFeatures = "constant_features", 'c', "features barely differ between texts";
+    Ties = "ties", '=', "distances tie";
+    NoCeiling = "no_ceiling", '-', "no ceiling: the reference is too small to halve";
+    Undefined = "undefined", 'u', "a measure is undefined";
+}
+
+impl From<String> for Code {
+    fn from(word: String) -> Self {
+        Self::ALL.iter().find(|code| code.word() == word).cloned().unwrap_or(Self::Other(word))
+    }
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.word().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
+    }
+}
+
+/// Something that makes a number misleading.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// What it is about, such as `duplicates`.
+    pub code: Code,
+    /// A sentence: what was seen, and what it does to which numbers.
+    pub message: String,
+}
 
 /// Rows below which ball-based measures and clusterings are mostly noise.
 pub const FEW_ROWS: usize = 200;
@@ -15,9 +81,11 @@ const LENGTH_AUC: f64 = 0.6;
 const MANY_CUT: f64 = 0.05;
 /// Share of the variance in the first component from which it is reported.
 const DOMINANT: f64 = 0.5;
+/// Permutations from which a p-value can be 0.05.
+const TELLING_PERMUTATIONS: usize = 19;
 
-fn warning(code: &str, message: String) -> Warning {
-    Warning { code: code.to_owned(), message }
+fn warning(code: Code, message: String) -> Warning {
+    Warning { code, message }
 }
 
 /// `duplicates`: copies within a set, with what `measures` become without them.
@@ -46,7 +114,7 @@ pub fn duplicates(
             .collect();
         message += &format!("; without copies: {}", values.join(", "));
     }
-    Some(warning("duplicates", message))
+    Some(warning(Code::Duplicates, message))
 }
 
 /// `unequal_n`: sizes differ, and what was done about it.
@@ -59,7 +127,7 @@ pub fn unequal_n(n: usize, m: usize, subsampled: bool) -> Option<Warning> {
              only with scores at these sizes"
                 .to_owned()
         };
-        warning("unequal_n", format!("{n} reference rows against {m} model rows; {done}"))
+        warning(Code::UnequalN, format!("{n} reference rows against {m} model rows; {done}"))
     })
 }
 
@@ -70,17 +138,17 @@ pub fn too_few(n: usize, m: usize) -> Option<Warning> {
             "{n} reference rows and {m} model rows: below {FEW_ROWS} intervals are wide and \
              ceilings rough; papers use 4000 to 5000 of each"
         );
-        warning("too_few", message)
+        warning(Code::TooFew, message)
     })
 }
 
-/// `small_reference`: too few rows for a ceiling by splitting the reference.
+/// `no_ceiling`: too few rows for a ceiling by splitting the reference.
 pub fn no_ceiling(n: usize) -> Warning {
     let message = format!(
         "{n} reference rows cannot be split into quarters, so measures without a \
                            closed form have no ceiling"
     );
-    warning("no_ceiling", message)
+    warning(Code::NoCeiling, message)
 }
 
 /// `length_mismatch`: how well the number of tokens alone tells the sides apart.
@@ -98,7 +166,7 @@ pub fn length_mismatch(lengths: Sides<&[usize]>) -> Option<Warning> {
             "reference texts have {reference:.1} tokens on average and model texts {model:.1}; \
              length alone tells them apart with AUC {apart:.3}, so the measures may be reading length"
         );
-        warning("length_mismatch", message)
+        warning(Code::LengthMismatch, message)
     })
 }
 
@@ -139,7 +207,7 @@ pub fn over_dispersion(recall: f64, ceiling: Option<f64>, radii: f64) -> Option<
              spread wider than the reference, which raises recall and lowers precision by itself; \
              read coverage and sym_recall"
         );
-        warning("over_dispersion", message)
+        warning(Code::OverDispersion, message)
     })
 }
 
@@ -160,7 +228,7 @@ pub fn outliers(stretch: Sides<f64>) -> Option<Warning> {
              (reference outliers) or recall (model outliers); read the clipped pair",
             wide.join(" and ")
         );
-        warning("outliers", message)
+        warning(Code::Outliers, message)
     })
 }
 
@@ -173,14 +241,14 @@ pub fn saturated_frontier(mauve: f64, ceiling: Option<f64>, lowest: f64) -> Opti
             "MAUVE {mauve:.4} is at its least ({lowest:.4}, no overlap at all): lower --scaling or use \
              fewer --clusters to tell bad models apart"
         );
-        return Some(warning("saturated_frontier", message));
+        return Some(warning(Code::SaturatedFrontier, message));
     }
     let ceiling = ceiling.filter(|ceiling| mauve >= ceiling - 0.01)?;
     let message = format!(
         "MAUVE {mauve:.4} is at what the reference scores against itself ({ceiling:.4}): it cannot rank \
          models this close; use fewer --clusters or more texts"
     );
-    Some(warning("saturated_frontier", message))
+    Some(warning(Code::SaturatedFrontier, message))
 }
 
 /// `dominated_spectrum`: most of the variance lies along one direction.
@@ -191,7 +259,7 @@ pub fn dominated_spectrum(first_share: f64, components: usize) -> Option<Warning
              mostly read one direction of the embedding",
             100.0 * first_share
         );
-        warning("dominated_spectrum", message)
+        warning(Code::DominatedSpectrum, message)
     })
 }
 
@@ -205,7 +273,7 @@ pub fn truncated_texts(cut: Sides<(usize, usize)>) -> Option<Warning> {
              last-token features are those of broken-off sentences",
             reference.0, reference.1, model.0, model.1
         );
-        warning("truncated_texts", message)
+        warning(Code::TruncatedTexts, message)
     })
 }
 
@@ -216,14 +284,14 @@ pub fn ties(name: &str, strict: f64, inclusive: f64) -> Option<Warning> {
             "{name} is {strict:.4} when a point exactly on a radius is outside (strict) and \
              {inclusive:.4} when it is inside (inclusive)"
         );
-        warning("ties", message)
+        warning(Code::Ties, message)
     })
 }
 
 /// `identical_rows`: a side whose rows are all the same.
 pub fn identical_rows(side: Side, n: usize) -> Warning {
     warning(
-        "identical_rows",
+        Code::IdenticalRows,
         format!("all {n} {side} rows are the same point; every radius on that side is 0"),
     )
 }
@@ -237,13 +305,13 @@ pub fn constant_features(scaled: bool) -> Warning {
         }
         false => "all rows of both sides are the same point, so no reduction was done",
     };
-    warning("constant_features", why.to_owned())
+    warning(Code::ConstantFeatures, why.to_owned())
 }
 
 /// `undefined`: measures without a value, and why.
 pub fn undefined(names: &[&str], why: &str) -> Warning {
     let verb = if names.len() == 1 { "is" } else { "are" };
-    warning("undefined", format!("{} {verb} undefined: {why}", names.join(", ")))
+    warning(Code::Undefined, format!("{} {verb} undefined: {why}", names.join(", ")))
 }
 
 /// `infinite`: divergences that are infinite because a cluster holds only one side's texts.
@@ -255,7 +323,7 @@ pub fn infinite(names: &[&str]) -> Option<Warning> {
              count half a text more in each bin",
             names.join(", ")
         );
-        warning("infinite", message)
+        warning(Code::Infinite, message)
     })
 }
 
@@ -268,7 +336,7 @@ pub fn impossible_texts(names: &[&str]) -> Option<Warning> {
              and top-p; the curve, js, tv and hellinger2 stay finite",
             names.join(", ")
         );
-        warning("infinite", message)
+        warning(Code::Infinite, message)
     })
 }
 
@@ -284,7 +352,35 @@ pub fn degenerate(log_ratios: Sides<&[f64]>, far: f64) -> Option<Warning> {
              curves.prefix, or compare beginnings with a smaller --max-new-tokens",
             100.0 * share
         );
-        warning("degenerate", message)
+        warning(Code::Degenerate, message)
+    })
+}
+
+/// What to know of the draws behind intervals and p-values: `not_drawn`, where the sides count more than
+/// `most` texts together and so none were made, else `coarse_p_values`.
+pub fn of_draws(texts: Sides<u64>, most: u64, options: &ScoreOptions) -> Vec<Warning> {
+    let Sides { reference, model } = texts;
+    let asked = options.resamples + options.permutations > 0;
+    let not_drawn = (asked && reference.saturating_add(model) > most).then(|| {
+        let message = format!(
+            "the histograms count {reference} and {model} texts, above the {most} that are drawn from \
+             one by one: values have no intervals and no p-values"
+        );
+        warning(Code::NotDrawn, message)
+    });
+    not_drawn.or_else(|| coarse_p_values(options.permutations)).into_iter().collect()
+}
+
+/// `coarse_p_values`: so few permutations that not even the least p-value reaches 0.05.
+fn coarse_p_values(permutations: usize) -> Option<Warning> {
+    (1..TELLING_PERMUTATIONS).contains(&permutations).then(|| {
+        let message = format!(
+            "{permutations} permutations allow no p-value below 1/{} = {:.3}, whatever the texts: use \
+             --permutations {TELLING_PERMUTATIONS} or more to reach 0.05, 999 to reach 0.001",
+            permutations + 1,
+            1.0 / (permutations + 1) as f64
+        );
+        warning(Code::CoarsePValues, message)
     })
 }
 
@@ -297,57 +393,9 @@ pub fn blank_texts(blank: Sides<(usize, usize)>) -> Option<Warning> {
              one another",
             reference.0, reference.1, model.0, model.1
         );
-        warning("blank_texts", message)
+        warning(Code::BlankTexts, message)
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn both<T: Clone>(value: T) -> Sides<T> {
-        Sides { reference: value.clone(), model: value }
-    }
-
-    #[test]
-    fn good_data_gets_no_warning() {
-        assert_eq!(duplicates(both((1000, 1000)), &[]), None);
-        assert_eq!(unequal_n(1000, 1000, true), None);
-        assert_eq!(too_few(1000, 1000), None);
-        assert_eq!(length_mismatch(both(&[5, 6, 7][..])), None);
-        assert_eq!(over_dispersion(0.64, Some(0.65), 1.01), None);
-        assert_eq!(outliers(both(1.5)), None);
-        assert_eq!(saturated_frontier(0.9, Some(0.966), 0.004), None);
-        assert_eq!(dominated_spectrum(0.1, 50), None);
-        assert_eq!(truncated_texts(both((1, 100))), None);
-        assert_eq!(ties("precision", 0.5, 0.5), None);
-    }
-
-    #[test]
-    fn copies_are_counted_and_the_deduplicated_value_stands_beside() {
-        let rows = Sides { reference: (100, 100), model: (100, 7) };
-        let got = duplicates(rows, &[("recall", 0.99, 0.2)]).unwrap();
-        assert_eq!(got.code, "duplicates");
-        assert_eq!(
-            got.message,
-            "100 of 100 reference rows and 7 of 100 model rows are distinct; copies set radii to 0 and \
-             move precision and recall either way; without copies: recall 0.200 (0.990 with them)"
-        );
-    }
-
-    #[test] // by hand: 3 of 4 pairs longer, one equal
-    fn the_length_auc_counts_pairs() {
-        let lengths = Sides { reference: &[1, 3][..], model: &[3, 4][..] };
-        assert_eq!(length_auc(lengths), Some(3.5 / 4.0));
-        assert_eq!(length_auc(Sides { reference: &[][..], model: &[1][..] }), None);
-        assert!(length_mismatch(lengths).unwrap().message.contains("AUC 0.875"));
-    }
-
-    #[test]
-    fn a_frontier_is_saturated_at_either_end() {
-        assert!(
-            saturated_frontier(0.0041, Some(0.96), 0.004).unwrap().message.contains("no overlap")
-        );
-        assert!(saturated_frontier(0.961, Some(0.966), 0.004).unwrap().message.contains("itself"));
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 pub mod browse;
 pub mod figure;
 pub mod figures;
+pub mod number;
 pub mod overview;
 pub mod page;
 #[cfg(feature = "png")]

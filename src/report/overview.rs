@@ -1,7 +1,12 @@
 //! The table at the end of a sweep: a line a cell, what matters most.
 
-use super::record::{CellResult, Results, telling_name};
-use crate::metric::record::Estimate;
+use indexmap::{IndexMap, IndexSet};
+
+use super::{
+    number::three_decimals,
+    record::{CellResult, Results, telling_name},
+};
+use crate::metric::{record::Estimate, warnings::Code};
 
 /// The measures of the table: name in a score, heading, whether their interval is shown too.
 const MEASURES: [(&str, &str, bool); 4] = [
@@ -9,26 +14,6 @@ const MEASURES: [(&str, &str, bool); 4] = [
     ("recall", "recall", true),
     ("coverage", "coverage", false),
     ("mauve_star", "mauve*", false),
-];
-
-/// Warnings in the table's last column: code, letter, and what it says to a reader of these measures.
-///
-/// The sentences with figures are in each cell's `scores.json` and in the report.
-const NOTES: [(&str, &str, &str); 14] = [
-    ("too_few", "f", "too few texts for measures by balls or clusters; draw more with -n"),
-    ("duplicates", "d", "many texts are copies, which moves precision and recall either way"),
-    ("blank_texts", "b", "some texts are blank"),
-    ("truncated_texts", "t", "texts end at the token limit; raise --max-new-tokens"),
-    ("length_mismatch", "l", "lengths differ from the reference's: measures may be reading length"),
-    ("unequal_n", "n", "sizes differ; the larger side was drawn down or kept as was asked"),
-    ("over_dispersion", "w", "wider than the reference, which raises recall; read coverage"),
-    ("outliers", "o", "a few outlying texts hold much of the space; read the clipped pair"),
-    ("saturated_frontier", "s", "MAUVE is at its ceiling and cannot rank these cells"),
-    ("dominated_spectrum", "p", "one principal component holds most of the variance"),
-    ("constant_features", "c", "features barely differ between texts"),
-    ("ties", "=", "distances tie"),
-    ("no_ceiling", "-", "no ceiling: the reference is too small to halve"),
-    ("undefined", "u", "a measure is undefined"),
 ];
 
 /// A line a cell: the settings that vary, precision and recall with their intervals, coverage and
@@ -70,14 +55,15 @@ pub fn overview(results: &Results) -> String {
             cells.iter().map(|c| c.score.metrics.get(measure)).collect();
         let known: Vec<Option<&Estimate>> = cells.iter().map(|c| c.truth.get(measure)).collect();
         if measured.iter().any(Option::is_some) {
-            let text = |e: &Estimate| if interval { with_interval(e) } else { number(e.value) };
+            let text =
+                |e: &Estimate| if interval { with_interval(e) } else { three_decimals(e.value) };
             add(heading, ceiling(&measured), &|c| {
                 c.score.metrics.get(measure).map_or_else(|| "-".to_owned(), text)
             });
         }
         if known.iter().any(Option::is_some) {
             add("exact", ceiling(&known), &|c| {
-                c.truth.get(measure).map_or_else(|| "-".to_owned(), |e| number(e.value))
+                c.truth.get(measure).map_or_else(|| "-".to_owned(), |e| three_decimals(e.value))
             });
         }
     }
@@ -89,10 +75,25 @@ pub fn overview(results: &Results) -> String {
     format!("{}{}", lines(&columns), legend(results))
 }
 
-/// The letters of a cell's warnings in the order of [`NOTES`].
+/// The letters of a cell's warnings in the order of [`codes`].
 fn letters(cell: &CellResult) -> String {
-    let has = |code: &str| cell.score.warnings.iter().any(|warning| warning.code == code);
-    NOTES.iter().filter(|(code, ..)| has(code)).map(|(_, letter, _)| *letter).collect()
+    codes(std::slice::from_ref(cell)).keys().map(|code| code.letter()).collect()
+}
+
+/// The codes of cells' warnings with how many cells have each: in the order of [`Code::ALL`], those of
+/// other versions behind them.
+///
+/// The sentences with figures are in each cell's `scores.json` and in the report.
+fn codes(cells: &[CellResult]) -> IndexMap<&Code, usize> {
+    fn of(cell: &CellResult) -> IndexSet<&Code> {
+        cell.score.warnings.iter().map(|warning| &warning.code).collect()
+    }
+    let mut found: IndexMap<&Code, usize> = Code::ALL.iter().map(|code| (code, 0)).collect();
+    for code in cells.iter().flat_map(of) {
+        *found.entry(code).or_default() += 1;
+    }
+    found.retain(|_, count| *count > 0);
+    found
 }
 
 /// What the table's columns and letters say.
@@ -105,25 +106,22 @@ fn legend(results: &Results) -> String {
     if results.cells.iter().any(|cell| !cell.truth.is_empty()) {
         out.push_str("exact: known from the grammar the task was drawn from, not estimated\n");
     }
-    for (code, letter, meaning) in NOTES {
-        let has = |cell: &&CellResult| cell.score.warnings.iter().any(|w| w.code == code);
-        match results.cells.iter().filter(has).count() {
-            0 => {}
-            1 => out.push_str(&format!("{letter}: {meaning} (1 cell)\n")),
-            count => out.push_str(&format!("{letter}: {meaning} ({count} cells)\n")),
-        }
+    for (code, count) in codes(&results.cells) {
+        let (letter, meaning) = (code.letter(), code.meaning());
+        let cells = if count == 1 { "cell" } else { "cells" };
+        let which = match code {
+            Code::Other(word) => format!("{word}, "),
+            _ => String::new(),
+        };
+        out.push_str(&format!("{letter}: {which}{meaning} ({count} {cells})\n"));
     }
     out
-}
-
-fn number(value: f64) -> String {
-    if value.is_nan() { "undefined".to_owned() } else { format!("{value:.3}") }
 }
 
 /// `0.712 [.66, .75]`: the value, and its interval to two digits.
 fn with_interval(estimate: &Estimate) -> String {
     let bound = |v: f64| format!("{v:.2}").replacen("0.", ".", 1);
-    let mut text = number(estimate.value);
+    let mut text = three_decimals(estimate.value);
     if let (Some(low), Some(high)) = (estimate.low, estimate.high) {
         text.push_str(&format!(" [{}, {}]", bound(low), bound(high)));
     }
@@ -136,8 +134,8 @@ fn ceiling(estimates: &[Option<&Estimate>]) -> String {
         estimates.iter().flatten().filter_map(|e| e.ceiling).filter(|c| !c.is_nan()).collect();
     all.sort_by(f64::total_cmp);
     let (Some(least), Some(most)) = (all.first(), all.last()) else { return String::new() };
-    let middle = number(all[all.len() / 2]);
-    if number(*least) == number(*most) { middle } else { format!("~{middle}") }
+    let middle = three_decimals(all[all.len() / 2]);
+    if three_decimals(*least) == three_decimals(*most) { middle } else { format!("~{middle}") }
 }
 
 /// Columns beside each other, two spaces apart; words and intervals start at the left.
@@ -176,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_line_a_cell_the_ceilings_once_and_every_letter_explained() {
-        let result = |temperature: f64, recall: f64, codes: &[&str]| {
+        let result = |temperature: f64, recall: f64, codes: &[Code]| {
             let measured = |value: f64, ceiling: f64| Estimate {
                 low: Some(value - 0.05),
                 high: Some((value + 0.05).min(1.0)),
@@ -184,7 +182,7 @@ mod tests {
                 ..Estimate::bare(value)
             };
             let warning =
-                |code: &&str| Warning { code: (*code).into(), message: "see the report".into() };
+                |code: &Code| Warning { code: code.clone(), message: "see the report".into() };
             CellResult {
                 schema: RESULT_SCHEMA.into(),
                 cell: cell("org/tiny", temperature),
@@ -216,22 +214,34 @@ mod tests {
             reference_n: 200,
             embedder: "gpt2".into(),
             cells: vec![
-                result(0.3, 0.41, &["outliers", "infinite"]),
-                result(1.2, 0.963, &["over_dispersion", "outliers"]),
+                result(
+                    0.3,
+                    0.41,
+                    &[
+                        Code::Infinite,
+                        Code::Outliers,
+                        Code::IdenticalRows,
+                        Code::Other("hollow".into()),
+                    ],
+                ),
+                result(1.2, 0.963, &[Code::OverDispersion, Code::Outliers]),
             ],
             failed: vec![],
         };
         insta::assert_snapshot!(overview(&results), @r"
         model      T  precision          exact  recall             mauve*  unique  tokens  notes
         ceiling       0.981              1.000  0.968              ~0.912
-        tiny     0.3  0.980 [.93, 1.00]  0.700  0.410 [.36, .46]    0.500     95%      61  o
+        tiny     0.3  0.980 [.93, 1.00]  0.700  0.410 [.36, .46]    0.500     95%      61  iox?
         tiny     1.2  0.980 [.93, 1.00]  0.700  0.963 [.91, 1.00]   0.500     95%      61  wo
 
         precision: share of the model's texts like the reference's (quality); recall: share of the reference's texts
         like the model's (diversity); value [95 % interval]; ceiling: what the reference scores against itself
         exact: known from the grammar the task was drawn from, not estimated
+        i: all texts of a side are one point, so every radius on that side is 0 (1 cell)
         w: wider than the reference, which raises recall; read coverage (1 cell)
         o: a few outlying texts hold much of the space; read the clipped pair (2 cells)
+        x: a divergence is infinite: some kind of text is one side's alone (1 cell)
+        ?: hollow, a warning of another version of llmpr (1 cell)
         ");
     }
 }

@@ -2,7 +2,10 @@
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::record::{CellResult, Results};
+use super::{
+    number::exact,
+    record::{CellResult, Results},
+};
 use crate::metric::record::Estimate;
 
 const SETTINGS: [&str; 14] = [
@@ -97,13 +100,13 @@ impl Columns {
     fn row(&self, result: &CellResult) -> Vec<String> {
         let CellResult { cell, texts, score, truth, .. } = result;
         let d = &cell.decoding;
-        let real = |value: Option<f64>| value.map(number).unwrap_or_default();
+        let real = |value: Option<f64>| value.map(exact).unwrap_or_default();
         let mut row = vec![
             cell.id.clone(),
             cell.model.clone(),
             cell.task.clone(),
             cell.shots.to_string(),
-            number(d.temperature),
+            exact(d.temperature),
             d.top_k.map(|k| k.to_string()).unwrap_or_default(),
             real(d.top_p),
             real(d.min_p),
@@ -124,23 +127,14 @@ impl Columns {
         row.extend([
             texts.unique.to_string(),
             texts.empty.to_string(),
-            number(texts.mean_tokens),
+            exact(texts.mean_tokens),
             ended("eos"),
             ended("stop"),
             ended("length"),
         ]);
-        let codes: Vec<&str> = score.warnings.iter().map(|w| w.code.as_str()).collect();
+        let codes: Vec<&str> = score.warnings.iter().map(|w| w.code.word()).collect();
         row.extend([codes.join(";"), score.signature.clone()]);
         row
-    }
-}
-
-fn number(value: f64) -> String {
-    match value {
-        _ if value.is_nan() => String::new(),
-        f64::INFINITY => "inf".to_owned(),
-        f64::NEG_INFINITY => "-inf".to_owned(),
-        _ => value.to_string(),
     }
 }
 
@@ -148,7 +142,10 @@ fn number(value: f64) -> String {
 mod tests {
     use super::*;
     use crate::{
-        metric::record::{Curves, SCHEMA, Score, SetFacts, Warning},
+        metric::{
+            record::{Curves, SCHEMA, Score, SetFacts, Warning},
+            warnings::Code,
+        },
         report::record::{RESULT_SCHEMA, RESULTS_SCHEMA, TextFacts, tests::cell},
     };
 
@@ -156,7 +153,7 @@ mod tests {
     fn a_row_a_cell_and_no_empty_columns() {
         let result = |temperature, value, low| {
             let precision = Estimate { low, ..Estimate::bare(value) };
-            let warning = Warning { code: "duplicates".into(), message: "many".into() };
+            let warning = Warning { code: Code::Duplicates, message: "many".into() };
             CellResult {
                 schema: RESULT_SCHEMA.into(),
                 cell: cell("tiny", temperature),

@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
-    plan::hex,
     progress::Progress,
     signals::Stop,
     store::{StoreError, make_folder, read_json, write_json},
 };
 use crate::{
+    hex::hex,
     lm::{
         Checkpoint, Lm, LmError,
         device::{self, DeviceChoice, DtypeChoice},
@@ -111,15 +111,15 @@ impl Features {
             (Model::Sentence(Box::new(embedder)), key, max_tokens)
         } else {
             let checkpoint = load::open(&settings.model)?;
-            let tokenizer = checkpoint.tokenizer()?.hash();
+            // Texts could not be embedded without one.
+            checkpoint.tokenizer()?;
             let precision = Lm::precision_of(&checkpoint, &device, settings.dtype);
             let max_tokens = settings.max_tokens.clamp(1, checkpoint.config.max_positions);
-            let (hash, pooling) = (checkpoint.hash()?, settings.pooling);
-            let key = format!("{hash}|{tokenizer}|{pooling}|{max_tokens}|{precision}");
+            let key = Embedder::key(&checkpoint, settings.pooling, max_tokens, precision)?;
             let checkpoint = Arc::new(checkpoint);
             (Model::Decoder { checkpoint, embedder: None }, key, max_tokens)
         };
-        let key = hex(&Sha256::digest(key));
+        let key = hex(Sha256::digest(key));
         let (known, repeated) = (HashMap::new(), HashSet::new());
         Ok(Self { settings, model, key, max_tokens, known, repeated })
     }
@@ -287,11 +287,11 @@ pub fn texts_hash(texts: &[&str]) -> String {
         hasher.update((text.len() as u64).to_le_bytes());
         hasher.update(text);
     }
-    hex(&hasher.finalize())
+    hex(hasher.finalize())
 }
 
 fn name_of(origin: &Origin) -> String {
-    hex(&Sha256::digest(format!("{}|{}", origin.embedder, origin.texts)))[..32].to_owned()
+    hex(Sha256::digest(format!("{}|{}", origin.embedder, origin.texts)))[..32].to_owned()
 }
 
 /// The features at `path`, if they are there and were made of what `origin` says.
@@ -329,6 +329,25 @@ pub fn cache_folder() -> Option<PathBuf> {
 mod tests {
     use super::*;
     use crate::run::progress::Quiet;
+
+    #[test] // as features of older runs are labelled: they are found again only under this key
+    fn the_key_of_a_bundled_model_never_changes() {
+        let settings = EmbedSettings {
+            model: "tiny-gpt2".into(),
+            pooling: Pooling::Last,
+            max_tokens: 512,
+            device: DeviceChoice::Cpu,
+            dtype: DtypeChoice::default(),
+        };
+        let features = Features::open(settings.clone()).unwrap();
+        assert_eq!(
+            features.key(),
+            "57cc52bccd1d1e0f7ee2c743f818bc88e49f1cfa04c7e89035afd1deeac4e056"
+        );
+        let EmbedSettings { model, pooling, max_tokens, device, dtype } = settings;
+        let embedder = Embedder::open(&model, device, dtype, pooling, max_tokens).unwrap();
+        assert_eq!(features.key(), hex(Sha256::digest(embedder.hash().unwrap())));
+    }
 
     #[test]
     fn a_sentence_encoder_embeds_a_runs_texts_as_its_own_files_say() {

@@ -5,9 +5,10 @@ use std::{ops::ControlFlow, sync::Arc};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::{folder::ModelRecord, plan::hex, sampling::PlannedCell};
+use super::{folder::ModelRecord, plan::PlannedCell};
 use crate::{
     decode::Decoding,
+    hex::hex,
     lm::{
         self, Checkpoint, Lm, LmError,
         device::{self, DeviceChoice, DtypeChoice},
@@ -130,7 +131,7 @@ impl SweepModel {
             }
             Source::Server(server) => ModelRecord {
                 name,
-                hash: hex(&Sha256::digest(server.identity())),
+                hash: hex(Sha256::digest(server.identity())),
                 tokenizer_hash: String::new(),
                 dtype: String::new(),
                 device: "server".to_owned(),

@@ -1,10 +1,16 @@
 //! From a grid of settings to the cells of a sweep, and which of them a shard computes.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
-use super::range::{Integers, Reals};
+use super::{
+    prompts::PlannedPrompts,
+    range::{Integers, Reals},
+};
 use crate::{
     decode::{Chain, DecodeError, Decoding},
+    hex::hex,
     report::record::CellRecord,
     rng::Draw,
 };
@@ -127,6 +133,15 @@ fn each<V: Copy>(
     all.take(MOST_CELLS + 1).collect()
 }
 
+/// A cell and the prompts its model reads.
+#[derive(Clone, Debug)]
+pub struct PlannedCell {
+    /// Its settings.
+    pub record: CellRecord,
+    /// Its prompts.
+    pub prompts: Arc<PlannedPrompts>,
+}
+
 /// The first 12 hexadecimal digits of the SHA-256 of what determines a cell's completions: hashes
 /// and settings, but neither names nor paths, nor how the work was batched.
 pub fn cell_id(cell: &CellRecord) -> String {
@@ -139,12 +154,7 @@ pub fn cell_id(cell: &CellRecord) -> String {
     };
     // A struct of strings and finite numbers always has a JSON form.
     let json = serde_json::to_vec(&bare).unwrap_or_default();
-    hex(&Sha256::digest(json))[..12].to_owned()
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    hex(Sha256::digest(json))[..12].to_owned()
 }
 
 /// The draws of `n` completions over `prompts` prompts: every prompt once, then every prompt again.

@@ -4,10 +4,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use sha2::{Digest, Sha256};
 
-use super::plan::hex;
-use crate::text::{
-    prompt::{Body, Pools, Prompt, PromptError, Style, render_within},
-    task::Task,
+use crate::{
+    hex::hex,
+    text::{
+        prompt::{Body, Pools, Prompt, PromptError, Style, render_within},
+        task::Task,
+    },
 };
 
 /// A prompt as the model reads it.
@@ -115,7 +117,7 @@ impl PlannedPrompts {
         }
         let shortened = prompts.iter().filter(|p| p.shots_used < shots).count();
         let longest = prompts.iter().map(|p| p.ids.len()).max().unwrap_or(0);
-        Self { prompts, hash: hex(&hasher.finalize()), shortened, longest }
+        Self { prompts, hash: hex(hasher.finalize()), shortened, longest }
     }
 }
 

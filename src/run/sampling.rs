@@ -3,7 +3,6 @@
 use std::{
     collections::HashSet,
     ops::ControlFlow,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -11,9 +10,8 @@ use super::{
     folder::{FolderError, RunFolder},
     lock::Lock,
     models::Drawer,
-    plan::draws,
+    plan::{PlannedCell, draws},
     progress::Progress,
-    prompts::PlannedPrompts,
     signals::Stop,
     store::{Log, StoreError, write_json},
 };
@@ -43,15 +41,6 @@ pub enum SampleError {
     /// The model or the device.
     #[error(transparent)]
     Lm(#[from] LmError),
-}
-
-/// A cell and the prompts its model reads.
-#[derive(Clone, Debug)]
-pub struct PlannedCell {
-    /// Its settings.
-    pub record: CellRecord,
-    /// Its prompts.
-    pub prompts: Arc<PlannedPrompts>,
 }
 
 /// What was drawn.

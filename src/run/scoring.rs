@@ -6,11 +6,11 @@ use sha2::{Digest, Sha256};
 use super::{
     features::texts_hash,
     folder::RunFolder,
-    plan::hex,
     settings::PcaFit,
     store::{StoreError, read_json, write_json},
 };
 use crate::{
+    hex::hex,
     matrix::Matrix,
     metric::{
         record::Estimate,
@@ -118,7 +118,7 @@ impl Scoring<'_> {
         };
         // Rows that are all alike have no directions; the score then says so.
         let pca = Some(pca).filter(|pca| pca.total_variance() > 0.0);
-        Ok(Basis { pca, hash: hex(&hasher.finalize()) })
+        Ok(Basis { pca, hash: hex(hasher.finalize()) })
     }
 
     /// The score of one cell: that in its `scores.json` if it was made of the same, else computed and
@@ -180,7 +180,7 @@ impl Scoring<'_> {
             &cell.origin(),
             if self.truth.is_some() { "truth" } else { "" },
         ];
-        hex(&Sha256::digest(parts.join("|")))
+        hex(Sha256::digest(parts.join("|")))
     }
 }
 

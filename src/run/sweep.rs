@@ -6,9 +6,8 @@ use super::{
     features::{EmbedSettings, Features, texts_hash},
     folder::{ModelRecord, Shared},
     models::{ModelError, SweepModel},
-    plan::{PlanError, Point, cell_id},
+    plan::{PlanError, PlannedCell, Point, cell_id},
     prompts::{PlannedPrompts, Recipe, set_apart},
-    sampling::PlannedCell,
     settings::SweepSettings,
 };
 use crate::{

@@ -5,6 +5,7 @@ pub mod grammar;
 pub mod prompt;
 mod read;
 pub mod task;
+mod template;
 
 use serde::{Deserialize, Serialize};
 

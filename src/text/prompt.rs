@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Text,
     task::{Task, first_words},
+    template::fill,
 };
 use crate::rng;
 
@@ -277,30 +278,6 @@ fn order(seed: u64, what: &str, n: usize, take: usize) -> Vec<usize> {
 /// Item `index` of `0..n` gone through again and again in a drawn order, so that each is used equally often.
 fn cycle(seed: u64, what: &str, n: usize, index: u32) -> usize {
     order(seed, what, n, n)[index as usize % n]
-}
-
-/// The template with its `{names}` replaced; `{{` and `}}` are braces. Values are not looked into.
-pub(super) fn fill(template: &str, fields: &[(&str, &str)]) -> String {
-    let mut out = String::with_capacity(template.len());
-    let mut rest = template;
-    while let Some(at) = rest.find(['{', '}']) {
-        let tail = &rest[at..];
-        out.push_str(&rest[..at]);
-        rest = tail;
-        if tail.starts_with("{{") || tail.starts_with("}}") {
-            out.push_str(&tail[..1]);
-            rest = &tail[2..];
-            continue;
-        }
-        // Templates are checked when a task is read; what is no placeholder stands as it is.
-        let Some(end) = tail.find('}') else { break };
-        let field =
-            tail.get(1..end).and_then(|name| fields.iter().find(|(known, _)| *known == name));
-        out.push_str(field.map_or(&tail[..=end], |(_, value)| value));
-        rest = &tail[end + 1..];
-    }
-    out.push_str(rest);
-    out
 }
 
 #[cfg(test)]

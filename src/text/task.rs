@@ -13,8 +13,9 @@ use toml::Spanned;
 use super::{
     Text,
     grammar::{Grammar, GrammarError},
-    prompt::fill,
+    template::fill,
 };
+use crate::hex::hex;
 use file::File;
 
 /// Why a task is refused.
@@ -162,7 +163,7 @@ impl Task {
         Ok(Self {
             name: file.name,
             version: file.version,
-            hash: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+            hash: hex(hash),
             description: file.description,
             header: file.header.map(own),
             shot: file.shot.map(own),

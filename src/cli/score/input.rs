@@ -3,6 +3,7 @@
 use anyhow::{Context, bail};
 
 use crate::{
+    cli::progress,
     lm::{
         device::{DeviceChoice, DtypeChoice},
         embed::{Embedder, Pooling},
@@ -10,7 +11,6 @@ use crate::{
     matrix::Matrix,
     metric::score::TextFacts,
     npy,
-    run::progress,
     sides::{Side, Sides},
     signature::Signature,
     text::{Text, read_texts},

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use super::Args;
 use crate::{
     cli::{
-        Exit,
+        Exit, progress,
         prompting::{Source, find_task},
     },
     decode::{Chain, Decoding},
@@ -21,12 +21,8 @@ use crate::{
         score::{LikelihoodText, ScoreOptions, score_likelihood},
     },
     run::{
-        models::SweepModel,
-        plan::draws,
-        progress::{self, Progress},
-        prompts::PlannedPrompts,
-        settings::Batch,
-        signals::Stop,
+        models::SweepModel, plan::draws, progress::Progress, prompts::PlannedPrompts,
+        settings::Batch, signals::Stop,
     },
     sides::{Side, Sides},
     signature::Signature,

@@ -12,7 +12,10 @@ use sha2::{Digest, Sha256};
 use ureq::{Agent, Body, http::Response};
 
 use super::{Hub, HubId, Progress};
-use crate::lm::{LmError, http};
+use crate::{
+    hex::hex,
+    lm::{LmError, http},
+};
 
 /// What the hub says about a file.
 struct Remote {
@@ -241,7 +244,7 @@ fn check(partial: &Path, remote: &Remote, have: u64, url: &str) -> Result<(), Lm
             }
             hasher.update(&buffer[..read]);
         }
-        let hash: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = hex(hasher.finalize());
         if hash != remote.etag {
             fs::remove_file(partial).map_err(|source| failed(partial, source))?;
             return Err(wrong(format!(

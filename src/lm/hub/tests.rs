@@ -8,6 +8,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::hex::hex;
 
 #[test]
 fn ids_have_a_revision_and_a_file() {
@@ -112,8 +113,7 @@ fn answer(fake: &Fake, own: &str, request: &str, headers: &[String]) -> Vec<u8> 
         let body = &fake.files[name];
         if name.ends_with(".safetensors") {
             // Large files: their hash and size on a redirect to other storage.
-            let mut hash: String =
-                Sha256::digest(body).iter().map(|b| format!("{b:02x}")).collect();
+            let mut hash = hex(Sha256::digest(body));
             if fake.wrong_hash {
                 hash = "0".repeat(64);
             }

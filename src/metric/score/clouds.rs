@@ -398,6 +398,9 @@ impl<'a> Build<'a> {
     fn finish(mut self, raw: Sides<&Matrix>) -> Result<Score, ScoreError> {
         self.metrics.extend(std::mem::take(&mut self.late));
         self.warnings.extend(warnings::too_few(self.sizes.n, self.sizes.m));
+        // Of rows, draws are made however many there are.
+        let rows = self.clouds.sides().map(|rows| rows.rows() as u64);
+        self.warnings.extend(warnings::of_draws(rows, u64::MAX, self.options));
         if Parts::of(self.sizes.n, self.sizes.m).is_none() {
             self.warnings.push(warnings::no_ceiling(self.sizes.n));
         }

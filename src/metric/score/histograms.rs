@@ -57,12 +57,10 @@ pub fn score_histograms(
     histogram::shares(counts, Smoothing::None)?;
     let totals = counts.map(|counts| counts.iter().fold(0u64, |sum, &c| sum.saturating_add(c)));
     let drawn = totals.reference.saturating_add(totals.model) <= MOST_DRAWN;
-    let (mut warnings, mut curves, mut metrics) = (Vec::new(), Curves::default(), IndexMap::new());
+    let mut warnings = warnings::of_draws(totals, MOST_DRAWN, options);
+    let (mut curves, mut metrics) = (Curves::default(), IndexMap::new());
     // Without draws only the shares matter, and no row is spelled out.
     let partition = if drawn { Partition::of_counts(counts) } else { Partition::counted(counts) };
-    if !drawn && options.resamples + options.permutations > 0 {
-        warnings.push(not_drawn(totals));
-    }
     let sizes = Sizes { n: totals.reference as usize, m: totals.model as usize, k: options.k };
     let draws = Draws::of(options, Sides { reference: &[], model: &[] });
     for measures in asked(options) {
@@ -141,15 +139,4 @@ pub(super) fn of_values(
         .get("mauve")
         .and_then(|mauve| warnings::saturated_frontier(mauve.value, mauve.ceiling, lowest));
     warnings::infinite(&infinite).into_iter().chain(saturated)
-}
-
-fn not_drawn(totals: Sides<u64>) -> Warning {
-    let Sides { reference, model } = totals;
-    Warning {
-        code: "not_drawn".to_owned(),
-        message: format!(
-            "the histograms count {reference} and {model} texts, above the {MOST_DRAWN} that are drawn \
-             from one by one: values have no intervals and no p-values"
-        ),
-    }
 }

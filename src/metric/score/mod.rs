@@ -17,7 +17,7 @@ mod group;
 mod growth;
 mod histograms;
 mod likelihood;
-mod options;
+pub(super) mod options;
 mod paired;
 mod prepare;
 mod quantized;

@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
     matrix::Matrix,
+    metric::warnings::Code,
     rng,
     sides::{Side, Sides},
 };
@@ -71,7 +72,7 @@ fn the_larger_side_is_drawn_down_unless_all_rows_are_kept() {
     let sizes = |unequal| {
         let options = ScoreOptions { unequal, resamples: 0, permutations: 0, ..options("support") };
         let got = score(sets.as_ref(), None, None, &options).unwrap();
-        assert!(got.warnings.iter().any(|warning| warning.code == "unequal_n"));
+        assert!(got.warnings.iter().any(|warning| warning.code == Code::UnequalN));
         (got.reference.n, got.samples.n)
     };
     assert_eq!(sizes(Unequal::Subsample), (50, 50));

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{
     Panel, Point,
-    svg::{class, escape, n},
+    xml::{class, escape, n},
 };
 
 /// Left, top, right, bottom.

@@ -7,6 +7,7 @@ mod svg;
 #[cfg(test)]
 mod tests;
 mod vega;
+mod xml;
 
 pub use svg::{STYLE, Theme};
 

@@ -124,7 +124,7 @@ fn warnings(results: &Results) -> Vec<Grouped> {
     let mut groups: IndexMap<(&str, &str), Vec<String>> = IndexMap::new();
     for cell in &results.cells {
         for warning in &cell.score.warnings {
-            let key = (warning.code.as_str(), warning.message.as_str());
+            let key = (warning.code.word(), warning.message.as_str());
             groups.entry(key).or_default().push(cell.cell.label());
         }
     }

@@ -6,8 +6,8 @@ use serde::Serialize;
 use crate::{
     metric::record::Estimate,
     report::{
+        number::number,
         record::{CellResult, telling_name},
-        score::number,
     },
 };
 
@@ -99,7 +99,7 @@ pub(super) fn table(cells: &[CellResult]) -> Table {
     let tokens = |c: &CellResult| word(format!("{:.1}", c.texts.mean_tokens));
     table.add("tokens", "mean length of a text", true, cells.iter().map(tokens).collect());
     let codes = |c: &CellResult| {
-        let codes: Vec<&str> = c.score.warnings.iter().map(|w| w.code.as_str()).collect();
+        let codes: Vec<&str> = c.score.warnings.iter().map(|w| w.code.word()).collect();
         word(codes.join(", "))
     };
     if cells.iter().any(|c| !c.score.warnings.is_empty()) {

@@ -23,6 +23,8 @@ use std::{path::Path, sync::OnceLock};
 
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
+
 /// Why a grammar cannot be read or used; every message of a file names its line.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages name the fields")]
@@ -122,11 +124,7 @@ impl Grammar {
     pub fn parse_source(source: &str, file: &str) -> Result<Self, GrammarError> {
         let mut grammar = read::read(source, file)?;
         check::check(&grammar)?;
-        grammar.hash = Sha256::digest(source.as_bytes())
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        grammar.hash = hex(&Sha256::digest(source.as_bytes())[..8]);
         grammar.modes = modes::enumerate(&grammar);
         Ok(grammar)
     }

@@ -1,7 +1,10 @@
 //! On distributions that can be written down.
 
 use super::*;
-use crate::{metric::score::Families, rng};
+use crate::{
+    metric::{score::Families, warnings::Code},
+    rng,
+};
 
 const P: [f64; 4] = [0.4, 0.3, 0.2, 0.1];
 const Q: [f64; 4] = [0.1, 0.2, 0.3, 0.4];
@@ -59,7 +62,7 @@ fn a_model_that_cannot_write_half_of_the_texts_has_half_the_recall() {
     assert_eq!((value("kl"), value("chi2")), (f64::INFINITY, f64::INFINITY));
     assert!((value("reverse_kl") - 2f64.ln()).abs() < 1e-12);
     assert!((value("frontier_integral") - (1.0 - 2f64.ln())).abs() < 1e-12);
-    assert!(got.warnings.iter().any(|w| w.code == "infinite"), "{:?}", got.warnings);
+    assert!(got.warnings.iter().any(|w| w.code == Code::Infinite), "{:?}", got.warnings);
     assert!(!serde_json::to_string(&got).unwrap().contains("NaN"));
 }
 
@@ -127,7 +130,7 @@ fn long_texts_of_different_models_are_called_degenerate_and_their_beginnings_com
     };
     let texts = Sides { reference: vec![text(-1.0); 20], model: vec![text(1.0); 20] };
     let got = scored(&texts, 0);
-    assert!(got.warnings.iter().any(|w| w.code == "degenerate"), "{:?}", got.warnings);
+    assert!(got.warnings.iter().any(|w| w.code == Code::Degenerate), "{:?}", got.warnings);
     let prefix = got.curves.prefix.unwrap();
     assert_eq!(prefix.tokens, [1, 2, 4, 8, 16, 32, 40]);
     assert!(prefix.tv.windows(2).all(|pair| pair[0] < pair[1]), "{:?}", prefix.tv);
