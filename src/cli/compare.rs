@@ -7,6 +7,7 @@ use std::{collections::HashMap, path::PathBuf};
 use anyhow::{Context, bail};
 use indexmap::IndexMap;
 
+use super::flags::{Format, FormatFlag, OutFlag};
 use crate::{
     math::special::normal_cdf,
     matrix::Matrix,
@@ -47,9 +48,10 @@ pub struct Args {
     /// Only cells whose settings contain this, such as shots=0; may be repeated
     #[arg(long, value_name = "TEXT")]
     only: Vec<String>,
-    /// What is printed on stdout
-    #[arg(long, value_enum, default_value_t = super::score::Format::Table)]
-    format: super::score::Format,
+    #[command(flatten)]
+    format: FormatFlag,
+    #[command(flatten)]
+    out: OutFlag,
 }
 
 /// One measure of a score against that of the first.
@@ -115,12 +117,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if differences.is_empty() {
         bail!("the scores share none of the measures {}", args.metrics.join(", "));
     }
-    let text = match args.format {
-        super::score::Format::Json => serde_json::to_string_pretty(&differences)? + "\n",
-        super::score::Format::Csv => csv(&differences),
-        super::score::Format::Table => table(&differences),
+    let text = match args.format.format {
+        Format::Json => serde_json::to_string_pretty(&differences)? + "\n",
+        Format::Csv => csv(&differences),
+        Format::Table => table(&differences),
     };
-    Ok(super::to_stdout(&text)?)
+    args.out.write(&text)
 }
 
 /// Whether the settings of a cell contain `part`, not in the middle of a value: `T=1` is not in `T=1.2`.

@@ -5,20 +5,24 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 
 use crate::{
-    lm::{
-        LmError,
-        device::{DeviceChoice, DtypeChoice},
-        embed::{Embedder, Pooling},
-    },
+    lm::{LmError, embed::Embedder},
     npy,
     run::{progress::Progress, signals::Stop},
     text::read_texts,
 };
 
-use super::{Exit, progress};
+use super::{
+    Exit,
+    flags::{self, DeviceFlags, EmbedFlags},
+    progress,
+};
 
 /// Arguments of `llmpr embed`.
 #[derive(clap::Args)]
+#[command(
+    mut_arg("embedder", |arg| arg.required(true)),
+    mut_args(flags::defaults([EmbedFlags::defaults(), DeviceFlags::defaults()].concat()))
+)]
 pub struct Args {
     /// Texts (.jsonl, .json, .txt, .csv, .parquet, each with an optional :field; - is stdin)
     #[arg(value_name = "IN")]
@@ -26,24 +30,13 @@ pub struct Args {
     /// Where the features go: .npy or .safetensors
     #[arg(short, long, value_name = "OUT")]
     out: PathBuf,
-    /// Model that embeds: folder, .gguf file, hub id or bundled name
-    #[arg(long, value_name = "MODEL")]
-    embedder: String,
-    /// Which hidden states make a feature: the last token's or the mean
-    #[arg(long, default_value_t, value_name = "last|mean")]
-    pooling: Pooling,
-    /// Tokens after which a text is cut
-    #[arg(long, default_value_t = 1024, value_name = "N")]
-    max_tokens: usize,
+    #[command(flatten)]
+    embed: EmbedFlags,
     /// IN is JSONL, each line a list of token ids
     #[arg(long)]
     token_ids: bool,
-    /// Device
-    #[arg(long, default_value = "auto", value_name = "auto|cpu|cuda:N")]
-    device: DeviceChoice,
-    /// Number type
-    #[arg(long, default_value = "auto", value_name = "auto|f32|f16|bf16")]
-    dtype: DtypeChoice,
+    #[command(flatten)]
+    device: DeviceFlags,
 }
 
 /// Runs it.
@@ -54,16 +47,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         Some("safetensors") => true,
         _ => bail!("`{}` ends neither in .npy nor in .safetensors", args.out.display()),
     };
-    if args.max_tokens == 0 {
-        bail!("--max-tokens 0 leaves nothing to embed; use 1 or more");
-    }
+    let tokens = args.embed.tokens()?;
+    let Some(model) = &args.embed.embedder else { bail!("name the model with --embedder MODEL") };
     let texts = if args.token_ids { Vec::new() } else { read_texts(&args.input)? };
     let given = if args.token_ids { read_ids(&args.input)? } else { Vec::new() };
-    let Args { device, dtype, pooling, max_tokens, .. } = *args;
     let stop = Stop::on_signals().context("cannot listen for signals")?;
-    let embedder = Embedder::open(&args.embedder, device, dtype, pooling, max_tokens)
-        .with_context(|| format!("embedder `{}`", args.embedder))?
-        .with_interrupt(stop.interrupt());
+    let opened = args.embed.open(model, tokens, &args.device);
+    let embedder =
+        opened.with_context(|| format!("embedder `{model}`"))?.with_interrupt(stop.interrupt());
     let ids = if args.token_ids {
         let cut = |mut ids: Vec<u32>| {
             ids.truncate(embedder.max_tokens());
@@ -81,9 +72,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         result => result?,
     };
     if safetensors {
-        let (pooling, cut) = (pooling.to_string(), embedder.max_tokens().to_string());
+        let pooling = args.embed.pooling.unwrap_or_default().to_string();
+        let cut = embedder.max_tokens().to_string();
         let facts = [
-            ("model", args.embedder.as_str()),
+            ("model", model.as_str()),
             ("pooling", pooling.as_str()),
             ("max_tokens", cut.as_str()),
             ("layer", "last, after the final norm"),

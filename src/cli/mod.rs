@@ -3,6 +3,7 @@
 mod compare;
 mod completions;
 mod embed;
+mod flags;
 mod models;
 mod options;
 mod progress;

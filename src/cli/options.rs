@@ -1,96 +1,133 @@
 //! Flags that may also stand in a file: defaults < preset < file < flags.
 
-use std::{fmt::Display, path::Path, str::FromStr};
+use std::{collections::BTreeMap, path::Path, str::FromStr};
 
 use anyhow::Context;
-use serde::{Deserialize, Deserializer};
+use toml::{Spanned, Value};
 
-/// A word or number in a file, read by the same door as a flag.
-pub fn word<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: FromStr,
-    T::Err: Display,
-{
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Written {
-        Text(String),
-        Whole(i64),
-        Real(f64),
-        Words(Vec<String>),
-    }
-    let text = match Written::deserialize(deserializer)? {
-        Written::Text(text) => text,
-        Written::Whole(number) => number.to_string(),
-        Written::Real(number) => number.to_string(),
-        Written::Words(words) => words.join(","),
-    };
-    text.parse().map(Some).map_err(serde::de::Error::custom)
-}
+use super::flags;
 
 /// Names separated by commas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names(pub Vec<String>);
 
-impl FromStr for Names {
-    type Err = String;
+/// Why a text is no list of names.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NamesError {
+    /// Nothing between two commas.
+    #[error("`{list}` has an empty name; write A,B")]
+    Empty {
+        /// The text.
+        list: String,
+    },
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+impl FromStr for Names {
+    type Err = NamesError;
+
+    fn from_str(list: &str) -> Result<Self, NamesError> {
+        let names: Vec<String> = list.split(',').map(|name| name.trim().to_owned()).collect();
         match names.iter().any(String::is_empty) {
-            true => Err(format!("`{text}` has an empty name; write A,B")),
+            true => Err(NamesError::Empty { list: list.to_owned() }),
             false => Ok(Self(names)),
         }
     }
 }
 
-/// A choice that reads itself from its name, as in files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Word<T>(pub T);
-
-impl<T: serde::de::DeserializeOwned> FromStr for Word<T> {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        use serde::de::{IntoDeserializer, value};
-        let word: value::StrDeserializer<'_, value::Error> = text.into_deserializer();
-        T::deserialize(word).map(Self).map_err(|error| error.to_string())
-    }
-}
-
-/// Reads settings from a TOML file.
-pub fn read<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
+/// Reads flags from a TOML file.
+pub fn read<A: clap::Args>(path: &Path) -> anyhow::Result<A> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the settings in `{}`", path.display()))?;
     parse(&path.display().to_string(), &text)
 }
 
-/// Reads settings from TOML text; `name` is named in errors.
-pub fn parse<T: serde::de::DeserializeOwned>(name: &str, text: &str) -> anyhow::Result<T> {
-    toml::from_str(text).map_err(|error| {
-        let upto = error.span().map_or(0, |span| span.start.min(text.len()));
-        let line = text.as_bytes()[..upto].iter().filter(|&&b| b == b'\n').count() + 1;
-        let what = error.message().trim_end().replace('\n', " ");
+/// Reads flags from TOML text: a key is the long name of a flag, its value what would stand behind it, and both
+/// go through the flag's own door. `name` is named in errors.
+pub fn parse<A: clap::Args>(name: &str, text: &str) -> anyhow::Result<A> {
+    let said = |at: usize, what: &str| {
+        let upto = &text.as_bytes()[..at.min(text.len())];
+        let line = upto.iter().filter(|&&byte| byte == b'\n').count() + 1;
         anyhow::anyhow!("{name}:{line}: {what}")
-    })
+    };
+    let file: BTreeMap<String, Spanned<Value>> = toml::from_str(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        said(at, &error.message().trim_end().replace('\n', " "))
+    })?;
+    let mut entries: Vec<(String, Spanned<Value>)> = file.into_iter().collect();
+    entries.sort_by_key(|(_, value)| value.span().start);
+    let command = flags::command::<A>("settings").no_binary_name(true);
+    let mut words = Vec::with_capacity(entries.len());
+    for (key, value) in &entries {
+        let here = |what: String| said(value.span().start, &what);
+        if !command.get_arguments().any(|arg| is_called(arg, key)) {
+            return Err(here(format!(
+                "unknown field `{key}`; fields are called as the long flags"
+            )));
+        }
+        let Some(written) = written(value.get_ref()) else {
+            return Err(here(format!("{key} is a word, a number or a list of them")));
+        };
+        let word = format!("--{key}={written}");
+        let read = command.clone().try_get_matches_from([&word]);
+        read.map_err(|error| here(reason(&error, key, &written)))?;
+        words.push(word);
+    }
+    flags::parse("settings", &words).map_err(|error| said(0, &error.to_string()))
 }
 
-/// A struct of optional flags, with `or`: what is absent is taken from another.
+/// Whether a flag has that long name, shown or not.
+fn is_called(arg: &clap::Arg, name: &str) -> bool {
+    let also = arg.get_all_aliases().unwrap_or_default();
+    arg.get_long() == Some(name) || also.contains(&name)
+}
+
+/// A value as it would stand behind a flag.
+fn written(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Integer(number) => Some(number.to_string()),
+        Value::Float(number) => Some(number.to_string()),
+        Value::Array(items) => {
+            items.iter().map(written).collect::<Option<Vec<String>>>().map(|items| items.join(","))
+        }
+        Value::Boolean(_) | Value::Datetime(_) | Value::Table(_) => None,
+    }
+}
+
+/// Why a value was refused, without the usage of a command that nobody typed.
+fn reason(error: &clap::Error, key: &str, written: &str) -> String {
+    let what = std::error::Error::source(error).map_or_else(
+        || error.to_string().lines().next().unwrap_or_default().to_owned(),
+        ToString::to_string,
+    );
+    if what.contains(written) { what } else { format!("`{written}` for {key}: {what}") }
+}
+
+/// What is absent is taken from another.
+pub trait Layer {
+    /// These settings, and `other`'s where these are absent.
+    fn or(self, other: Self) -> Self;
+}
+
+impl<T> Layer for Option<T> {
+    fn or(self, other: Self) -> Self {
+        Option::or(self, other)
+    }
+}
+
+/// A struct of optional flags and of groups of them, which is a [`Layer`].
 macro_rules! options {
     (
         $(#[$outer:meta])*
-        pub struct $name:ident { $( $(#[$inner:meta])* pub $field:ident: Option<$type:ty>, )* }
+        pub struct $name:ident { $( $(#[$inner:meta])* pub $field:ident: $type:ty, )* }
     ) => {
         $(#[$outer])*
-        #[derive(clap::Args, serde::Deserialize, Clone, Debug, Default)]
-        #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-        pub struct $name { $( $(#[$inner])* pub $field: Option<$type>, )* }
+        #[derive(clap::Args, Clone, Debug, Default)]
+        pub struct $name { $( $(#[$inner])* pub $field: $type, )* }
 
-        impl $name {
-            /// These settings, and `other`'s where these are absent.
-            pub fn or(self, other: Self) -> Self {
-                Self { $( $field: self.$field.or(other.$field), )* }
+        impl $crate::cli::options::Layer for $name {
+            fn or(self, other: Self) -> Self {
+                Self { $( $field: $crate::cli::options::Layer::or(self.$field, other.$field), )* }
             }
         }
     };

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, bail};
 
+use super::flags::PromptFlags;
 use crate::{
     run::{
         models::SweepModel,
@@ -20,14 +21,10 @@ const BARE: &str = "name = 'prompt'\nversion = 1\ncue = 'given on the command li
 /// Where prompts come from.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
-    /// One prompt.
-    pub prompt: Option<&'a str>,
-    /// A file of prompts.
-    pub prompts: Option<&'a str>,
+    /// One prompt, a file of prompts, or nothing for a task's.
+    pub flags: &'a PromptFlags,
     /// Texts that examples and prefixes of a task come from.
     pub reference: Option<&'a str>,
-    /// In-context examples.
-    pub shots: usize,
     /// How many prompts a task makes.
     pub count: usize,
 }
@@ -49,8 +46,8 @@ impl Source<'_> {
         max_new_tokens: usize,
     ) -> anyhow::Result<PlannedPrompts> {
         let room = model.room(max_new_tokens)?;
-        let given: Vec<(String, String)> = match (self.prompt, self.prompts) {
-            (Some(text), _) => vec![("prompt".to_owned(), text.to_owned())],
+        let given: Vec<(String, String)> = match (&self.flags.prompt, &self.flags.prompts) {
+            (Some(text), _) => vec![("prompt".to_owned(), text.clone())],
             (None, Some(file)) => read_prompts(file)?,
             (None, None) => return self.of_task(task, model, room),
         };
@@ -83,12 +80,13 @@ impl Source<'_> {
         room: usize,
     ) -> anyhow::Result<PlannedPrompts> {
         let texts = self.reference.map(read_texts).transpose()?.unwrap_or_default();
-        let (shots, prefixes) = set_apart(task, texts.len());
+        let (examples, prefixes) = set_apart(task, texts.len());
         let pools =
-            if texts.is_empty() { Pools::default() } else { split(texts, shots, prefixes, 0) };
+            if texts.is_empty() { Pools::default() } else { split(texts, examples, prefixes, 0) };
         let style = model.style(Style::Chat);
         let recipe = Recipe { task, style, count: self.count, seed: 0, pools: &pools, room };
-        let planned = PlannedPrompts::new(recipe, self.shots, |body| model.encode(body));
+        let shots = self.flags.shots.unwrap_or_default();
+        let planned = PlannedPrompts::new(recipe, shots, |body| model.encode(body));
         planned.context(if self.reference.is_none() {
             "give texts for examples and prefixes with --reference FILE"
         } else {

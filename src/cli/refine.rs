@@ -1,10 +1,11 @@
 //! `llmpr refine`: one in K of the completions, chosen to be nearest to the reference.
 
-use std::path::PathBuf;
+use anyhow::bail;
 
-use anyhow::{Context, bail};
-
-use super::score::{SpaceArgs, input};
+use super::{
+    flags::{self, DeviceFlags, EmbedFlags, OutFlag, SeedFlag, SpaceFlags, score_defaults},
+    score::{FILES, input},
+};
 use crate::{
     matrix::Matrix,
     metric::{
@@ -32,12 +33,19 @@ const LEAST: usize = 10;
 
 /// Arguments of `llmpr refine`.
 #[derive(clap::Args)]
+#[command(
+    mut_arg("seed", |arg| arg.alias("score-seed")),
+    mut_args(flags::defaults(usual())),
+    after_help = format!("Kept completions are written as JSONL, of features the numbers of the kept rows, from 0. {FILES}")
+)]
 pub struct Args {
-    /// Texts or features to come near to
-    #[arg(long, value_name = "FILE")]
+    /// What the texts are held against, and where examples and prefixes come from: texts (.jsonl, .json, .txt, .csv, .parquet,
+    /// each with an optional :field), or a grammar with modes left out or doubled, such as
+    /// `synthetic-bio?n=500&seed=1&drop=job=painter&double=plan=prize`
+    #[arg(long, value_name = "FILE[:FIELD]")]
     reference: String,
-    /// Completions to choose from, or their features
-    #[arg(long, value_name = "FILE")]
+    /// What the model wrote, in the same form as the reference
+    #[arg(long, value_name = "FILE[:FIELD]")]
     samples: String,
     /// One in K is kept
     #[arg(long, value_name = "K")]
@@ -46,17 +54,22 @@ pub struct Args {
     /// chains over K completions each
     #[arg(long, value_enum, default_value_t = Method::Obrs)]
     method: Method,
-    /// Where the kept completions go as JSONL, or for features the numbers of the kept rows, from 0;
-    /// `-` is stdout
-    #[arg(short = 'o', long, default_value = "-", value_name = "FILE")]
-    out: PathBuf,
     #[command(flatten)]
-    space: SpaceArgs,
-    /// Seed of the choice
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    out: OutFlag,
     #[command(flatten)]
-    embed: input::EmbedArgs,
+    space: SpaceFlags,
+    #[command(flatten)]
+    seed: SeedFlag,
+    #[command(flatten)]
+    embed: EmbedFlags,
+    #[command(flatten)]
+    device: DeviceFlags,
+}
+
+/// What leaving out a flag means.
+fn usual() -> flags::Defaults {
+    let score = score_defaults(&ScoreOptions::default());
+    [score, EmbedFlags::defaults(), DeviceFlags::defaults()].concat()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -69,15 +82,17 @@ enum Method {
 /// Estimates density ratios, keeps rows by them, writes what is kept, and says what that did on reference
 /// rows that the ratios were not fitted to.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let options = ScoreOptions { seed: args.seed, ..args.space.options() }.checked()?;
+    let seed = args.seed.seed;
+    let usual = ScoreOptions { seed, ..ScoreOptions::default() };
+    let options = args.space.clone().over(usual).checked()?;
     let specs = Sides { reference: args.reference.as_str(), model: args.samples.as_str() };
-    let input::Input::Clouds { features, completions, .. } = input::read(specs, &args.embed)?
-    else {
+    let read = input::read(specs, &args.embed, &args.device)?;
+    let input::Input::Clouds { features, completions, .. } = read else {
         bail!("refine chooses among texts or features; histograms have no rows to keep");
     };
     let clouds = prepared_clouds(features.as_ref(), &options)?;
     let n = clouds.reference.rows();
-    let (fitted, held_out) = split(n, args.seed);
+    let (fitted, held_out) = split(n, seed);
     let fitted = clouds.reference.select(&fitted);
     let sets = Sides { reference: &fitted, model: &clouds.model };
     let folds = Folds::alternating(sets.map(Matrix::rows), FOLDS)?;
@@ -95,12 +110,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     } else {
         kept.iter().for_each(|row| out += &format!("{row}\n"));
     }
-    if args.out.as_os_str() == "-" {
-        super::to_stdout(&out)?;
-    } else {
-        crate::run::store::write_whole(&args.out, out.as_bytes())
-            .with_context(|| format!("cannot write `{}`", args.out.display()))?;
-    }
+    args.out.write(&out)?;
     eprintln!(
         "kept {} of {} completions (one in {} was asked for), worth {worth:.0} drawn evenly; the classifier \
          has AUC {:.3} and calibration error {:.3} on rows it did not see",
@@ -110,7 +120,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         scores.auc(),
         scores.calibration_error()
     );
-    judge(&clouds, &held_out, &kept, &scores, args)
+    judge(&clouds, &held_out, &kept, &scores, args, options.k)
 }
 
 /// Reference rows to fit ratios to, and others to judge by; all and none where there are few.
@@ -139,13 +149,13 @@ fn choose(ratios: &[f64], args: &Args) -> anyhow::Result<(Vec<usize>, f64)> {
                     args.budget
                 );
             }
-            let kept = metropolis_hastings(ratios, length, args.seed)?;
+            let kept = metropolis_hastings(ratios, length, args.seed.seed)?;
             let worth = kept.len() as f64;
             return Ok((kept, worth));
         }
     };
     let worth = effective_size(&acceptance);
-    Ok((keep_evenly(&acceptance, args.seed), worth))
+    Ok((keep_evenly(&acceptance, args.seed.seed), worth))
 }
 
 /// Says what the choice did to the measures on reference rows that it was not fitted to.
@@ -155,9 +165,10 @@ fn judge(
     kept: &[usize],
     scores: &Scores,
     args: &Args,
+    k: usize,
 ) -> anyhow::Result<()> {
     let count = kept.len().min(held_out.len());
-    if count < LEAST.max(args.space.k + 2) {
+    if count < LEAST.max(k + 2) {
         let side = if kept.len() < held_out.len() { Side::Model } else { Side::Reference };
         eprintln!(
             "too few rows of the {side} side are left to judge the choice; score the kept completions \
@@ -165,7 +176,7 @@ fn judge(
         );
         return Ok(());
     }
-    let mut rng = rng::named(args.seed, "refine judge");
+    let mut rng = rng::named(args.seed.seed, "refine judge");
     let mut draw = |rows: &[usize]| {
         let mut rows = rows.to_vec();
         rng::shuffle(&mut rng, &mut rows);
@@ -176,11 +187,7 @@ fn judge(
     let reference = clouds.reference.select(&draw(held_out));
     let measured = |rows: &[usize]| {
         let model = clouds.model.select(rows);
-        prdc(
-            Clouds::new(Sides { reference: &reference, model: &model })?,
-            args.space.k,
-            Ties::Strict,
-        )
+        prdc(Clouds::new(Sides { reference: &reference, model: &model })?, k, Ties::Strict)
     };
     let (before, after) = (measured(&draw(&all))?, measured(&draw(kept))?);
     eprintln!("on {count} reference texts that were held out, {count} completions of each kind:");

@@ -12,7 +12,7 @@ pub struct Args {
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// Where to write; by default into the run's own folder, or `report` for several
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Texts to embed in the page
     #[arg(long, default_value_t = Limits::default().texts, value_name = "N")]

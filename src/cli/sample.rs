@@ -5,15 +5,14 @@ use std::{collections::HashSet, io::Write, ops::ControlFlow, path::PathBuf, sync
 use anyhow::{Context, bail};
 
 use super::{
-    Exit, progress,
+    Exit,
+    flags::{self, DeviceFlags, DrawFlags, PromptFlags, SeedFlag},
+    progress,
     prompting::{Source, find_task},
 };
 use crate::{
     decode::{Chain, Decoding},
-    lm::{
-        device::{DeviceChoice, DtypeChoice},
-        generate::{Event, GenerateOptions},
-    },
+    lm::generate::{Event, GenerateOptions},
     report::record::{CELL_SCHEMA, CellRecord, SampleRecord, short_name},
     rng::Draw,
     run::{
@@ -21,78 +20,63 @@ use crate::{
         models::{Drawer, SweepModel},
         plan::{PlanError, PlannedCell, cell_id, draws},
         sampling::sample_record,
-        settings::Batch,
         signals::Stop,
         store::Log,
         sweep::ENGINE,
     },
-    text::{chat::ChatMode, task::Task},
+    text::task::Task,
 };
 
 /// Arguments of `llmpr sample`.
 #[derive(clap::Args)]
-#[command(group(clap::ArgGroup::new("source").required(true).args(["task", "prompt", "prompts"])))]
+#[command(
+    group(clap::ArgGroup::new("source").required(true).args(["task", "prompt", "prompts"])),
+    mut_arg("seed", |arg| arg.alias("seeds")),
+    mut_args(flags::defaults(usual()))
+)]
 pub struct Args {
     /// Model: folder, .gguf file, hub id or bundled name
-    #[arg(long, value_name = "MODEL")]
+    #[arg(long, value_name = "MODEL", alias = "models")]
     model: String,
-    /// Task: a bundled name or a .toml file
-    #[arg(long, value_name = "NAME|FILE")]
-    task: Option<String>,
-    /// One prompt
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    prompt: Option<String>,
-    /// Prompts, one a line of .txt or one a record of .jsonl (its field `prompt`, or :FIELD)
-    #[arg(long, value_name = "FILE[:FIELD]")]
-    prompts: Option<String>,
-    /// Texts that examples and prefixes of a task come from
+    #[command(flatten)]
+    prompt: PromptFlags,
+    /// What the texts are held against, and where examples and prefixes come from: texts (.jsonl, .json, .txt, .csv, .parquet,
+    /// each with an optional :field), or a grammar with modes left out or doubled, such as
+    /// `synthetic-bio?n=500&seed=1&drop=job=painter&double=plan=prize`
     #[arg(long, value_name = "FILE[:FIELD]")]
     reference: Option<String>,
-    /// In-context examples
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    shots: usize,
-    /// Completions, going round the prompts [default: one a prompt]
-    #[arg(short = 'n', long = "n", value_name = "N")]
-    n: Option<usize>,
-    /// Tokens after which a completion is cut [default: the task's, or 256]
-    #[arg(long, value_name = "N")]
-    max_new_tokens: Option<usize>,
+    #[command(flatten)]
+    draw: DrawFlags,
     /// Temperature; 0 always takes the most probable token
-    #[arg(long, default_value_t = 1.0, value_name = "T")]
+    #[arg(long, default_value_t = 1.0, value_name = "T", alias = "temps")]
     temperature: f64,
-    /// Nucleus: share of the probability kept
+    /// Nucleus: share of the probability kept; 1 keeps all
     #[arg(long, value_name = "P")]
     top_p: Option<f64>,
     /// Most probable tokens kept; 0 keeps all
     #[arg(long, value_name = "K")]
     top_k: Option<usize>,
-    /// Least probability kept, relative to the greatest
+    /// Least probability kept, relative to the greatest; 0 keeps all
     #[arg(long, value_name = "P")]
     min_p: Option<f64>,
-    /// Share of the probability kept, typical tokens first
+    /// Share of the probability kept, typical tokens first; 1 keeps all
     #[arg(long, value_name = "P")]
     typical_p: Option<f64>,
-    /// Repetition penalty
+    /// Repetition penalty; 1 is none
     #[arg(long, value_name = "R")]
     repetition_penalty: Option<f64>,
-    /// Seed of the draws
-    #[arg(long, default_value_t = 0, value_name = "SEED")]
-    seed: u64,
-    /// Rows computed at once; texts do not depend on it
-    #[arg(long, default_value = "auto", value_name = "auto|N")]
-    batch: Batch,
-    /// Whether prompts go through the model's chat template
-    #[arg(long, default_value = "auto", value_name = "auto|never|always")]
-    chat: ChatMode,
-    /// Device
-    #[arg(long, default_value = "auto", value_name = "auto|cpu|cuda:N")]
-    device: DeviceChoice,
-    /// Number type
-    #[arg(long, default_value = "auto", value_name = "auto|f32|f16|bf16")]
-    dtype: DtypeChoice,
+    #[command(flatten)]
+    seed: SeedFlag,
+    #[command(flatten)]
+    device: DeviceFlags,
     /// Write there instead of stdout; what the file has already is kept and not drawn again
     #[arg(short, long, value_name = "OUT.jsonl")]
     out: Option<PathBuf>,
+}
+
+/// What leaving out a flag means.
+fn usual() -> flags::Defaults {
+    [PromptFlags::defaults(), DrawFlags::defaults("one a prompt"), DeviceFlags::defaults()].concat()
 }
 
 /// Where completions go.
@@ -130,28 +114,26 @@ impl Args {
 
 /// Runs it.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    if args.n == Some(0) {
+    let DrawFlags { n, max_new_tokens, chat, .. } = args.draw;
+    if n == Some(0) {
         return Err(PlanError::NoSamples.into());
     }
     let decoding = args.decoding()?;
-    let task = find_task(args.task.as_deref())?;
-    let max_new_tokens = args.max_new_tokens.unwrap_or(task.max_new_tokens);
+    let task = find_task(args.prompt.task.as_deref())?;
+    let max_new_tokens = max_new_tokens.unwrap_or(task.max_new_tokens);
     if max_new_tokens == 0 {
         return Err(PlanError::NoTokens.into());
     }
     let named = || format!("model `{}`", args.model);
-    let model = SweepModel::open(&args.model, args.chat).with_context(named)?;
-    let source = Source {
-        prompt: args.prompt.as_deref(),
-        prompts: args.prompts.as_deref(),
-        reference: args.reference.as_deref(),
-        shots: args.shots,
-        count: args.n.unwrap_or(1),
-    };
+    let model = SweepModel::open(&args.model, chat.unwrap_or_default()).with_context(named)?;
+    let (flags, reference) = (&args.prompt, args.reference.as_deref());
+    let source = Source { flags, reference, count: n.unwrap_or(1) };
     let prompts = source.plan(&task, &model, max_new_tokens)?;
     model.accepts(&decoding).with_context(named)?;
+    let (device, dtype) = (args.device.device(), args.device.dtype());
+    let drawer = || model.load(device, dtype).with_context(named);
     let ModelRecord { hash, tokenizer_hash, dtype, device, .. } =
-        model.record(args.device, args.dtype).with_context(named)?;
+        model.record(device, dtype).with_context(named)?;
     let mut record = CellRecord {
         schema: CELL_SCHEMA.to_owned(),
         id: String::new(),
@@ -162,10 +144,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         task_hash: task.hash.clone(),
         prompts_hash: prompts.hash.clone(),
         chat: model.chat,
-        shots: args.shots,
+        shots: args.prompt.shots.unwrap_or_default(),
         decoding,
-        seed: args.seed,
-        n_samples: args.n.unwrap_or(prompts.prompts.len()),
+        seed: args.seed.seed,
+        n_samples: n.unwrap_or(prompts.prompts.len()),
         max_new_tokens,
         stop: task.stop.clone(),
         engine: ENGINE.to_owned(),
@@ -175,8 +157,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     record.id = cell_id(&record);
     let cell = PlannedCell { record, prompts: Arc::new(prompts) };
     let (mut sink, done) = open_sink(args, &cell)?;
-    let drawer = model.load(args.device, args.dtype).with_context(named)?;
-    draw(args, &task, &drawer, &cell, &mut sink, &done)
+    draw(args, &task, &drawer()?, &cell, &mut sink, &done)
 }
 
 /// Opens the output; what a file holds must be of this cell.
@@ -220,10 +201,7 @@ fn draw(
     let missing: Vec<Draw> = draws(n, prompts.len()).filter(|d| !done.contains(d)).collect();
     let requests: Vec<(&PlannedCell, Draw)> = missing.iter().map(|&draw| (cell, draw)).collect();
     let stop = Stop::on_signals().context("cannot listen for signals")?;
-    let batch = match args.batch {
-        Batch::Auto => None,
-        Batch::Rows(rows) => Some(rows),
-    };
+    let batch = args.draw.batch.unwrap_or_default().rows();
     let options =
         GenerateOptions { batch, interrupt: stop.interrupt(), ..GenerateOptions::default() };
     let progress = progress::for_stderr();

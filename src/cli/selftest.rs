@@ -2,28 +2,32 @@
 
 use anyhow::Context;
 
+use super::flags::SeedFlag;
 use crate::{
     cli::progress,
     lm::embed::Pooling,
     metric::selftest::{Check, closed_forms, sanity_panel},
     report::number::number,
-    run::{self, signals::Stop},
+    run::{
+        self,
+        settings::{SweepSettings, WORLD},
+        signals::Stop,
+    },
 };
 
 /// Arguments of `llmpr selftest`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Seed of the clouds of the sanity panel
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    #[command(flatten)]
+    seed: SeedFlag,
     /// Leave out the sanity panel, which takes seconds
     #[arg(long)]
     closed_forms_only: bool,
     /// Instead: sweep the bundled world, whose truth is known, and tell how well each measure follows it
     #[arg(long, conflicts_with = "closed_forms_only")]
     world: bool,
-    /// With --world: completions a cell
-    #[arg(short, long, default_value_t = 200, requires = "world")]
+    /// Completions of each model under each setting
+    #[arg(short, long, value_name = "N", default_value_t = usual_n(), requires = "world")]
     n: usize,
     /// With --world: embedders, each MODEL or MODEL:mean
     #[arg(
@@ -35,6 +39,11 @@ pub struct Args {
     embedders: Vec<String>,
 }
 
+/// Completions a cell of the bundled world.
+fn usual_n() -> usize {
+    SweepSettings::new(WORLD, &[]).n_samples
+}
+
 /// Runs every check, prints the table, and fails when one does.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     if args.world {
@@ -42,7 +51,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     let mut checks = closed_forms();
     if !args.closed_forms_only {
-        checks.extend(sanity_panel(args.seed)?);
+        checks.extend(sanity_panel(args.seed.seed)?);
     }
     super::to_stdout(&table(&checks))?;
     let failed = checks.iter().filter(|check| !check.passed()).count();
@@ -71,7 +80,7 @@ fn world(args: &Args) -> anyhow::Result<()> {
         None => (name.trim_end_matches(":last").to_owned(), Pooling::Last),
     };
     let eyes: Vec<_> = args.embedders.iter().map(eye).collect();
-    let settings = super::sweep::world_settings(args.n, args.seed, folder.clone())?;
+    let settings = super::sweep::world_settings(args.n, args.seed.seed, folder.clone())?;
     let stop = Stop::on_signals().context("cannot listen for signals")?;
     let progress = progress::for_stderr();
     let seen = run::world::world(&settings, &eyes, &folder, &stop, &*progress);

@@ -1,9 +1,11 @@
 //! `llmpr slurm`: the same sweep as a job array. It prints a script and submits nothing.
 
 use anyhow::{Context, bail};
-use clap::Parser;
 
-use super::sweep;
+use super::{
+    flags::{self, OutFlag},
+    sweep,
+};
 
 /// Arguments of `llmpr slurm`.
 #[derive(clap::Args)]
@@ -32,17 +34,11 @@ pub struct Args {
     /// Partition
     #[arg(long, value_name = "NAME")]
     partition: Option<String>,
+    #[command(flatten)]
+    out: OutFlag,
     /// The sweep's own flags, after --
     #[arg(last = true, required = true, value_name = "SWEEP FLAGS")]
     sweep: Vec<String>,
-}
-
-/// The sweep's flags by themselves.
-#[derive(Parser)]
-#[command(name = "llmpr sweep")]
-struct Flags {
-    #[command(flatten)]
-    args: sweep::Args,
 }
 
 /// Runs it.
@@ -53,11 +49,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if args.sweep.iter().any(|flag| flag == "--shard" || flag.starts_with("--shard=")) {
         bail!("leave --shard out: each job of the array gets its own");
     }
-    let words = std::iter::once("llmpr sweep").chain(args.sweep.iter().map(String::as_str));
-    let flags = Flags::try_parse_from(words).unwrap_or_else(|error| error.exit());
-    flags.args.settings().context("the sweep's flags")?;
-    print!("{}", args.script());
-    Ok(())
+    let read = flags::parse::<sweep::Args>("llmpr sweep", &args.sweep);
+    let flags = read.unwrap_or_else(|error| error.exit());
+    flags.settings().context("the sweep's flags")?;
+    args.out.write(&args.script())
 }
 
 impl Args {
@@ -126,17 +121,12 @@ fn quoted(word: &str) -> String {
 mod tests {
     use super::*;
 
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        args: Args,
-    }
-
     #[test]
     fn the_script_has_the_array_the_shard_and_the_quoted_flags() {
-        let words = ["llmpr", "--jobs", "3", "--at-a-time", "2", "--gpus", "1", "--", "--models"];
-        let cli = Cli::parse_from(words.iter().chain(&["a b", "--task", "webtext"]));
-        let script = cli.args.script();
+        let words = ["--jobs", "3", "--at-a-time", "2", "--gpus", "1", "--", "--models", "a b"];
+        let words = words.iter().chain(&["--task", "webtext"]).map(|&word| word.to_owned());
+        let args: Args = flags::parse("llmpr slurm", &words.collect::<Vec<_>>()).unwrap();
+        let script = args.script();
         for wanted in [
             "#SBATCH --array=0-2%2\n",
             "#SBATCH --gres=gpu:1\n",

@@ -6,32 +6,30 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
-use super::options::{self, Names, Word, options};
-use super::{Exit, progress};
+use super::{
+    Exit,
+    flags::{self, DeviceFlags, DrawFlags, EmbedFlags, ScoreFlags, score_defaults},
+    options::{self, Layer, Names, options},
+    progress,
+};
 use crate::{
-    lm::{
-        device::{DeviceChoice, DtypeChoice},
-        embed::Pooling,
-    },
-    metric::{
-        neighbors::Ties,
-        score::{Clusters, Families, Normalize, Reduce, ScoreOptions},
-    },
+    metric::score::ScoreOptions,
     report::{browse::Limits, overview::overview, record::short_name},
     run::{
         execute::{self, Outcome},
         plan::{Grid, Shard},
         publish::{Published, publish},
         range::{Integers, Reals},
-        settings::{Batch, PcaFit, SweepSettings, WORLD},
+        settings::{PcaFit, SweepSettings, WORLD},
         signals::Stop,
         sweep::Sweep,
     },
-    text::{chat::ChatMode, prompt::Style},
+    text::prompt::Style,
 };
 
 /// Arguments of `llmpr sweep`.
 #[derive(clap::Args)]
+#[command(mut_args(flags::defaults(usual())), after_help = RANGES)]
 pub struct Args {
     #[command(flatten)]
     options: Options,
@@ -49,24 +47,46 @@ pub struct Args {
     shard: Option<Shard>,
 }
 
+/// What `RANGE` means in the help.
+const RANGES: &str = "A RANGE is 0.2..1.5 (both ends, steps of 0.1; of 1 for whole numbers), 0..1:0.25 (with a \
+    step), 0..1/5 (with a count), or a list of these and of numbers, such as 0.2,0.7,1..1.4:0.2";
+
+/// What leaving out a flag means.
+fn usual() -> flags::Defaults {
+    let [usual, world] = ["TASK", WORLD].map(|task| SweepSettings::new(task, &[]));
+    let of_world = |other: String, own: String| format!("{other}; of the bundled world {own}");
+    let n = of_world(usual.n_samples.to_string(), world.n_samples.to_string());
+    let mut all = DrawFlags::defaults(&n);
+    all.push(("embedder", of_world(usual.embedder, world.embedder)));
+    all.extend(EmbedFlags::defaults());
+    all.extend(DeviceFlags::defaults());
+    all.extend(score_defaults(&usual.score));
+    all.extend([
+        ("prompt_count", "n".to_owned()),
+        ("prompt_seed", usual.prompt_seed.to_string()),
+        ("score_seed", usual.score.seed.to_string()),
+    ]);
+    all
+}
+
 options! {
     /// Settings of a sweep that flags and files share.
     pub struct Options {
         /// Models: folders, .gguf files, hub ids (org/name[@revision][/file.gguf]) or bundled names
-        #[arg(long, value_name = "A,B")]
-        #[serde(deserialize_with = "options::word")]
+        #[arg(long, value_name = "A,B", alias = "model")]
         pub models: Option<Names>,
         /// Task: a bundled name or a .toml file
         #[arg(long, value_name = "NAME|FILE")]
         pub task: Option<String>,
-        /// Human texts to hold the model's against; or a grammar, modes left out or doubled:
-        /// `synthetic-bio?drop=job=painter&double=plan=prize`
+        /// What the texts are held against, and where examples and prefixes come from: texts (.jsonl, .json, .txt, .csv, .parquet,
+        /// each with an optional :field), or a grammar with modes left out or doubled, such as
+        /// `synthetic-bio?n=500&seed=1&drop=job=painter&double=plan=prize`
         #[arg(long, value_name = "FILE[:FIELD]")]
         pub reference: Option<String>,
-        /// Temperatures, such as 0.2..1.5 (steps of 0.1), 0..1:0.25, 0..1/5 or 0.2,0.7,1
-        #[arg(long, value_name = "RANGE")]
+        /// Temperatures; 0 always takes the most probable token
+        #[arg(long, value_name = "RANGE", alias = "temperature")]
         pub temps: Option<Reals>,
-        /// In-context examples, such as 0..4 or 0,2,8
+        /// In-context examples before each prompt
         #[arg(long, value_name = "RANGE")]
         pub shots: Option<Integers>,
         /// Nucleus: share of the probability kept; 1 keeps all
@@ -85,111 +105,44 @@ options! {
         #[arg(long, value_name = "RANGE")]
         pub repetition_penalty: Option<Reals>,
         /// Seeds of the draws; several give independent replicas of every cell
-        #[arg(long, value_name = "RANGE")]
+        #[arg(long, value_name = "RANGE", alias = "seed")]
         pub seeds: Option<Integers>,
-        /// Completions a cell
-        #[arg(short = 'n', long = "n", value_name = "N")]
-        pub n: Option<usize>,
-        /// Tokens after which a completion is cut [default: the task's]
-        #[arg(long, value_name = "N")]
-        pub max_new_tokens: Option<usize>,
-        /// Different prompts a cell (examples and prefixes are drawn anew for each) [default: n]
-        #[arg(long, value_name = "N")]
-        pub prompts: Option<usize>,
+        #[command(flatten)]
+        pub draw: DrawFlags,
+        /// Different prompts a cell (examples and prefixes are drawn anew for each)
+        #[arg(long, value_name = "N", alias = "prompts")]
+        pub prompt_count: Option<usize>,
         /// Seed that parts the texts into reference and examples, and draws the prompts
         #[arg(long, value_name = "SEED")]
         pub prompt_seed: Option<u64>,
-        /// Rows computed at once; texts do not depend on it
-        #[arg(long, value_name = "auto|N")]
-        #[serde(deserialize_with = "options::word")]
-        pub batch: Option<Batch>,
-        /// Model that embeds the texts
-        #[arg(long, value_name = "MODEL")]
-        pub embedder: Option<String>,
-        /// Which hidden states make a feature: the last token's or the mean
-        #[arg(long, value_name = "last|mean")]
-        #[serde(deserialize_with = "options::word")]
-        pub pooling: Option<Pooling>,
-        /// Tokens after which a text is cut before it is embedded
-        #[arg(long, value_name = "N")]
-        pub embed_tokens: Option<usize>,
-        /// Device
-        #[arg(long, value_name = "auto|cpu|cuda:N")]
-        #[serde(deserialize_with = "options::word")]
-        pub device: Option<DeviceChoice>,
-        /// Number type
-        #[arg(long, value_name = "auto|f32|f16|bf16")]
-        #[serde(deserialize_with = "options::word")]
-        pub dtype: Option<DtypeChoice>,
-        /// Whether prompts go through the model's chat template
-        #[arg(long, value_name = "auto|never|always")]
-        #[serde(deserialize_with = "options::word")]
-        pub chat: Option<ChatMode>,
+        #[command(flatten)]
+        pub embed: EmbedFlags,
+        #[command(flatten)]
+        pub device: DeviceFlags,
         /// In a chat, whether examples stand in one turn or are earlier answers
-        #[arg(long, value_name = "text|turns")]
-        #[serde(deserialize_with = "options::word")]
+        #[arg(long, value_enum)]
         pub shots_as: Option<ShotsAs>,
-        /// Rank of the neighbor that sets a radius
-        #[arg(long, value_name = "K")]
-        pub k: Option<usize>,
-        /// Principal components kept: a share of the variance, a number, or none
-        #[arg(long, value_name = "0.9|N|none")]
-        #[serde(deserialize_with = "options::word")]
-        pub pca: Option<Reduce>,
+        #[command(flatten)]
+        pub score: ScoreFlags,
         /// Fit components once for the run, or for each cell with the reference as in the papers
         #[arg(long, value_name = "run|joint")]
-        #[serde(deserialize_with = "options::word")]
         pub pca_fit: Option<PcaFit>,
-        /// How rows are scaled
-        #[arg(long, value_name = "l2|none")]
-        #[serde(deserialize_with = "options::word")]
-        pub normalize: Option<Word<Normalize>>,
-        /// Whether a point exactly on a radius is outside
-        #[arg(long, value_name = "strict|inclusive")]
-        #[serde(deserialize_with = "options::word")]
-        pub ties: Option<Word<Ties>>,
-        /// Families of measures, or all
-        #[arg(long, value_name = "LIST|all")]
-        #[serde(deserialize_with = "options::word")]
-        pub metrics: Option<Families>,
-        /// Clusters of a quantization
-        #[arg(long, value_name = "auto|N")]
-        #[serde(deserialize_with = "options::word")]
-        pub clusters: Option<Clusters>,
-        /// MAUVE's exponent
-        #[arg(long, value_name = "C")]
-        pub scaling: Option<f64>,
-        /// Half-samples behind each interval; 0 for none
-        #[arg(long, value_name = "N")]
-        pub resamples: Option<usize>,
-        /// Relabelings behind each p-value; 0 for none
-        #[arg(long, value_name = "N")]
-        pub permutations: Option<usize>,
         /// Seed of everything random in scoring
         #[arg(long, value_name = "SEED")]
         pub score_seed: Option<u64>,
         /// The run folder; an unfinished or smaller run of the same sweep there is continued
-        #[arg(long, value_name = "DIR")]
+        #[arg(short, long, value_name = "DIR")]
         pub out: Option<PathBuf>,
     }
 }
 
 /// How examples stand in a chat.
-#[derive(Clone, Copy, Debug, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub enum ShotsAs {
-    /// In the user's one turn.
+    /// In the user's one turn
     Text,
-    /// As earlier answers.
+    /// As earlier answers
     Turns,
-}
-
-impl std::str::FromStr for ShotsAs {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        text.parse::<Word<Self>>().map(|word| word.0)
-    }
 }
 
 /// Every preset: name and settings.
@@ -252,19 +205,10 @@ fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<SweepSettin
     };
     let names: Vec<&str> = models.iter().map(String::as_str).collect();
     let usual = SweepSettings::new(&task, &names);
-    let score = ScoreOptions {
-        k: o.k.unwrap_or(usual.score.k),
-        ties: o.ties.map_or(usual.score.ties, |word| word.0),
-        metrics: o.metrics.unwrap_or(usual.score.metrics),
-        clusters: o.clusters.unwrap_or(usual.score.clusters),
-        scaling: o.scaling.unwrap_or(usual.score.scaling),
-        resamples: o.resamples.unwrap_or(usual.score.resamples),
-        permutations: o.permutations.unwrap_or(usual.score.permutations),
-        seed: o.score_seed.unwrap_or(usual.score.seed),
-        normalize: o.normalize.map_or(usual.score.normalize, |word| word.0),
-        pca: o.pca.unwrap_or(usual.score.pca),
-        ..usual.score
-    };
+    let embed_tokens = o.embed.tokens()?;
+    let (device, dtype) = (o.device.device(), o.device.dtype());
+    let score = o.score.over(usual.score);
+    let score = ScoreOptions { seed: o.score_seed.unwrap_or(score.seed), ..score }.checked()?;
     Ok(SweepSettings {
         reference: o.reference,
         grid: Grid {
@@ -277,22 +221,22 @@ fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<SweepSettin
             repetition_penalty: o.repetition_penalty,
             seeds: o.seeds.unwrap_or(usual.grid.seeds),
         },
-        n_samples: o.n.unwrap_or(usual.n_samples),
-        max_new_tokens: o.max_new_tokens,
-        prompts: o.prompts,
+        n_samples: o.draw.n.unwrap_or(usual.n_samples),
+        max_new_tokens: o.draw.max_new_tokens,
+        prompts: o.prompt_count,
         prompt_seed: o.prompt_seed.unwrap_or(usual.prompt_seed),
-        batch: o.batch.unwrap_or(usual.batch),
-        embedder: o.embedder.unwrap_or(usual.embedder),
-        pooling: o.pooling.unwrap_or(usual.pooling),
-        embed_tokens: o.embed_tokens.unwrap_or(usual.embed_tokens),
-        device: o.device.unwrap_or(usual.device),
-        dtype: o.dtype.unwrap_or(usual.dtype),
-        chat: o.chat.unwrap_or(usual.chat),
+        batch: o.draw.batch.unwrap_or(usual.batch),
+        embedder: o.embed.embedder.unwrap_or(usual.embedder),
+        pooling: o.embed.pooling.unwrap_or(usual.pooling),
+        embed_tokens,
+        device,
+        dtype,
+        chat: o.draw.chat.unwrap_or(usual.chat),
         shots_as: match o.shots_as {
             Some(ShotsAs::Turns) => Style::Turns,
             _ => Style::Chat,
         },
-        score: score.checked()?,
+        score,
         pca_fit: o.pca_fit.unwrap_or(usual.pca_fit),
         out: o.out.unwrap_or(usual.out),
         shard,
@@ -304,10 +248,9 @@ fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<SweepSettin
 /// A sweep of the bundled world, for `llmpr selftest --world`: values without intervals.
 pub(super) fn world_settings(n: usize, seed: u64, out: PathBuf) -> anyhow::Result<SweepSettings> {
     let options = Options {
-        n: Some(n),
+        draw: DrawFlags { n: Some(n), ..DrawFlags::default() },
+        score: ScoreFlags { resamples: Some(0), permutations: Some(0), ..ScoreFlags::default() },
         seeds: Some(seed.into()),
-        resamples: Some(0),
-        permutations: Some(0),
         out: Some(out),
         ..Options::default()
     };
@@ -376,80 +319,4 @@ pub(super) fn note_missing_pixels(published: &Published) {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        args: Args,
-    }
-
-    fn settings(flags: &str) -> anyhow::Result<SweepSettings> {
-        let words = std::iter::once("llmpr").chain(flags.split_whitespace());
-        Cli::try_parse_from(words)?.args.settings()
-    }
-
-    #[test]
-    fn the_card_s_example_needs_nothing_else() {
-        let settings = settings("--temps 0.2..1.5").unwrap();
-        assert_eq!(settings.models, ["tiny-bio", "tiny-bio-chat"]);
-        assert_eq!((settings.task.as_str(), settings.embedder.as_str()), (WORLD, "tiny-gpt2"));
-        assert_eq!(settings.grid.points().unwrap().len(), 14 * 3);
-    }
-
-    #[test]
-    fn flags_go_before_the_file_and_the_file_before_the_preset() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.toml");
-        std::fs::write(&path, "n = 7\ntemps = [0.5, 1]\nmodels = ['a', 'b']\nties = 'inclusive'")
-            .unwrap();
-        let flags = format!("--preset acl2024-bio --config {} -n 9 --shots 1", path.display());
-        let settings = settings(&flags).unwrap();
-        assert_eq!(settings.n_samples, 9);
-        assert_eq!(settings.models, ["a", "b"]);
-        assert_eq!(settings.grid.temperatures.values(), [0.5, 1.0]);
-        assert_eq!(settings.grid.shots.values(), [1]);
-        assert_eq!(settings.score.ties, Ties::Inclusive);
-        assert_eq!(settings.grid.points().unwrap()[0].decoding.top_k, Some(50));
-    }
-
-    #[test]
-    fn every_preset_is_a_sweep_once_its_models_are_named() {
-        for (name, _) in PRESETS {
-            let flags = format!("--preset {name} --models m --task webtext");
-            let settings = settings(&flags).unwrap_or_else(|error| panic!("{name}: {error}"));
-            settings.grid.points().unwrap();
-        }
-    }
-
-    #[test]
-    fn a_file_s_mistake_is_said_with_its_line() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.toml");
-        for (text, wanted) in [
-            ("n = 7\ntemps = '1.5..0.2'\n", ":2: range `1.5..0.2`, character 1"),
-            ("n = 7\n\ntemperature = 1\n", ":3: unknown field `temperature`"),
-            ("ties = 'loose'", ":1: unknown variant `loose`, expected `strict` or `inclusive`"),
-            ("n = -1", ":1: invalid value"),
-            ("n = ", ":1: "),
-        ] {
-            std::fs::write(&path, text).unwrap();
-            let flags = format!("--config {}", path.display());
-            let message = settings(&flags).unwrap_err().to_string();
-            assert!(message.contains(wanted), "{message}");
-        }
-    }
-
-    #[test]
-    fn what_is_missing_is_asked_for() {
-        let message = |flags| settings(flags).unwrap_err().to_string();
-        assert!(message("--models m").contains("name the task with --task: wikipedia-bio"));
-        assert!(message("--task webtext").contains("name the models with --models"));
-        assert!(message("--preset none").contains("no preset `none`; there are acl2024-bio"));
-        assert!(message("--temps 1.5..0.2").contains("write 0.2..1.5"));
-        assert!(message("--k 0").contains("k = 0"));
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use std::{path::PathBuf, str::FromStr};
 
 use anyhow::{Context, bail};
 
-use super::score::Format;
+use super::flags::{Format, FormatFlag, OutFlag};
 use crate::{
     metric::score::catalog::{self, Better},
     report::{
@@ -35,9 +35,10 @@ pub struct Args {
     /// How many cells are shown
     #[arg(long, default_value_t = 5)]
     top: usize,
-    /// What is printed on stdout
-    #[arg(long, value_enum, default_value_t = super::score::Format::Table)]
-    format: super::score::Format,
+    #[command(flatten)]
+    format: FormatFlag,
+    #[command(flatten)]
+    out: OutFlag,
 }
 
 impl Args {
@@ -59,15 +60,26 @@ enum Goal {
     F(f64),
 }
 
-impl FromStr for Goal {
-    type Err = String;
+/// Why a wish cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum WishError {
+    /// An F-score whose weight is none.
+    #[error("`{b}` is no positive number; write f:1 or f:2")]
+    NoWeight { b: String },
+    /// A bound without a measure, a sign or a number.
+    #[error("`{text}` is no requirement; write precision>=0.6 or kl<=1")]
+    NoRequirement { text: String },
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Goal {
+    type Err = WishError;
+
+    fn from_str(text: &str) -> Result<Self, WishError> {
         match text.strip_prefix("f:") {
             None => Ok(Self::Measure(text.to_owned())),
             Some(b) => match b.parse::<f64>() {
                 Ok(b) if b > 0.0 && b.is_finite() => Ok(Self::F(b)),
-                _ => Err(format!("`{b}` is no positive number; write f:1 or f:2")),
+                _ => Err(WishError::NoWeight { b: b.to_owned() }),
             },
         }
     }
@@ -92,10 +104,10 @@ struct Requirement {
 }
 
 impl FromStr for Requirement {
-    type Err = String;
+    type Err = WishError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no requirement; write precision>=0.6 or kl<=1");
+    fn from_str(text: &str) -> Result<Self, WishError> {
+        let wrong = || WishError::NoRequirement { text: text.to_owned() };
         let (measure, bound, at_least) = match (text.split_once(">="), text.split_once("<=")) {
             (Some((measure, bound)), _) => (measure, bound, true),
             (None, Some((measure, bound))) => (measure, bound, false),
@@ -147,7 +159,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         Goal::Least(_) => a.total_cmp(b),
         Goal::Measure(_) | Goal::F(_) => b.total_cmp(a),
     });
-    let text = match args.format {
+    let text = match args.format.format {
         Format::Table => table(&kept, args, &goal, results.cells.len()),
         Format::Json => {
             let cells: Vec<_> =
@@ -156,7 +168,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         }
         Format::Csv => csv(&kept, args.top.max(1)),
     };
-    Ok(super::to_stdout(&text)?)
+    args.out.write(&text)
 }
 
 /// The measures that the arguments speak of.
@@ -337,7 +349,8 @@ mod tests {
         let read: Requirement = "precision >= 0.6".parse().unwrap();
         assert_eq!(read, Requirement { measure: "precision".into(), at_least: true, bound: 0.6 });
         assert!("kl<=1".parse::<Requirement>().is_ok());
-        assert!("precision=0.6".parse::<Requirement>().unwrap_err().contains("precision>=0.6"));
+        let refused = "precision=0.6".parse::<Requirement>().unwrap_err().to_string();
+        assert!(refused.contains("precision>=0.6"), "{refused}");
         assert_eq!("f:2".parse(), Ok(Goal::F(2.0)));
         assert!("f:zero".parse::<Goal>().is_err());
     }

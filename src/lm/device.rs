@@ -4,6 +4,19 @@ use candle_core::Device;
 
 use super::{LmError, notes};
 
+/// Why a word names no device or number type.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages name the field")]
+#[non_exhaustive]
+pub enum ChoiceError {
+    /// It is no [`DeviceChoice`].
+    #[error("`{word}` is no device; use auto, cpu, cuda or cuda:N")]
+    Device { word: String },
+    /// It is no [`DtypeChoice`].
+    #[error("`{word}` is no number type; use auto, f32, f16 or bf16")]
+    Dtype { word: String },
+}
+
 /// `auto`, `cpu` or `cuda:N`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
@@ -17,16 +30,16 @@ pub enum DeviceChoice {
 }
 
 impl std::str::FromStr for DeviceChoice {
-    type Err = String;
+    type Err = ChoiceError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let no = || format!("`{text}` is no device; use auto, cpu, cuda or cuda:N");
-        match text {
+    fn from_str(word: &str) -> Result<Self, ChoiceError> {
+        let no = || ChoiceError::Device { word: word.to_owned() };
+        match word {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda(0)),
             _ => {
-                let index = text.strip_prefix("cuda:").ok_or_else(no)?;
+                let index = word.strip_prefix("cuda:").ok_or_else(no)?;
                 index.parse().map(Self::Cuda).map_err(|_| no())
             }
         }
@@ -97,15 +110,15 @@ pub enum DtypeChoice {
 }
 
 impl std::str::FromStr for DtypeChoice {
-    type Err = String;
+    type Err = ChoiceError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
+    fn from_str(word: &str) -> Result<Self, ChoiceError> {
+        match word {
             "auto" => Ok(Self::Auto),
             "f32" => Ok(Self::F32),
             "f16" => Ok(Self::F16),
             "bf16" => Ok(Self::Bf16),
-            _ => Err(format!("`{text}` is no number type; use auto, f32, f16 or bf16")),
+            _ => Err(ChoiceError::Dtype { word: word.to_owned() }),
         }
     }
 }

@@ -23,6 +23,9 @@ const TOKENS: usize = 2048;
 /// Positions whose logits are held at a time.
 const SCORED: usize = 64;
 
+/// Tokens after which a text is cut where nothing else is asked for: GPT-2's context.
+pub const EMBED_TOKENS: usize = 1024;
+
 /// How the hidden states of a text become one vector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pooling {
@@ -33,14 +36,24 @@ pub enum Pooling {
     Mean,
 }
 
-impl std::str::FromStr for Pooling {
-    type Err = String;
+/// Why a word is no [`Pooling`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the message names the field")]
+#[non_exhaustive]
+pub enum PoolingError {
+    /// It is none of the two.
+    #[error("`{word}` is no pooling; use last or mean")]
+    Unknown { word: String },
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
+impl std::str::FromStr for Pooling {
+    type Err = PoolingError;
+
+    fn from_str(word: &str) -> Result<Self, PoolingError> {
+        match word {
             "last" => Ok(Self::Last),
             "mean" => Ok(Self::Mean),
-            _ => Err(format!("`{text}` is no pooling; use last or mean")),
+            _ => Err(PoolingError::Unknown { word: word.to_owned() }),
         }
     }
 }

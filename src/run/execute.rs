@@ -15,7 +15,6 @@ use super::{
     progress::{Progress, Quiet, duration},
     sampling::{Drawn, SampleError, draw_cells, is_complete},
     scoring::{EmbeddedCell, EmbeddedReference, Scoring, ScoringError, Truth},
-    settings::Batch,
     signals::Stop,
     store::{StoreError, read_json, read_log, write_json, write_whole},
     sweep::Sweep,
@@ -221,10 +220,7 @@ impl Execution<'_> {
             self.progress.say(&format!("loading {}", short_name(&group.record.name)));
         }
         let drawer = group.model.load(settings.device, settings.dtype)?;
-        let batch = match settings.batch {
-            Batch::Auto => None,
-            Batch::Rows(rows) => Some(rows),
-        };
+        let batch = settings.batch.rows();
         draw_cells(&drawer, task, &self.folder, &group.cells, batch, self.stop, self.progress)
     }
 

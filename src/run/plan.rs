@@ -35,6 +35,9 @@ pub enum PlanError {
     /// Nothing to write.
     #[error("--max-new-tokens 0 writes nothing; use 1 or more")]
     NoTokens,
+    /// A word that is no [`Shard`].
+    #[error("`{word}` is no shard; write i/n with 0 ≤ i < n, such as 0/4")]
+    NoShard { word: String },
 }
 
 /// The axes of a sweep, models aside. An axis left out is neutral.
@@ -180,11 +183,11 @@ impl Shard {
 }
 
 impl std::str::FromStr for Shard {
-    type Err = String;
+    type Err = PlanError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let no = || format!("`{text}` is no shard; write i/n with 0 ≤ i < n, such as 0/4");
-        let (index, count) = text.split_once('/').ok_or_else(no)?;
+    fn from_str(word: &str) -> Result<Self, PlanError> {
+        let no = || PlanError::NoShard { word: word.to_owned() };
+        let (index, count) = word.split_once('/').ok_or_else(no)?;
         let number = |part: &str| part.parse::<u32>().map(|n| n as usize).map_err(|_| no());
         let (index, count) = (number(index)?, number(count)?);
         if index < count { Ok(Self { index, count }) } else { Err(no()) }
@@ -288,7 +291,8 @@ mod tests {
     fn a_shard_is_checked_where_it_enters() {
         assert_eq!("0/4".parse::<Shard>().unwrap(), Shard { index: 0, count: 4 });
         for text in ["4/4", "0/0", "1", "a/b", "-1/2"] {
-            assert!(text.parse::<Shard>().unwrap_err().contains("0 ≤ i < n"), "{text}");
+            let refused = PlanError::NoShard { word: text.to_owned() };
+            assert_eq!(text.parse::<Shard>(), Err(refused));
         }
     }
 

@@ -9,11 +9,24 @@ use super::{
 use crate::{
     lm::{
         device::{DeviceChoice, DtypeChoice},
-        embed::Pooling,
+        embed::{EMBED_TOKENS, Pooling},
     },
     metric::score::ScoreOptions,
     text::{chat::ChatMode, prompt::Style},
 };
+
+/// Why a word is no setting of a sweep.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages name the field")]
+#[non_exhaustive]
+pub enum SettingError {
+    /// It is no [`PcaFit`].
+    #[error("`{word}` is no way to fit; use run or joint")]
+    PcaFit { word: String },
+    /// It is no [`Batch`].
+    #[error("`{word}` is no batch size; use auto or a number from 1 up")]
+    Batch { word: String },
+}
 
 /// What principal components are fitted on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -28,13 +41,13 @@ pub enum PcaFit {
 }
 
 impl std::str::FromStr for PcaFit {
-    type Err = String;
+    type Err = SettingError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
+    fn from_str(word: &str) -> Result<Self, SettingError> {
+        match word {
             "run" => Ok(Self::Run),
             "joint" => Ok(Self::Joint),
-            _ => Err(format!("`{text}` is no way to fit; use run or joint")),
+            _ => Err(SettingError::PcaFit { word: word.to_owned() }),
         }
     }
 }
@@ -50,13 +63,23 @@ pub enum Batch {
 }
 
 impl std::str::FromStr for Batch {
-    type Err = String;
+    type Err = SettingError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.parse::<usize>() {
-            _ if text == "auto" => Ok(Self::Auto),
+    fn from_str(word: &str) -> Result<Self, SettingError> {
+        match word.parse::<usize>() {
+            _ if word == "auto" => Ok(Self::Auto),
             Ok(rows) if rows > 0 => Ok(Self::Rows(rows)),
-            _ => Err(format!("`{text}` is no batch size; use auto or a number from 1 up")),
+            _ => Err(SettingError::Batch { word: word.to_owned() }),
+        }
+    }
+}
+
+impl Batch {
+    /// The most rows, where they are bounded.
+    pub fn rows(self) -> Option<usize> {
+        match self {
+            Self::Auto => None,
+            Self::Rows(rows) => Some(rows),
         }
     }
 }
@@ -138,7 +161,7 @@ impl SweepSettings {
             batch: Batch::Auto,
             embedder: if world { "tiny-gpt2" } else { "openai-community/gpt2-large" }.to_owned(),
             pooling: Pooling::default(),
-            embed_tokens: 1024,
+            embed_tokens: EMBED_TOKENS,
             device: DeviceChoice::default(),
             dtype: DtypeChoice::default(),
             chat: ChatMode::default(),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::prompt::{Body, Message};
 
 /// Why a chat template cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages name the fields")]
 #[non_exhaustive]
 pub enum ChatError {
@@ -24,6 +24,12 @@ pub enum ChatError {
         "`{model}` has no chat template; use --chat never, or a model that was tuned on conversations"
     )]
     Missing { model: String },
+    /// A word that is no [`ChatMode`].
+    #[error("`{word}` is no chat mode; use auto, never or always")]
+    NoMode { word: String },
+    /// A word that is no [`Date`].
+    #[error("`{word}` is no date; write it as 2024-07-26")]
+    NoDate { word: String },
 }
 
 /// When prompts go through the model's chat template.
@@ -40,14 +46,14 @@ pub enum ChatMode {
 }
 
 impl std::str::FromStr for ChatMode {
-    type Err = String;
+    type Err = ChatError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
+    fn from_str(word: &str) -> Result<Self, ChatError> {
+        match word {
             "auto" => Ok(Self::Auto),
             "never" => Ok(Self::Never),
             "always" => Ok(Self::Always),
-            _ => Err(format!("`{text}` is no chat mode; use auto, never or always")),
+            _ => Err(ChatError::NoMode { word: word.to_owned() }),
         }
     }
 }
@@ -248,12 +254,12 @@ const MONTHS: [&str; 12] = [
 ];
 
 impl std::str::FromStr for Date {
-    type Err = String;
+    type Err = ChatError;
 
     /// `2024-07-26`.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let no = || format!("`{text}` is no date; write it as 2024-07-26");
-        let mut parts = text.split('-');
+    fn from_str(word: &str) -> Result<Self, ChatError> {
+        let no = || ChatError::NoDate { word: word.to_owned() };
+        let mut parts = word.split('-');
         let mut number = || parts.next().and_then(|part| part.parse::<u16>().ok());
         let (Some(year), Some(month @ 1..=12), Some(day @ 1..=31), None) =
             (number(), number(), number(), number())

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use anyhow::Context;
 
 use crate::{
+    cli::flags::{self, DeviceFlags},
     lm::{
         Lm, ModelConfig,
         bench::{flops_per_token, limits_of, speed},
-        device::{self, DeviceChoice, DtypeChoice},
+        device,
         kv::Place,
         model::network,
         network::Network,
@@ -19,18 +20,25 @@ use crate::{
 
 /// Arguments of `llmpr models bench`.
 #[derive(clap::Args)]
+#[command(mut_args(flags::defaults(DeviceFlags::defaults())))]
 pub struct Args {
     /// Folder, .gguf file or hub id
     #[arg(required_unless_present = "random_weights")]
     model: Option<String>,
     /// Rows at a time
-    #[arg(long, value_delimiter = ',', default_value = "1,16,64")]
-    batch: Vec<usize>,
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "1,16,64",
+        alias = "batch",
+        value_name = "LIST"
+    )]
+    rows: Vec<usize>,
     /// Tokens of each row's prompt
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 16, value_name = "N")]
     prompt_tokens: usize,
     /// Tokens drawn for each row
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, value_name = "N")]
     new_tokens: usize,
     /// All rows continue one prompt, which is computed once
     #[arg(long)]
@@ -38,12 +46,8 @@ pub struct Args {
     /// A model of this shape with random weights instead
     #[arg(long, value_name = "CONFIG.json", conflicts_with = "model")]
     random_weights: Option<PathBuf>,
-    /// auto, cpu or cuda:N
-    #[arg(long, default_value = "auto")]
-    device: DeviceChoice,
-    /// auto, f32, f16 or bf16
-    #[arg(long, default_value = "auto")]
-    dtype: DtypeChoice,
+    #[command(flatten)]
+    device: DeviceFlags,
 }
 
 /// Runs it.
@@ -57,12 +61,13 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             let config = ModelConfig::from_json(&text, None)
                 .with_context(|| format!("`{}`", path.display()))?;
             let weights = random::weights(&config)?;
-            random = network(&config, &weights, &device::open(args.device)?, args.dtype)?;
+            let device = device::open(args.device.device())?;
+            random = network(&config, &weights, &device, args.device.dtype())?;
             &*random
         }
         (None, model) => {
             let model = model.as_deref().unwrap_or_default();
-            lm = Lm::open(model, args.device, args.dtype)?;
+            lm = Lm::open(model, args.device.device(), args.device.dtype())?;
             lm.network()
         }
     };
@@ -95,7 +100,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         if there { "GFLOP/s" } else { "GFLOP/s a core" },
         if there { "GB/s" } else { "GB/s a core" }
     );
-    for &rows in &args.batch {
+    for &rows in &args.rows {
         let (prompt, new) = (args.prompt_tokens, args.new_tokens);
         let speed = speed(network, rows.max(1), prompt, new, args.shared_prompt)?;
         let flops =

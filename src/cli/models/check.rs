@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 
 use crate::{
+    cli::flags::{self, DeviceFlags},
     lm::{
         Lm, check,
         determinism::determinism,
-        device::{self, DeviceChoice, DtypeChoice},
+        device::{self, DtypeChoice},
         kv::Want,
         model::network,
         network::Depth,
@@ -19,6 +20,7 @@ use crate::{
 
 /// Arguments of `llmpr models check`.
 #[derive(clap::Args)]
+#[command(mut_args(flags::defaults(DeviceFlags::defaults())))]
 pub struct Args {
     /// Folder, .gguf file or hub id; or a folder of folders with reference values (expected.json)
     model: String,
@@ -34,12 +36,8 @@ pub struct Args {
     /// Draw the same completions at several batch sizes, thread counts and orders and compare them
     #[arg(long)]
     determinism: bool,
-    /// auto, cpu or cuda:N
-    #[arg(long, default_value = "auto")]
-    device: DeviceChoice,
-    /// auto, f32, f16 or bf16
-    #[arg(long, default_value = "auto")]
-    dtype: DtypeChoice,
+    #[command(flatten)]
+    device: DeviceFlags,
 }
 
 /// Runs it.
@@ -54,7 +52,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         "`{}` holds no reference values (expected.json); give --token-ids or --determinism",
         args.model
     );
-    let lm = Lm::open(&args.model, args.device, args.dtype)?;
+    let lm = Lm::open(&args.model, args.device.device(), args.device.dtype())?;
     if let Some(path) = &args.token_ids {
         states(&lm, path, args)?;
     }
@@ -95,11 +93,11 @@ fn golden_folders(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
 
 fn golden(folders: &[PathBuf], args: &Args) -> anyhow::Result<()> {
     // Reference values are held against f32 unless another type was asked for.
-    let dtype = match args.dtype {
+    let dtype = match args.device.dtype() {
         DtypeChoice::Auto => DtypeChoice::F32,
         other => other,
     };
-    let device = device::open(args.device)?;
+    let device = device::open(args.device.device())?;
     println!(
         "{:<24} {:<15} {:>9} {:>9} {:>9} {:>9}  greedy",
         "model", "config", "hidden", "middle", "logits", "logprob"

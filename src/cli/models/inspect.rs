@@ -13,7 +13,7 @@ use crate::lm::{
 /// Arguments of `llmpr models list`.
 #[derive(clap::Args)]
 pub struct ListArgs {
-    /// Print one JSON array
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -44,7 +44,7 @@ pub fn list(args: &ListArgs) -> anyhow::Result<()> {
 pub struct InspectArgs {
     /// Folder, .gguf file, hub id or bundled name
     model: String,
-    /// Print one JSON object
+    /// Print JSON
     #[arg(long)]
     json: bool,
     /// Also SHA-256 over the configuration and every byte of the weights

@@ -3,11 +3,11 @@
 use anyhow::{Context, bail};
 
 use crate::{
-    cli::progress,
-    lm::{
-        device::{DeviceChoice, DtypeChoice},
-        embed::{Embedder, Pooling},
+    cli::{
+        flags::{DeviceFlags, EmbedFlags},
+        progress,
     },
+    lm::embed::Embedder,
     matrix::Matrix,
     metric::score::TextFacts,
     npy,
@@ -15,26 +15,6 @@ use crate::{
     signature::Signature,
     text::{Text, read_texts},
 };
-
-/// How texts become features.
-#[derive(clap::Args)]
-pub struct EmbedArgs {
-    /// The model that embeds texts: a folder, a .gguf file, a hub id or a bundled name
-    #[arg(long, value_name = "MODEL")]
-    embedder: Option<String>,
-    /// Which hidden state stands for a text: `last` or `mean`
-    #[arg(long, default_value = "last")]
-    pooling: Pooling,
-    /// Tokens after which texts of both sides are cut
-    #[arg(long, default_value_t = 1024, value_name = "N")]
-    max_tokens: usize,
-    /// Where the embedder runs: `auto`, `cpu` or `cuda:0`
-    #[arg(long, default_value = "auto")]
-    pub device: DeviceChoice,
-    /// Its precision: `auto`, `f32`, `f16` or `bf16`
-    #[arg(long, default_value = "auto")]
-    pub dtype: DtypeChoice,
-}
 
 /// Both sides, read.
 pub enum Input {
@@ -81,7 +61,7 @@ impl Kind {
 }
 
 /// Reads both sides; they are of one kind.
-pub fn read(specs: Sides<&str>, embed: &EmbedArgs) -> anyhow::Result<Input> {
+pub fn read(specs: Sides<&str>, embed: &EmbedFlags, device: &DeviceFlags) -> anyhow::Result<Input> {
     if specs.reference == "-" && specs.model == "-" {
         bail!("only one of --reference and --samples can be `-`");
     }
@@ -112,7 +92,7 @@ pub fn read(specs: Sides<&str>, embed: &EmbedArgs) -> anyhow::Result<Input> {
                 embedder: "file".to_owned(),
             })
         }
-        (Kind::Texts, Kind::Texts) => texts(specs, embed),
+        (Kind::Texts, Kind::Texts) => texts(specs, embed, device),
         (reference, model) => bail!(
             "`{}` holds {} and `{}` {}; both sides must be of one kind",
             specs.reference,
@@ -124,7 +104,8 @@ pub fn read(specs: Sides<&str>, embed: &EmbedArgs) -> anyhow::Result<Input> {
 }
 
 /// Reads the texts of both sides and embeds them.
-fn texts(specs: Sides<&str>, embed: &EmbedArgs) -> anyhow::Result<Input> {
+fn texts(specs: Sides<&str>, embed: &EmbedFlags, device: &DeviceFlags) -> anyhow::Result<Input> {
+    let tokens = embed.tokens()?;
     let texts = specs.try_map(read_texts)?;
     let Some(model) = &embed.embedder else {
         bail!(
@@ -134,8 +115,8 @@ fn texts(specs: Sides<&str>, embed: &EmbedArgs) -> anyhow::Result<Input> {
             specs.model
         );
     };
-    let EmbedArgs { pooling, max_tokens, device, dtype, .. } = *embed;
-    let embedder = Embedder::open(model, device, dtype, pooling, max_tokens)
+    let embedder = embed
+        .open(model, tokens, device)
         .with_context(|| format!("cannot open the embedder `{model}`"))?;
     let embedded = |side: Side| {
         side_of(texts.get(side), side, &embedder)

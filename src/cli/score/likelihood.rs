@@ -7,10 +7,12 @@ use anyhow::{Context, bail};
 use super::Args;
 use crate::{
     cli::{
-        Exit, progress,
+        Exit,
+        flags::{Defaults, DrawFlags, PromptFlags},
+        progress,
         prompting::{Source, find_task},
     },
-    decode::{Chain, Decoding},
+    decode::{Chain, DecodeError, Decoding},
     lm::{
         Checkpoint, Lm, LmError, device,
         generate::{Completion, Event, FinishReason, GenerateOptions, Request, generate},
@@ -22,57 +24,48 @@ use crate::{
     },
     run::{
         models::SweepModel, plan::draws, progress::Progress, prompts::PlannedPrompts,
-        settings::Batch, signals::Stop,
+        signals::Stop,
     },
     sides::{Side, Sides},
     signature::Signature,
-    text::{chat::ChatMode, task::Task},
+    text::task::Task,
 };
 
-/// What `--likelihood` needs beside the measures.
+/// Texts drawn from each model.
+const TEXTS: usize = 1000;
+
+/// Two models instead of two files, and what they continue.
 #[derive(clap::Args)]
-pub struct LikelihoodArgs {
+#[command(mut_args(only_with_likelihood))]
+pub struct LikelihoodFlags {
     /// Compare two language models by the probabilities they give to each other's texts, without an
     /// embedder: P first, then Q, each MODEL[@SETTING=VALUE,…] with T, top-k, top-p, min-p, typical-p
     /// and repetition-penalty, such as tiny-bio@T=0.7,top-p=0.9
     #[arg(long, num_args = 2, value_names = ["P", "Q"], conflicts_with = "samples")]
     likelihood: Option<Vec<Speaker>>,
-    /// With --likelihood: the task whose prompts are continued, a bundled name or a .toml file
-    #[arg(long, value_name = "NAME|FILE", requires = "likelihood", conflicts_with_all = ["prompt", "prompts"])]
-    task: Option<String>,
-    /// With --likelihood: one prompt
-    #[arg(
-        long,
-        value_name = "TEXT",
-        allow_hyphen_values = true,
-        requires = "likelihood",
-        conflicts_with = "prompts"
-    )]
-    prompt: Option<String>,
-    /// With --likelihood: prompts, one a line of .txt or one a record of .jsonl
-    #[arg(long, value_name = "FILE[:FIELD]", requires = "likelihood")]
-    prompts: Option<String>,
-    /// With --likelihood: in-context examples
-    #[arg(long, default_value_t = 0, value_name = "N", requires = "likelihood")]
-    shots: usize,
-    /// With --likelihood: texts drawn from each model
-    #[arg(
-        short = 'n',
-        long = "n",
-        default_value_t = 1000,
-        value_name = "N",
-        requires = "likelihood"
-    )]
-    n: usize,
-    /// With --likelihood: tokens after which a text is cut [default: the task's, or 256]
-    #[arg(long, value_name = "N", requires = "likelihood")]
-    max_new_tokens: Option<usize>,
-    /// With --likelihood: rows computed at once; texts do not depend on it
-    #[arg(long, default_value = "auto", value_name = "auto|N", requires = "likelihood")]
-    batch: Batch,
-    /// With --likelihood: whether prompts go through a model's chat template
-    #[arg(long, default_value = "auto", value_name = "auto|never|always", requires = "likelihood")]
-    chat: ChatMode,
+    #[command(flatten)]
+    prompt: PromptFlags,
+    #[command(flatten)]
+    draw: DrawFlags,
+}
+
+/// What leaving out a flag means.
+pub fn usual() -> Defaults {
+    [PromptFlags::defaults(), DrawFlags::defaults(&TEXTS.to_string())].concat()
+}
+
+/// Files are not drawn from, so what draws would be dropped in silence.
+fn only_with_likelihood(arg: clap::Arg) -> clap::Arg {
+    const DRAWING: [&str; 8] =
+        ["task", "prompt", "prompts", "shots", "n", "max_new_tokens", "batch", "chat"];
+    if DRAWING.contains(&arg.get_id().as_str()) { arg.requires("likelihood") } else { arg }
+}
+
+impl LikelihoodFlags {
+    /// Texts drawn from each model.
+    fn n(&self) -> usize {
+        self.draw.n.unwrap_or(TEXTS)
+    }
 }
 
 /// A model and how its tokens are drawn.
@@ -84,11 +77,30 @@ struct Speaker {
     decoding: Decoding,
 }
 
+/// Why a text is no model with settings.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+enum SpeakerError {
+    /// A setting without a number.
+    #[error("`{value}` is no number; write {name}=NUMBER")]
+    NoNumber { name: String, value: String },
+    /// A setting that does not exist.
+    #[error(
+        "`{name}` is no setting; there are T, top-k, top-p, min-p, typical-p and repetition-penalty"
+    )]
+    NoSetting { name: String },
+    /// Nothing before the settings.
+    #[error("`{text}` names no model; write MODEL@T=0.7")]
+    NoModel { text: String },
+    /// A number outside its range.
+    #[error(transparent)]
+    Decoding(#[from] DecodeError),
+}
+
 impl FromStr for Speaker {
-    type Err = String;
+    type Err = SpeakerError;
 
     /// `MODEL`, or `MODEL@T=0.7,top-p=0.9`; an `@` of a hub id's revision has no `=` behind it.
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, SpeakerError> {
         let (model, settings) = match text.rsplit_once('@') {
             Some((model, settings)) if settings.contains('=') => (model, settings),
             _ => (text, ""),
@@ -96,10 +108,11 @@ impl FromStr for Speaker {
         let mut decoding = Decoding::default();
         for setting in settings.split(',').filter(|setting| !setting.is_empty()) {
             let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
-            let wrong = || format!("`{value}` is no number; write {name}=NUMBER");
+            let wrong =
+                || SpeakerError::NoNumber { name: name.to_owned(), value: value.to_owned() };
             let number = value.parse::<f64>().map_err(|_| wrong());
             match name.replace('_', "-").to_lowercase().as_str() {
-                "t" | "temp" | "temperature" => decoding.temperature = number?,
+                "t" | "temp" | "temps" | "temperature" => decoding.temperature = number?,
                 "top-k" => {
                     let k: usize = value.parse().map_err(|_| wrong())?;
                     decoding.top_k = Some(k).filter(|&k| k > 0);
@@ -110,18 +123,13 @@ impl FromStr for Speaker {
                 "repetition-penalty" => {
                     decoding.repetition_penalty = Some(number?).filter(|&r| r != 1.0);
                 }
-                _ => {
-                    return Err(format!(
-                        "`{name}` is no setting; there are T, top-k, top-p, min-p, typical-p and \
-                         repetition-penalty"
-                    ));
-                }
+                _ => return Err(SpeakerError::NoSetting { name: name.to_owned() }),
             }
         }
         if model.is_empty() {
-            return Err(format!("`{text}` names no model; write MODEL@T=0.7"));
+            return Err(SpeakerError::NoModel { text: text.to_owned() });
         }
-        Chain::new(decoding).map_err(|error| error.to_string())?;
+        Chain::new(decoding)?;
         Ok(Self { name: text.to_owned(), model: model.to_owned(), decoding })
     }
 }
@@ -138,14 +146,15 @@ struct Ready {
 pub fn score(args: &Args, options: &ScoreOptions) -> anyhow::Result<Option<Score>> {
     let own = &args.likelihood;
     let Some([p, q]) = own.likelihood.as_deref() else { return Ok(None) };
-    if own.n == 0 {
+    if own.n() == 0 {
         bail!("n = 0 draws nothing; give -n 1 or more");
     }
-    if own.task.is_none() && own.prompt.is_none() && own.prompts.is_none() {
+    let PromptFlags { task, prompt, prompts, .. } = &own.prompt;
+    if task.is_none() && prompt.is_none() && prompts.is_none() {
         bail!("name what both models continue: --task NAME, --prompt TEXT or --prompts FILE");
     }
-    let task = find_task(own.task.as_deref())?;
-    let max_new_tokens = own.max_new_tokens.unwrap_or(task.max_new_tokens);
+    let task = find_task(task.as_deref())?;
+    let max_new_tokens = own.draw.max_new_tokens.unwrap_or(task.max_new_tokens);
     if max_new_tokens == 0 {
         bail!("--max-new-tokens 0 leaves nothing to compare; give 1 or more");
     }
@@ -192,7 +201,7 @@ pub fn score(args: &Args, options: &ScoreOptions) -> anyhow::Result<Option<Score
         .flag("likelihood")
         .with("P", named.reference)
         .with("Q", named.model)
-        .with("task", format!("{}-{}", task.name, own.shots))
+        .with("task", format!("{}-{}", task.name, own.prompt.shots.unwrap_or_default()))
         .with("cut", max_new_tokens)
         .with("prec", ready.reference.lm.precision());
     let texts = texts.as_ref().map(Vec::as_slice);
@@ -210,7 +219,7 @@ fn open(
 ) -> anyhow::Result<Sides<Ready>> {
     let own = &args.likelihood;
     let models = speakers.try_map(|speaker| {
-        SweepModel::open(&speaker.model, own.chat)
+        SweepModel::open(&speaker.model, own.draw.chat.unwrap_or_default())
             .with_context(|| format!("model `{}`", speaker.model))
     })?;
     let checkpoints = models.as_ref().try_map(|model| {
@@ -230,16 +239,11 @@ fn open(
             speakers.model.model
         );
     }
-    let source = Source {
-        prompt: own.prompt.as_deref(),
-        prompts: own.prompts.as_deref(),
-        reference: args.reference.as_deref(),
-        shots: own.shots,
-        count: own.n,
-    };
-    let device = device::open(args.embed.device)?;
+    let source =
+        Source { flags: &own.prompt, reference: args.reference.as_deref(), count: own.n() };
+    let device = device::open(args.device.device())?;
     let load = |side: Side| {
-        Lm::load(checkpoints.get(side).clone(), &device, args.embed.dtype)
+        Lm::load(checkpoints.get(side).clone(), &device, args.device.dtype())
             .map(Arc::new)
             .with_context(|| format!("model `{}`", models.get(side).name))
     };
@@ -279,7 +283,7 @@ impl Ready {
     /// `n` completions, going round the prompts, in that order; the tag is the index.
     fn write(
         &self,
-        own: &LikelihoodArgs,
+        own: &LikelihoodFlags,
         task: &Task,
         max_new_tokens: usize,
         seed: u64,
@@ -297,14 +301,12 @@ impl Ready {
             max_new_tokens,
             stop: stops.clone(),
         };
-        let batch = match own.batch {
-            Batch::Auto => None,
-            Batch::Rows(rows) => Some(rows),
-        };
+        let batch = own.draw.batch.unwrap_or_default().rows();
         let options =
             GenerateOptions { batch, interrupt: stop.interrupt(), ..GenerateOptions::default() };
-        progress.begin(&format!("sampling {}", self.speaker.name), "texts", own.n as u64, 0);
-        let (mut completions, mut failure) = (Vec::with_capacity(own.n), None);
+        let n = own.n();
+        progress.begin(&format!("sampling {}", self.speaker.name), "texts", n as u64, 0);
+        let (mut completions, mut failure) = (Vec::with_capacity(n), None);
         let mut on_event = |event| {
             match event {
                 Event::Finished(completion) => {
@@ -319,7 +321,7 @@ impl Ready {
             }
             if stop.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let requests = draws(own.n, prompts.len()).enumerate().map(request);
+        let requests = draws(n, prompts.len()).enumerate().map(request);
         let totals = generate(&self.lm, requests, &options, &mut on_event);
         progress.end();
         if let Some(error) = failure {
@@ -406,7 +408,7 @@ mod tests {
 
     #[test]
     fn a_speaker_with_a_wrong_setting_gets_a_sentence() {
-        let error = |text: &str| text.parse::<Speaker>().unwrap_err();
+        let error = |text: &str| text.parse::<Speaker>().unwrap_err().to_string();
         assert_eq!(error("a@T=hot"), "`hot` is no number; write T=NUMBER");
         assert!(error("a@warmth=1").starts_with("`warmth` is no setting; there are T, top-k"));
         assert!(error("a@T=-1").contains("-1"), "{}", error("a@T=-1"));

@@ -6,6 +6,7 @@
 //! computed; how it was computed stands in the signature.
 
 pub mod catalog;
+mod choices;
 mod clouds;
 mod clusters;
 mod draws;

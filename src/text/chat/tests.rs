@@ -66,7 +66,7 @@ fn the_date_is_the_one_given() {
     assert_eq!(template.render(&said(&["a"]), date).unwrap(), "01 Mar 2025|March 1|03/25|00:00");
     assert_eq!(
         "2025-13-01".parse::<Date>(),
-        Err("`2025-13-01` is no date; write it as 2024-07-26".to_owned())
+        Err(ChatError::NoDate { word: "2025-13-01".to_owned() })
     );
 }
 

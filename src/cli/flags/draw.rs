@@ -1,0 +1,61 @@
+//! What is drawn, and what it continues.
+
+use crate::{cli::options::options, run::settings::Batch, text::chat::ChatMode};
+
+/// What one cell's completions continue: a task's prompts, one prompt, or those of a file.
+#[derive(clap::Args, Clone, Debug)]
+pub struct PromptFlags {
+    /// Task: a bundled name or a .toml file
+    #[arg(long, value_name = "NAME|FILE", conflicts_with_all = ["prompt", "prompts"])]
+    pub task: Option<String>,
+    /// One prompt
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "prompts")]
+    pub prompt: Option<String>,
+    /// Prompts, one a line of .txt or one a record of .jsonl (its field `prompt`, or :FIELD)
+    #[arg(long, value_name = "FILE[:FIELD]")]
+    pub prompts: Option<String>,
+    /// In-context examples before each prompt
+    #[arg(long, value_name = "N")]
+    pub shots: Option<usize>,
+}
+
+options! {
+    /// How many completions are drawn, and how.
+    pub struct DrawFlags {
+        /// Completions of each model under each setting
+        #[arg(short = 'n', long = "n", value_name = "N")]
+        pub n: Option<usize>,
+        /// Tokens after which a completion is cut [default: the task's, or 256 without a task]
+        #[arg(long, value_name = "N")]
+        pub max_new_tokens: Option<usize>,
+        /// Rows computed at once; texts do not depend on it
+        #[arg(long, value_name = "auto|N")]
+        pub batch: Option<Batch>,
+        /// Whether prompts go through the model's chat template
+        #[arg(long, value_name = "auto|never|always")]
+        pub chat: Option<ChatMode>,
+    }
+}
+
+/// The seed of a command that has one.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct SeedFlag {
+    /// Seed of everything random
+    #[arg(long, default_value_t, value_name = "SEED")]
+    pub seed: u64,
+}
+
+impl PromptFlags {
+    /// What leaving out the examples means.
+    pub fn defaults() -> super::Defaults {
+        vec![("shots", usize::default().to_string())]
+    }
+}
+
+impl DrawFlags {
+    /// What leaving them out means, where `n` says that of `-n`.
+    pub fn defaults(n: &str) -> super::Defaults {
+        let auto = || "auto".to_owned();
+        vec![("n", n.to_owned()), ("batch", auto()), ("chat", auto())]
+    }
+}
