@@ -1,5 +1,6 @@
 //! The language models: where a model comes from, its weights, batched generation and embedding.
 
+pub mod arch;
 mod attention;
 pub mod bench;
 pub mod bundled;
@@ -12,19 +13,16 @@ pub mod embed;
 pub mod encoder;
 pub mod generate;
 pub mod gguf;
-mod gpt2;
 mod http;
 pub mod hub;
 pub mod inspect;
 pub mod kv;
 mod linear;
-mod llama;
 pub mod load;
 pub mod logits;
 pub mod logprob;
 pub mod model;
 pub mod network;
-pub mod parts;
 pub mod random;
 pub mod server;
 pub mod source;
@@ -34,7 +32,8 @@ pub mod toy;
 mod vector;
 pub mod weights;
 
-pub use config::{Arch, ModelConfig};
+pub use arch::parts;
+pub use config::ModelConfig;
 pub use load::Checkpoint;
 pub use model::Lm;
 pub use tokenizer::{Incremental, Tokenizer};

@@ -2,7 +2,8 @@
 
 use super::{
     LmError,
-    config::{Activation, Arch, ModelConfig},
+    arch::llama,
+    config::{Activation, ModelConfig},
     kv::{KvShape, Span},
     network::{Depth, Network, Session, States},
 };
@@ -24,7 +25,7 @@ impl Toy {
     pub fn new(vocab: usize, logits: Vec<f32>) -> Self {
         assert_eq!(logits.len(), vocab * vocab, "one row of logits per token");
         let config = ModelConfig {
-            arch: Arch::Llama,
+            layout: &llama::LAYOUT,
             model_type: "toy".into(),
             vocab,
             hidden: 1,
