@@ -2,6 +2,7 @@
 
 pub mod arch;
 mod attention;
+mod batch;
 pub mod bench;
 pub mod bundled;
 pub mod check;
@@ -31,6 +32,7 @@ pub mod tokenizer;
 pub mod toy;
 mod vector;
 pub mod weights;
+mod work;
 
 pub use arch::parts;
 pub use config::ModelConfig;

@@ -4,7 +4,7 @@ use super::{
     LmError,
     arch::llama,
     config::{Activation, ModelConfig},
-    kv::{KvShape, Span},
+    kv::Span,
     network::{Depth, Network, Session, States},
 };
 use crate::decode::{Chain, DecodeError};
@@ -89,10 +89,6 @@ impl Network for Toy {
 
     fn weight_bytes(&self) -> usize {
         4 * self.logits.len()
-    }
-
-    fn kv_shape(&self) -> KvShape {
-        KvShape { layers: 1, heads: 1, head_dim: 1 }
     }
 
     /// The state is the token itself.
