@@ -45,7 +45,8 @@ impl Parity {
 struct Expected {
     input_ids: Vec<Vec<u32>>,
     middle_layer_index: usize,
-    greedy_8: Vec<Option<Vec<u32>>>,
+    #[serde(alias = "greedy_8")]
+    greedy: Vec<Option<Vec<u32>>>,
     sum_logprob_of_tokens_1_to_end: Vec<Option<f64>>,
 }
 
@@ -136,7 +137,7 @@ pub fn golden(network: &dyn Network, folder: &Path) -> Result<Parity, LmError> {
             .sum();
         parity.logprob = parity.logprob.max((found - sum).abs() / ids.len() as f64);
     }
-    for (ids, tokens) in texts.iter().zip(&expected.greedy_8) {
+    for (ids, tokens) in texts.iter().zip(&expected.greedy) {
         let Some(tokens) = tokens else { continue };
         parity.greedy.1 += 1;
         parity.greedy.0 += usize::from(greedy(network, ids, tokens.len())? != *tokens);

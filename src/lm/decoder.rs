@@ -13,16 +13,18 @@ use rayon::prelude::*;
 use super::{
     LmError, Weights,
     attention::{self, Heads, Queries},
+    batch::Batch,
     config::{Activation, ModelConfig},
-    kv::{Kv, KvShape, Span},
+    kv::{Kv, Span},
     linear::{Linear, numbers},
     network::{Depth, Network, Session, States},
     parts::{self, LinearParts, NormParts},
     row_ops,
+    work::Work,
 };
 use crate::math::{
-    gemm::{PANEL, Storage, Workspace},
-    simd::{Isa, Lines},
+    gemm::{PANEL, Storage},
+    simd::Isa,
 };
 
 /// Values above which rows are normalised by several threads.
@@ -56,19 +58,6 @@ pub struct Decoder {
     head: Option<Linear>,
     /// Radians per position, one a pair of dimensions.
     frequencies: Vec<f64>,
-}
-
-/// Buffers of a forward pass, kept from one to the next.
-#[derive(Default)]
-pub struct Work {
-    tiles: Workspace,
-    x: Lines,
-    normed: Lines,
-    wide: Lines,
-    attended: Lines,
-    gate: Lines,
-    projected: Lines,
-    gathered: Lines,
 }
 
 impl Norm {
@@ -203,6 +192,7 @@ impl Decoder {
         &self,
         layer: usize,
         at: &Batch<'_>,
+        (cos, sin): &(Vec<f32>, Vec<f32>),
         queries: &[Queries],
         kv: &mut Kv,
         work: &mut Work,
@@ -235,7 +225,7 @@ impl Decoder {
             None => (None, None),
         };
         per_row(rows * (q + k), wide, width, |i, row| {
-            let (cos, sin) = (&at.cos[i * half..][..half], &at.sin[i * half..][..half]);
+            let (cos, sin) = (&cos[i * half..][..half], &sin[i * half..][..half]);
             self.turn(q_norm, &mut row[..q], cos, sin);
             self.turn(k_norm, &mut row[q..q + k], cos, sin);
         });
@@ -250,38 +240,6 @@ impl Decoder {
     }
 }
 
-/// The tokens of all spans, one after the other.
-struct Batch<'a> {
-    spans: &'a [Span<'a>],
-    /// Index of each span's first token.
-    starts: Vec<usize>,
-    tokens: Vec<u32>,
-    cos: Vec<f32>,
-    sin: Vec<f32>,
-}
-
-impl Batch<'_> {
-    /// For each query its row among all tokens and its row among the queries.
-    fn rows<'b>(&'b self, queries: &'b [Queries]) -> impl Iterator<Item = (usize, usize)> + 'b {
-        queries.iter().flat_map(|part| {
-            (0..part.count).map(|i| (self.starts[part.span] + part.first + i, part.row + i))
-        })
-    }
-
-    fn queries(&self, range: impl Fn(&Span<'_>) -> std::ops::Range<usize>) -> Vec<Queries> {
-        let mut row = 0;
-        let mut all = Vec::new();
-        for (span, at) in self.spans.iter().zip(0..) {
-            let range = range(span);
-            if !range.is_empty() {
-                all.push(Queries { span: at, first: range.start, count: range.len(), row });
-                row += range.len();
-            }
-        }
-        all
-    }
-}
-
 impl Network for Decoder {
     fn config(&self) -> &ModelConfig {
         &self.config
@@ -293,11 +251,6 @@ impl Network for Decoder {
         blocks.chain([&self.embedding]).chain(&self.head).map(of).sum()
     }
 
-    fn kv_shape(&self) -> KvShape {
-        let c = &self.config;
-        KvShape { layers: c.layers, heads: c.kv_heads, head_dim: c.head_dim }
-    }
-
     fn forward(
         &self,
         session: &mut Session,
@@ -305,27 +258,19 @@ impl Network for Decoder {
         depth: Depth,
     ) -> Result<States, LmError> {
         let (isa, c) = (self.isa, &self.config);
-        let Session { kv, work, interrupt } = session;
-        let mut starts = Vec::new();
-        let mut tokens = Vec::new();
-        let mut positions = Vec::new();
-        for span in spans {
-            starts.push(tokens.len());
-            positions.extend(span.start()..span.start() + span.tokens.len());
-            tokens.extend_from_slice(span.tokens);
-        }
-        let (cos, sin) = self.angles(&positions);
-        let batch = Batch { spans, starts, tokens, cos, sin };
+        let Session { kv, buffers, interrupt } = session;
+        let work = buffers.of::<Work>();
+        let batch = Batch::new(spans);
+        let angles = self.angles(&batch.positions);
         let mut rows = batch.tokens.len();
         let x = work.x.reserve(rows * c.hidden);
         for (i, out) in x.chunks_exact_mut(c.hidden).enumerate() {
             self.embedding.weight().row(batch.tokens[i] as usize, out);
             if let Some(table) = &self.positions {
-                row_ops::add(isa, out, &table[positions[i] * c.hidden..][..c.hidden]);
+                row_ops::add(isa, out, &table[batch.positions[i] * c.hidden..][..c.hidden]);
             }
         }
-        let all = batch.queries(|span| 0..span.tokens.len());
-        let wanted = batch.queries(|span| span.wanted());
+        let (all, wanted) = (batch.queries(false), batch.queries(true));
         let blocks = match depth {
             Depth::Full => c.layers,
             Depth::Blocks(n) => n.min(c.layers),
@@ -334,7 +279,7 @@ impl Network for Decoder {
         for layer in 0..blocks {
             let last = layer + 1 == blocks;
             let queries = if last { &wanted } else { &all };
-            self.project(layer, &batch, queries, kv, work);
+            self.project(layer, &batch, &angles, queries, kv, work);
             if last {
                 // What nobody asked for ends here.
                 for (from, to) in batch.rows(queries) {
@@ -393,7 +338,7 @@ impl Network for Decoder {
         let head = self.head.as_ref().unwrap_or(&self.embedding);
         let rows = states.len() / self.config.hidden;
         out.resize(rows * head.outputs(), 0.0);
-        head.forward(self.isa, &mut session.work.tiles, states, rows, out);
+        head.forward(self.isa, &mut session.buffers.of::<Work>().tiles, states, rows, out);
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use candle_core::Device;
 
-use super::{LmError, notes};
+use super::{LmError, notes, tensors::cuda};
 
 /// Why a word names no device or number type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +54,7 @@ impl std::str::FromStr for DeviceChoice {
 /// [`LmError::Gpu`] when a CUDA device was asked for by name and cannot be opened.
 pub fn open(choice: DeviceChoice) -> Result<Device, LmError> {
     match choice {
-        DeviceChoice::Auto if candle_core::utils::cuda_is_available() => Ok(open_cuda(0)
+        DeviceChoice::Auto if candle_core::utils::cuda_is_available() => Ok(cuda::open(0)
             .unwrap_or_else(|error| {
                 let fault = gpu_fault(&error);
                 if fault != NO_GPU {
@@ -66,20 +66,9 @@ pub fn open(choice: DeviceChoice) -> Result<Device, LmError> {
             })),
         DeviceChoice::Auto | DeviceChoice::Cpu => Ok(Device::Cpu),
         DeviceChoice::Cuda(index) => {
-            open_cuda(index).map_err(|error| LmError::Gpu { index, fault: gpu_fault(&error) })
+            cuda::open(index).map_err(|error| LmError::Gpu { index, fault: gpu_fault(&error) })
         }
     }
-}
-
-#[cfg(feature = "cuda")]
-fn open_cuda(index: usize) -> candle_core::Result<Device> {
-    super::tensors::cuda::open(index)
-}
-
-/// Without the feature this is an error that says so.
-#[cfg(not(feature = "cuda"))]
-fn open_cuda(index: usize) -> candle_core::Result<Device> {
-    Device::new_cuda(index)
 }
 
 /// The fault of a machine that CUDA has nothing to do with.

@@ -3,7 +3,7 @@
 //! Texts are packed one behind the other up to a budget of tokens, longest first, without padding; the
 //! same text is computed once however often it occurs. A vector does not depend on the other texts.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::Path};
 
 use rayon::prelude::*;
 
@@ -93,12 +93,28 @@ impl Embedder {
         pooling: Pooling,
         max_tokens: usize,
     ) -> Result<Self, LmError> {
-        let path = load::locate(model)?;
-        if !encoder::is_encoder(&path) {
-            return Ok(Self::new(Lm::open(model, device, dtype)?, pooling, max_tokens));
+        Self::open_at(&load::locate(model)?, model, device, dtype, pooling, max_tokens)
+    }
+
+    /// The same of a folder or GGUF file; `model` is what it was called.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open), but for what cannot be found.
+    pub fn open_at(
+        path: &Path,
+        model: &str,
+        device: DeviceChoice,
+        dtype: DtypeChoice,
+        pooling: Pooling,
+        max_tokens: usize,
+    ) -> Result<Self, LmError> {
+        if !encoder::is_encoder(path) {
+            let lm = Lm::load(load::open_at(path, model)?, &device::open(device)?, dtype)?;
+            return Ok(Self::new(lm, pooling, max_tokens));
         }
         let device = device::open(device)?;
-        let encoder = Box::new(SentenceEncoder::open(&path, model, &device, max_tokens)?);
+        let encoder = Box::new(SentenceEncoder::open(path, model, &device, max_tokens)?);
         let (max_tokens, interrupt) = (encoder.max_tokens(), Interrupt::default());
         Ok(Self { network: Backend::Sentence(encoder), pooling, max_tokens, interrupt })
     }

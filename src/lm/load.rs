@@ -60,10 +60,18 @@ pub fn locate(model: &str) -> Result<PathBuf, LmError> {
 ///
 /// [`LmError`] naming the model or file and what is wrong with it.
 pub fn open(model: &str) -> Result<Checkpoint, LmError> {
-    let path = locate(model)?;
+    open_at(&locate(model)?, model)
+}
+
+/// Opens the language model in a folder or GGUF file; `model` is what it was called.
+///
+/// # Errors
+///
+/// Those of [`open`], but for what cannot be found.
+pub fn open_at(path: &Path, model: &str) -> Result<Checkpoint, LmError> {
     let mut checkpoint = match path.extension().is_some_and(|extension| extension == "gguf") {
-        true => Checkpoint::open_gguf(&path)?,
-        false => Checkpoint::open_folder(&path)?,
+        true => Checkpoint::open_gguf(path)?,
+        false => Checkpoint::open_folder(path)?,
     };
     checkpoint.source = model.into();
     Ok(checkpoint)

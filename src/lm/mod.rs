@@ -1,6 +1,8 @@
 //! The language models: where a model comes from, its weights, batched generation and embedding.
 
+pub mod arch;
 mod attention;
+mod batch;
 pub mod bench;
 pub mod bundled;
 pub mod check;
@@ -12,20 +14,17 @@ pub mod embed;
 pub mod encoder;
 pub mod generate;
 pub mod gguf;
-mod gpt2;
 mod http;
 pub mod hub;
 pub mod inspect;
 pub mod kv;
 mod linear;
-mod llama;
 pub mod load;
 pub mod logits;
 pub mod logprob;
 pub mod model;
 pub mod network;
 pub mod notes;
-pub mod parts;
 pub mod random;
 mod row_ops;
 pub mod server;
@@ -34,8 +33,10 @@ pub mod tensors;
 pub mod tokenizer;
 pub mod toy;
 pub mod weights;
+mod work;
 
-pub use config::{Arch, ModelConfig};
+pub use arch::parts;
+pub use config::ModelConfig;
 pub use load::Checkpoint;
 pub use model::Lm;
 pub use tokenizer::{Incremental, Tokenizer};

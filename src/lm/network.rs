@@ -1,14 +1,16 @@
 //! What generation and embedding need of a network, whichever device computes it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    any::Any,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::{
     LmError,
     config::ModelConfig,
-    decoder::Work,
     device,
     kv::{Kv, KvShape, Place, Span},
     logits::{Ask, Logits, draw_on_host},
@@ -55,13 +57,36 @@ impl Interrupt {
     }
 }
 
+/// What an engine keeps from one pass to the next; only the engine knows what that is.
+pub struct Buffers(Box<dyn Any + Send + Sync>);
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Self(Box::new(()))
+    }
+}
+
+impl Buffers {
+    /// The buffers of an engine, made anew where there are none or another engine's.
+    pub fn of<T: Any + Default + Send + Sync>(&mut self) -> &mut T {
+        if !self.0.is::<T>() {
+            self.0 = Box::new(T::default());
+        }
+        match self.0.downcast_mut() {
+            Some(buffers) => buffers,
+            None => unreachable!("just made"),
+        }
+    }
+}
+
 /// The cache and the buffers of one user of a network.
 pub struct Session {
     /// Keys and values.
     pub kv: Kv,
     /// Looked at between layers.
     pub interrupt: Interrupt,
-    pub(super) work: Work,
+    /// The engine's own.
+    pub buffers: Buffers,
 }
 
 impl Session {
@@ -77,7 +102,8 @@ impl Session {
     }
 
     fn with_shape(shape: KvShape, place: Place) -> Self {
-        Self { kv: Kv::new(shape, place), interrupt: Interrupt::default(), work: Work::default() }
+        let (interrupt, buffers) = (Interrupt::default(), Buffers::default());
+        Self { kv: Kv::new(shape, place), interrupt, buffers }
     }
 }
 
@@ -100,7 +126,10 @@ pub trait Network: Send + Sync {
     }
 
     /// What it keeps of a token.
-    fn kv_shape(&self) -> KvShape;
+    fn kv_shape(&self) -> KvShape {
+        let c = self.config();
+        KvShape { layers: c.layers, heads: c.kv_heads, head_dim: c.head_dim }
+    }
 
     /// Where it keeps it.
     fn kv_place(&self) -> Place {

@@ -10,7 +10,12 @@ mod attend;
 pub(crate) mod cuda;
 mod draw;
 mod layers;
+#[cfg(not(feature = "cuda"))]
+pub(crate) mod no_cuda;
 mod plan;
+
+#[cfg(not(feature = "cuda"))]
+pub(crate) use no_cuda as cuda;
 
 use std::sync::Mutex;
 
@@ -24,9 +29,9 @@ use self::{
 };
 use super::{
     LmError, Weights,
-    attention::Queries,
+    batch::Batch,
     config::{Activation, ModelConfig},
-    kv::{Kv, KvShape, Place, Span},
+    kv::{Kv, Place, Span},
     logits::{Ask, Logits},
     network::{Depth, Network, Session, States},
     parts::{self, LinearParts, NormParts},
@@ -167,7 +172,7 @@ impl TensorDecoder {
         spans: &[Span<'_>],
         wide: &Tensor,
         angles: Option<&[Tensor; 2]>,
-        #[cfg(feature = "cuda")] places: Option<&cuda::Places>,
+        places: Option<&cuda::Places>,
     ) -> Result<Tensor, LmError> {
         let c = &self.config;
         let (qs, ks) = (c.heads * c.head_dim, c.kv_heads * c.head_dim);
@@ -177,7 +182,6 @@ impl TensorDecoder {
             q = self.norm_heads(&q, q_norm)?;
             k = self.norm_heads(&k, k_norm)?;
         }
-        #[cfg(feature = "cuda")]
         if let Some(places) = places {
             let layer = layer % kv.shape().layers;
             return Ok(places.fill(
@@ -204,7 +208,6 @@ impl TensorDecoder {
     fn mlp(&self, block: &Block, x: &Tensor) -> candle_core::Result<Tensor> {
         let inner = self.config.intermediate;
         let wide = block.up.forward(&block.mlp_norm.forward(x)?)?;
-        #[cfg(feature = "cuda")]
         if self.device.is_cuda() {
             return block.down.forward(&cuda::gate(&wide, inner, self.config.activation)?);
         }
@@ -231,19 +234,14 @@ impl TensorDecoder {
         blocks: usize,
     ) -> Result<Tensor, LmError> {
         let c = &self.config;
-        let (mut tokens, mut positions, mut starts) = (Vec::new(), Vec::new(), Vec::new());
-        for span in spans {
-            starts.push(tokens.len());
-            positions.extend((span.start()..span.start() + span.tokens.len()).map(|t| t as u32));
-            tokens.extend_from_slice(span.tokens);
-        }
+        let batch = Batch::new(spans);
+        let positions: Vec<_> = batch.positions.iter().map(|t| *t as u32).collect();
         let angles = self.angles(&positions)?;
-        let ids = Tensor::new(tokens, &self.device)?;
+        let ids = Tensor::new(&batch.tokens[..], &self.device)?;
         let mut x = self.embedding.index_select(&ids, 0)?;
         if let Some(table) = &self.positions {
             x = (x + table.index_select(&Tensor::new(positions, &self.device)?, 0)?)?;
         }
-        #[cfg(feature = "cuda")]
         let places = match self.device.is_cuda() {
             true => Some(cuda::Places::new(&session.kv, spans, &self.device)?),
             false => None,
@@ -251,29 +249,22 @@ impl TensorDecoder {
         let mut work: Option<(Option<usize>, bool, Work)> = None;
         for (layer, block) in self.blocks[..blocks].iter().enumerate() {
             let wide = block.qkv.forward(&block.attention_norm.forward(&x)?)?;
-            let q = self.place(
-                layer,
-                &session.kv,
-                spans,
-                &wide,
-                angles.as_ref(),
-                #[cfg(feature = "cuda")]
-                places.as_ref(),
-            )?;
+            let q =
+                self.place(layer, &session.kv, spans, &wide, angles.as_ref(), places.as_ref())?;
             let last = layer + 1 == blocks;
             let window = c.windows[layer];
             // Layers of one window share their work list.
             let work = match &mut work {
                 Some((known, for_last, work)) if (*known, *for_last) == (window, last) => work,
                 other => {
-                    let new = self.work(&session.kv, spans, &starts, window, last)?;
+                    let new = self.work(&session.kv, &batch, window, last)?;
                     &mut other.insert((window, last, new)).2
                 }
             };
             if work.rows.is_empty() {
                 return Ok(x.narrow(0, 0, 0)?);
             }
-            let pick = |x: &Tensor| match work.rows.len() == starts_end(&starts, spans) {
+            let pick = |x: &Tensor| match work.rows.len() == batch.tokens.len() {
                 true => Ok(x.clone()),
                 false => x.index_select(&Tensor::new(&work.rows[..], &self.device)?, 0),
             };
@@ -309,30 +300,19 @@ impl TensorDecoder {
     fn work(
         &self,
         kv: &Kv,
-        spans: &[Span<'_>],
-        starts: &[usize],
+        batch: &Batch<'_>,
         window: Option<usize>,
         last: bool,
     ) -> Result<Work, LmError> {
-        let (mut queries, mut rows) = (Vec::new(), Vec::new());
-        for (index, span) in spans.iter().enumerate() {
-            let range = if last { span.wanted() } else { 0..span.tokens.len() };
-            let (first, count, row) = (range.start, range.len(), rows.len());
-            queries.push(Queries { span: index, first, count, row });
-            rows.extend(range.map(|t| (starts[index] + t) as u32));
-        }
-        let plan = Plan::new(spans, &queries, window, self.config.heads / self.config.kv_heads);
-        #[cfg(not(feature = "cuda"))]
-        let _ = kv;
-        Ok(Work {
-            #[cfg(feature = "cuda")]
-            there: match self.device.is_cuda() && !rows.is_empty() {
-                true => Some(cuda::PlanThere::new(&plan, kv, &self.device)?),
-                false => None,
-            },
-            plan,
-            rows,
-        })
+        let queries = batch.queries(last);
+        let rows: Vec<_> = batch.rows(&queries).map(|(row, _)| row as u32).collect();
+        let group = self.config.heads / self.config.kv_heads;
+        let plan = Plan::new(batch.spans, &queries, window, group);
+        let there = match self.device.is_cuda() && !rows.is_empty() {
+            true => Some(cuda::PlanThere::new(&plan, kv, &self.device)?),
+            false => None,
+        };
+        Ok(Work { plan, rows, there })
     }
 
     fn attend(&self, layer: usize, kv: &Kv, work: &Work, q: &Tensor) -> Result<Tensor, LmError> {
@@ -344,7 +324,6 @@ impl TensorDecoder {
             head_dim: c.head_dim,
             scale: c.attention_scale(layer) as f32,
         };
-        #[cfg(feature = "cuda")]
         if let Some(there) = &work.there {
             let layer = layer % kv.shape().layers;
             return Ok(there.attend(q, Shape { layer, ..shape })?);
@@ -357,13 +336,7 @@ impl TensorDecoder {
 struct Work {
     plan: Plan,
     rows: Vec<u32>,
-    #[cfg(feature = "cuda")]
     there: Option<cuda::PlanThere>,
-}
-
-/// Number of tokens of all spans.
-fn starts_end(starts: &[usize], spans: &[Span<'_>]) -> usize {
-    starts.last().zip(spans.last()).map_or(0, |(start, span)| start + span.tokens.len())
 }
 
 /// The numbers of a tensor in main memory.
@@ -389,17 +362,11 @@ impl Network for TensorDecoder {
         (blocks + self.head.elem_count()) * self.dtype.size_in_bytes()
     }
 
-    fn kv_shape(&self) -> KvShape {
-        let c = &self.config;
-        KvShape { layers: c.layers, heads: c.kv_heads, head_dim: c.head_dim }
-    }
-
     fn kv_place(&self) -> Place {
         Place::Device(self.device.clone(), self.dtype)
     }
 
     fn free_memory(&self) -> usize {
-        #[cfg(feature = "cuda")]
         if let Ok(free) = cuda::free_memory(&self.device) {
             return free;
         }
@@ -465,7 +432,6 @@ impl Network for TensorDecoder {
     }
 
     fn draw(&self, asks: &[Ask<'_>]) -> Result<Vec<Result<Pick, DecodeError>>, LmError> {
-        #[cfg(feature = "cuda")]
         if self.device.is_cuda() {
             return cuda::draw(asks, &self.device, self.config.vocab);
         }

@@ -2,8 +2,9 @@
 
 use super::{
     LmError,
-    config::{Activation, Arch, ModelConfig},
-    kv::{KvShape, Span},
+    arch::llama,
+    config::{Activation, ModelConfig},
+    kv::Span,
     network::{Depth, Network, Session, States},
 };
 use crate::decode::{Chain, DecodeError};
@@ -24,7 +25,7 @@ impl Toy {
     pub fn new(vocab: usize, logits: Vec<f32>) -> Self {
         assert_eq!(logits.len(), vocab * vocab, "one row of logits per token");
         let config = ModelConfig {
-            arch: Arch::Llama,
+            layout: &llama::LAYOUT,
             model_type: "toy".into(),
             vocab,
             hidden: 1,
@@ -88,10 +89,6 @@ impl Network for Toy {
 
     fn weight_bytes(&self) -> usize {
         4 * self.logits.len()
-    }
-
-    fn kv_shape(&self) -> KvShape {
-        KvShape { layers: 1, heads: 1, head_dim: 1 }
     }
 
     /// The state is the token itself.

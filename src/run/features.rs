@@ -100,7 +100,8 @@ impl Features {
         let device = device::open(settings.device)?;
         let path = load::locate(&settings.model)?;
         let (model, key, max_tokens) = if encoder::is_encoder(&path) {
-            let embedder = Embedder::open(
+            let embedder = Embedder::open_at(
+                &path,
                 &settings.model,
                 settings.device,
                 settings.dtype,
@@ -110,7 +111,7 @@ impl Features {
             let (key, max_tokens) = (embedder.hash()?, embedder.max_tokens());
             (Model::Sentence(Box::new(embedder)), key, max_tokens)
         } else {
-            let checkpoint = load::open(&settings.model)?;
+            let checkpoint = load::open_at(&path, &settings.model)?;
             // Texts could not be embedded without one.
             checkpoint.tokenizer()?;
             let precision = Lm::precision_of(&checkpoint, &device, settings.dtype);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Activation, SUPPORTED};
+use super::Activation;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -19,8 +19,8 @@ pub enum ConfigError {
     #[error("`{field}` is {found}, and should be {wanted}")]
     Type { field: String, found: String, wanted: &'static str },
     /// A network of another kind.
-    #[error("the architecture `{name}` is not supported; supported are {SUPPORTED}")]
-    Architecture { name: String },
+    #[error("the architecture `{name}` is not supported; supported are {supported}")]
+    Architecture { name: String, supported: String },
     /// Weights packed by a quantization library.
     #[error(
         "weights quantized with {method} are not supported; use the f32, f16 or bf16 checkpoint, or a GGUF file"
@@ -38,7 +38,7 @@ pub enum ConfigError {
 }
 
 /// A JSON object whose `null`s count as absent.
-pub(super) struct Fields<'a>(pub &'a Map<String, Value>);
+pub(in crate::lm) struct Fields<'a>(pub &'a Map<String, Value>);
 
 impl<'a> Fields<'a> {
     /// The value, if there is one that is not `null`.

@@ -64,7 +64,7 @@ impl Rope {
 }
 
 /// Reads `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling` (transformers 4).
-pub(super) fn read(fields: &Fields<'_>, max_positions: usize) -> Result<Rope, ConfigError> {
+pub(in crate::lm) fn read(fields: &Fields<'_>, max_positions: usize) -> Result<Rope, ConfigError> {
     let nested = |field: &'static str| match fields.get(field) {
         None => Ok(None),
         Some(Value::Object(object)) => Ok(Some(Fields(object))),

@@ -6,8 +6,12 @@ use candle_core::Tensor;
 
 use super::{Gguf, TensorInfo};
 use crate::lm::{
-    Arch, LmError, ModelConfig, Weights,
-    config::{Activation, ConfigError, Rope, RopeScaling},
+    LmError, ModelConfig, Weights,
+    arch::{
+        self, Family,
+        layout::{Name, Qkv},
+    },
+    config::{ConfigError, Rope, RopeScaling},
     weights::Store,
 };
 
@@ -25,9 +29,11 @@ const NEUTRAL: [(&str, f64); 9] = [
 ];
 
 impl Gguf {
-    fn arch(&self) -> Result<&str, LmError> {
+    fn family(&self) -> Result<&'static Family, LmError> {
         let name = self.optional("general.architecture", "a text", |v| v.text())?;
-        name.ok_or_else(|| self.bad("the metadata value `general.architecture` is missing"))
+        let name =
+            name.ok_or_else(|| self.bad("the metadata value `general.architecture` is missing"))?;
+        arch::find(name, |family| family.gguf == name).map_err(|e| self.unusable(e))
     }
 
     fn unusable(&self, source: ConfigError) -> LmError {
@@ -54,12 +60,8 @@ impl Gguf {
     /// [`LmError::Config`] for an architecture or setting that is not supported, [`LmError::BadFile`]
     /// for metadata that is missing or of a wrong kind.
     pub fn config(&self) -> Result<ModelConfig, LmError> {
-        let name = self.arch()?;
-        let arch = match name {
-            "gpt2" => Arch::Gpt2,
-            "llama" | "mistral" | "qwen2" | "qwen3" => Arch::Llama,
-            other => return Err(self.unusable(ConfigError::Architecture { name: other.into() })),
-        };
+        let family = self.family()?;
+        let (name, layout) = (family.gguf, family.layout);
         let key = |field: &str| format!("{name}.{field}");
         let size = |field: &str| {
             let missing = || self.bad(format!("the metadata value `{}` is missing", key(field)));
@@ -77,6 +79,8 @@ impl Gguf {
             }
         }
         let has = |tensor: &str| self.tensors.contains_key(tensor);
+        let in_first = |name: Name, kind: &str| has(&format!("blk.0.{}.{kind}", name.gguf));
+        let biased = |names: &[Name]| family.biased || names.iter().any(|n| in_first(*n, "bias"));
         let embedding = self.tensors.get("token_embd.weight");
         let embedding = embedding.filter(|info| info.shape.len() == 2);
         let embedding = embedding.ok_or_else(|| self.bad("has no tensor `token_embd.weight`"))?;
@@ -103,16 +107,16 @@ impl Gguf {
             return Err(self.unusable(error));
         }
         let window = self.count(&key("attention.sliding_window"))?.filter(|width| *width > 0);
-        let epsilon = match arch {
-            Arch::Gpt2 => "attention.layer_norm_epsilon",
-            Arch::Llama => "attention.layer_norm_rms_epsilon",
+        let epsilon = match layout.layer_norm {
+            true => "attention.layer_norm_epsilon",
+            false => "attention.layer_norm_rms_epsilon",
         };
         let norm_eps = number(epsilon)?
             .ok_or_else(|| self.bad(format!("the metadata value `{}` is missing", key(epsilon))))?;
-        let gpt2 = arch == Arch::Gpt2;
+        let learned = layout.positions.is_some();
         let config = ModelConfig {
-            arch,
-            model_type: name.into(),
+            layout,
+            model_type: family.name.into(),
             vocab: embedding.shape[0],
             hidden,
             layers,
@@ -123,19 +127,19 @@ impl Gguf {
             max_positions: size("context_length")?,
             // The file keeps 1e-5 as an f32; the nearest short decimal is what was meant.
             norm_eps: format!("{}", norm_eps as f32).parse().unwrap_or(norm_eps),
-            rope: if gpt2 { None } else { Some(self.rope(name, head_dim)?) },
+            rope: if learned { None } else { Some(self.rope(name, head_dim)?) },
             windows: vec![window; layers],
-            qkv_bias: gpt2 || has("blk.0.attn_q.bias"),
-            attention_out_bias: gpt2 || has("blk.0.attn_output.bias"),
-            mlp_bias: gpt2 || has("blk.0.ffn_up.bias"),
-            qk_norm: has("blk.0.attn_q_norm.weight"),
+            qkv_bias: biased(layout.qkv.names()),
+            attention_out_bias: biased(&[layout.out]),
+            mlp_bias: biased(layout.up.names()),
+            qk_norm: layout.qk_norm.is_some_and(|[q, _]| in_first(q, "weight")),
             tied: !has("output.weight"),
             scale_attention: true,
             scale_by_inverse_layer: false,
             bos: self.token("bos")?,
             eos: self.ends()?,
             pad: self.token("padding")?,
-            activation: if gpt2 { Activation::GeluTanh } else { Activation::Silu },
+            activation: family.activation,
         };
         config.check().map_err(|e| self.unusable(e))?;
         Ok(config)
@@ -188,13 +192,14 @@ impl Gguf {
     ///
     /// [`LmError::BadFile`] naming a tensor that the architecture does not have.
     pub fn weights(&self, config: &ModelConfig) -> Result<Weights, LmError> {
+        let family = self.family()?;
         let mut stored = HashMap::new();
         let mut names = Vec::new();
         for (name, info) in &self.tensors {
             if name == "rope_freqs.weight" {
                 continue;
             }
-            let (canonical, change) = rename(name, config).ok_or_else(|| {
+            let (canonical, change) = rename(name, family, config).ok_or_else(|| {
                 self.bad(format!(
                     "the tensor `{name}` is not part of a {} model",
                     config.model_type
@@ -234,62 +239,34 @@ enum Change {
     Transpose,
 }
 
-fn rename(name: &str, config: &ModelConfig) -> Option<(String, Change)> {
-    let gpt2 = config.arch == Arch::Gpt2;
-    let top = match (name, gpt2) {
-        ("token_embd.weight", true) => "wte.weight",
-        ("position_embd.weight", true) => "wpe.weight",
-        ("output_norm.weight", true) => "ln_f.weight",
-        ("output_norm.bias", true) => "ln_f.bias",
-        ("token_embd.weight", false) => "embed_tokens.weight",
-        ("output_norm.weight", false) => "norm.weight",
-        ("output.weight", _) => "lm_head.weight",
-        _ => "",
-    };
-    if !top.is_empty() {
-        return Some((top.into(), Change::None));
+/// A tensor's name in a Hugging Face checkpoint, and what is to be undone.
+fn rename(name: &str, family: &Family, config: &ModelConfig) -> Option<(String, Change)> {
+    let layout = family.layout;
+    let (stem, suffix) = name.rsplit_once('.')?;
+    if let Some(own) = layout.ends().find(|own| own.gguf == stem) {
+        let known =
+            suffix == "weight" || suffix == "bias" && layout.layer_norm && own == layout.norm;
+        return known.then(|| (format!("{}.{suffix}", own.hf), Change::None));
     }
-    let (layer, rest) = name.strip_prefix("blk.")?.split_once('.')?;
+    let (layer, part) = stem.strip_prefix("blk.")?.split_once('.')?;
     let layer: usize = layer.parse().ok().filter(|layer| *layer < config.layers)?;
-    let (part, suffix) = rest.rsplit_once('.')?;
     if suffix != "weight" && suffix != "bias" {
         return None;
     }
-    if gpt2 {
-        let (new, linear) = match part {
-            "attn_norm" => ("ln_1", false),
-            "ffn_norm" => ("ln_2", false),
-            "attn_qkv" => ("attn.c_attn", true),
-            "attn_output" => ("attn.c_proj", true),
-            "ffn_up" => ("mlp.c_fc", true),
-            "ffn_down" => ("mlp.c_proj", true),
-            _ => return None,
-        };
-        let change = if linear && suffix == "weight" { Change::Transpose } else { Change::None };
-        return Some((format!("h.{layer}.{new}.{suffix}"), change));
-    }
-    let new = match part {
-        "attn_norm" => "input_layernorm",
-        "ffn_norm" => "post_attention_layernorm",
-        "attn_q" => "self_attn.q_proj",
-        "attn_k" => "self_attn.k_proj",
-        "attn_v" => "self_attn.v_proj",
-        "attn_output" => "self_attn.o_proj",
-        "attn_q_norm" => "self_attn.q_norm",
-        "attn_k_norm" => "self_attn.k_norm",
-        "ffn_gate" => "mlp.gate_proj",
-        "ffn_up" => "mlp.up_proj",
-        "ffn_down" => "mlp.down_proj",
-        _ => return None,
-    };
-    // Only this architecture's rotation pairs neighbors in llama.cpp; the others pair halves.
-    let permuted = matches!(config.model_type.as_str(), "llama" | "mistral");
-    let change = match part {
-        "attn_q" if permuted => Change::Unpermute(config.heads),
-        "attn_k" if permuted => Change::Unpermute(config.kv_heads),
+    let norm = layout.norms().find(|own| own.gguf == part);
+    let matrix = layout.matrices().find(|own| own.gguf == part);
+    let change = match (matrix, layout.qkv) {
+        (Some(_), _) if layout.transposed && suffix == "weight" => Change::Transpose,
+        (Some(own), Qkv::Apart([q, _, _])) if family.interleaved && own == q => {
+            Change::Unpermute(config.heads)
+        }
+        (Some(own), Qkv::Apart([_, k, _])) if family.interleaved && own == k => {
+            Change::Unpermute(config.kv_heads)
+        }
         _ => Change::None,
     };
-    Some((format!("layers.{layer}.{new}.{suffix}"), change))
+    let own = norm.or(matrix)?;
+    Some((format!("{}.{layer}.{}.{suffix}", layout.blocks, own.hf), change))
 }
 
 struct Stored {

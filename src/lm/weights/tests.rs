@@ -1,19 +1,20 @@
 use super::*;
-use crate::lm::{Arch, Checkpoint, ModelConfig};
+use crate::lm::{Checkpoint, ModelConfig, parts};
 pub use crate::shared_data::shared;
 
 /// Every tensor that a configuration calls for, with its shape.
 pub fn wanted(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
     let ModelConfig { vocab: v, hidden: h, intermediate: m, head_dim: d, .. } = *config;
     let (q, kv) = (config.heads * d, config.kv_heads * d);
+    let gpt2 = config.model_type == "gpt2";
     let mut all: Vec<(String, Vec<usize>)> = Vec::new();
     for layer in 0..config.layers {
-        let mut add = |name: &str, shape: &[usize]| match config.arch {
-            Arch::Gpt2 => all.push((format!("transformer.h.{layer}.{name}"), shape.to_vec())),
-            Arch::Llama => all.push((format!("model.layers.{layer}.{name}"), shape.to_vec())),
+        let mut add = |name: &str, shape: &[usize]| match gpt2 {
+            true => all.push((format!("transformer.h.{layer}.{name}"), shape.to_vec())),
+            false => all.push((format!("model.layers.{layer}.{name}"), shape.to_vec())),
         };
-        match config.arch {
-            Arch::Gpt2 => {
+        match gpt2 {
+            true => {
                 for (name, shape) in [
                     ("ln_1.weight", &[h][..]),
                     ("ln_1.bias", &[h]),
@@ -31,19 +32,30 @@ pub fn wanted(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
                     add(name, shape);
                 }
             }
-            Arch::Llama => {
+            false => {
                 for (name, shape) in [
                     ("input_layernorm.weight", &[h][..]),
                     ("post_attention_layernorm.weight", &[h]),
-                    ("self_attn.q_proj.weight", &[q, h]),
-                    ("self_attn.k_proj.weight", &[kv, h]),
-                    ("self_attn.v_proj.weight", &[kv, h]),
                     ("self_attn.o_proj.weight", &[h, q]),
-                    ("mlp.gate_proj.weight", &[m, h]),
-                    ("mlp.up_proj.weight", &[m, h]),
                     ("mlp.down_proj.weight", &[h, m]),
                 ] {
                     add(name, shape);
+                }
+                let fused = config.model_type == "phi3";
+                if fused {
+                    add("self_attn.qkv_proj.weight", &[q + 2 * kv, h]);
+                    add("mlp.gate_up_proj.weight", &[2 * m, h]);
+                }
+                for (name, rows) in [
+                    ("self_attn.q_proj.weight", q),
+                    ("self_attn.k_proj.weight", kv),
+                    ("self_attn.v_proj.weight", kv),
+                    ("mlp.gate_proj.weight", m),
+                    ("mlp.up_proj.weight", m),
+                ] {
+                    if !fused {
+                        add(name, &[rows, h]);
+                    }
                 }
                 if config.qkv_bias {
                     add("self_attn.q_proj.bias", &[q]);
@@ -57,14 +69,14 @@ pub fn wanted(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
             }
         }
     }
-    match config.arch {
-        Arch::Gpt2 => {
+    match gpt2 {
+        true => {
             all.push(("wte.weight".into(), vec![v, h]));
             all.push(("wpe.weight".into(), vec![config.max_positions, h]));
             all.push(("ln_f.weight".into(), vec![h]));
             all.push(("ln_f.bias".into(), vec![h]));
         }
-        Arch::Llama => {
+        false => {
             all.push(("embed_tokens.weight".into(), vec![v, h]));
             all.push(("norm.weight".into(), vec![h]));
         }
@@ -90,6 +102,12 @@ fn every_golden_model_loads_from_both_configs_and_leaves_no_tensor_over() {
             assert_eq!(tensor.dims(), shape);
         }
         assert_eq!(new.weights.list().count(), wanted.len(), "{}", folder.display());
+        let mut read = parts::tensors(&new.config);
+        let plain =
+            |(name, shape): &(String, Vec<usize>)| (canonical(name).to_owned(), shape.clone());
+        let mut wanted: Vec<_> = wanted.iter().map(plain).collect();
+        (read.sort(), wanted.sort());
+        assert_eq!(read, wanted, "{}", folder.display());
         let stored = if folder.ends_with("llama_tiny_mha_bf16") { "bf16" } else { "f32" };
         assert_eq!(new.weights.stored_type(), stored);
         seen += 1;
