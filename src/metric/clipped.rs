@@ -4,10 +4,31 @@ use super::{
     Clouds, MetricError,
     neighbors::Ties,
     pass::{Ask, Balls, Found},
+    prepared::Prepared,
+    spec::{Better, Family, Null, Range, Spec, Truth},
     summary::median,
-    support::Prepared,
 };
 use crate::sides::Side;
+
+/// [`Clipped::density`].
+pub const CLIPPED_DENSITY: Spec = Spec {
+    name: "clipped_density",
+    title: "Clipped density",
+    family: Family::Support,
+    range: Range::Unit,
+    better: Better::Neither,
+    null: Null::BALLS,
+    truth: &[Truth::Precision],
+    cost: "O((n + m)² d)",
+    parameter: None,
+};
+/// [`Clipped::coverage`].
+pub const CLIPPED_COVERAGE: Spec = Spec {
+    name: "clipped_coverage",
+    title: "Clipped coverage",
+    truth: &[Truth::Recall],
+    ..CLIPPED_DENSITY
+};
 
 /// Clipped density and coverage with the parts they are made of.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -2,13 +2,29 @@
 
 use rayon::prelude::*;
 
-use super::{Clouds, MetricError};
+use super::{
+    Clouds, MetricError,
+    spec::{Better, Family, Null, Range, Spec, Truth},
+};
 use crate::{
     matrix::Matrix,
     product::{rows_by_rows, rows_by_rows_f64},
     rng,
     sides::{Side, Sides},
     vector::{cube, sum_of_cubes},
+};
+
+/// The unbiased value of [`kernel_distance`], which may fall below 0.
+pub const KERNEL_DISTANCE: Spec = Spec {
+    name: "kernel_distance",
+    title: "Kernel distance",
+    family: Family::Moments,
+    range: Range::Any,
+    better: Better::Lower,
+    null: Null::Known(0.0),
+    truth: &[Truth::Distance],
+    cost: "O((n + m)² d)",
+    parameter: None,
 };
 
 /// A kernel distance, unbiased and biased.
