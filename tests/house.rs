@@ -196,8 +196,7 @@ fn prints(line: &str) -> bool {
 fn only_the_command_line_prints() {
     let all = files("src");
     assert!(all.len() > 100, "only {} files were read", all.len());
-    let silent =
-        all.iter().filter(|(path, _)| !MAY_PRINT.iter().any(|may| path.starts_with(may)));
+    let silent = all.iter().filter(|(path, _)| !MAY_PRINT.iter().any(|may| path.starts_with(may)));
     let found: Vec<String> = silent
         .flat_map(|(path, text)| {
             let lines = text.lines().enumerate().filter(|(_, line)| prints(line));

@@ -12,8 +12,12 @@ use crate::{
     math::special::normal_cdf,
     matrix::Matrix,
     metric::{
+        frechet::FRECHET_DISTANCE,
+        frontier::MAUVE,
+        prdc::{COVERAGE, DENSITY, PRECISION, RECALL},
         record::Estimate,
         score::{Families, Family, ScoreOptions, Spread, catalog, paired_spreads},
+        spec::Spec,
     },
     npy,
     report::{
@@ -25,8 +29,7 @@ use crate::{
 use read::{Files, Named, read};
 
 /// Measures that are compared where none is named.
-const HEADLINES: [&str; 6] =
-    ["precision", "recall", "density", "coverage", "mauve", "frechet_distance"];
+const HEADLINES: [&Spec; 6] = [&PRECISION, &RECALL, &DENSITY, &COVERAGE, &MAUVE, &FRECHET_DISTANCE];
 /// Half of a normal 95 % interval, in standard deviations.
 const Z: f64 = 1.959_963_984_540_054;
 
@@ -98,7 +101,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             );
         }
         let wanted = |metric: &str| match args.metrics.first().map(String::as_str) {
-            None => HEADLINES.contains(&metric),
+            None => HEADLINES.iter().any(|spec| spec.name == metric),
             Some("all") => true,
             Some(_) => args.metrics.iter().any(|name| name == metric),
         };

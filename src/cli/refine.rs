@@ -11,13 +11,14 @@ use crate::{
     metric::{
         Clouds,
         neighbors::Ties,
-        prdc::prdc,
+        prdc::{COVERAGE, DENSITY, PRECISION, RECALL, prdc},
         ratio::{Folds, Logistic, Scores, cross_fitted},
         rejection::{
             drs, drs_gamma_for_budget, effective_size, keep_evenly, metropolis_hastings, obrs,
             refined,
         },
         score::{ScoreOptions, prepared_clouds},
+        spec::Spec,
     },
     report::number::number,
     rng,
@@ -193,12 +194,12 @@ fn judge(
     eprintln!("on {count} reference texts that were held out, {count} completions of each kind:");
     eprintln!("  {:10} {:>8} {:>8}", "", "any", "kept");
     let rows = [
-        ("precision", before.precision, after.precision),
-        ("recall", before.recall, after.recall),
-        ("density", before.density, after.density),
-        ("coverage", before.coverage, after.coverage),
+        (&PRECISION, before.precision, after.precision),
+        (&RECALL, before.recall, after.recall),
+        (&DENSITY, before.density, after.density),
+        (&COVERAGE, before.coverage, after.coverage),
     ];
-    for (name, before, after) in rows {
+    for (Spec { name, .. }, before, after) in rows {
         eprintln!("  {name:10} {:>8} {:>8}", number(before), number(after));
     }
     if args.method == Method::Obrs {

@@ -6,7 +6,11 @@ use anyhow::{Context, bail};
 
 use super::flags::{Format, FormatFlag, OutFlag};
 use crate::{
-    metric::score::catalog::{self, Better},
+    metric::{
+        prdc::{COVERAGE, PRECISION, RECALL},
+        score::catalog,
+        spec::{Better, Spec},
+    },
     report::{
         number::number,
         record::{CellRecord, CellResult, Results},
@@ -14,7 +18,7 @@ use crate::{
 };
 
 /// Measures shown of each cell.
-const SHOWN: [&str; 3] = ["precision", "recall", "coverage"];
+const SHOWN: [&Spec; 3] = [&PRECISION, &RECALL, &COVERAGE];
 
 /// Arguments of `llmpr tune`.
 #[derive(clap::Args)]
@@ -46,7 +50,7 @@ impl Args {
         match (&self.minimize, &self.maximize) {
             (Some(name), _) => Goal::Least(name.clone()),
             (None, Some(goal)) => goal.clone(),
-            (None, None) => Goal::Measure("recall".to_owned()),
+            (None, None) => Goal::Measure(RECALL.name.to_owned()),
         }
     }
 }
@@ -142,7 +146,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     let goal = args.goal();
     if let Goal::Measure(name) = &goal
-        && catalog::measure(name).is_some_and(|known| known.better == Better::Lower)
+        && catalog::spec(name).is_some_and(|(spec, _)| spec.better == Better::Lower)
     {
         bail!("small values of {name} are the good ones: --minimize {name}");
     }
@@ -175,7 +179,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 fn wanted(args: &Args) -> Vec<String> {
     let goal = match args.goal() {
         Goal::Measure(name) | Goal::Least(name) => vec![name],
-        Goal::F(_) => vec!["precision".to_owned(), "recall".to_owned()],
+        Goal::F(_) => vec![PRECISION.name.to_owned(), RECALL.name.to_owned()],
     };
     goal.into_iter().chain(args.requirements.iter().map(|r| r.measure.clone())).collect()
 }
@@ -195,7 +199,7 @@ fn reached(cell: &CellResult, goal: &Goal) -> Option<f64> {
     match goal {
         Goal::Measure(name) | Goal::Least(name) => value(cell, name),
         Goal::F(b) => {
-            let (p, r) = (value(cell, "precision")?, value(cell, "recall")?);
+            let (p, r) = (value(cell, PRECISION.name)?, value(cell, RECALL.name)?);
             let total = b * b * p + r;
             Some(if total > 0.0 { (1.0 + b * b) * p * r / total } else { 0.0 })
         }
@@ -227,9 +231,9 @@ fn nearest_miss(results: &Results, args: &Args) -> String {
 fn shown(reached: f64, cell: &CellResult) -> serde_json::Value {
     let metrics: serde_json::Map<String, serde_json::Value> = SHOWN
         .iter()
-        .filter_map(|&name| {
-            let estimate = serde_json::to_value(cell.score.metrics.get(name)?).ok()?;
-            Some((name.to_owned(), estimate))
+        .filter_map(|spec| {
+            let estimate = serde_json::to_value(cell.score.metrics.get(spec.name)?).ok()?;
+            Some((spec.name.to_owned(), estimate))
         })
         .collect();
     let reached = if reached.is_finite() { reached.into() } else { serde_json::Value::from("inf") };
@@ -245,10 +249,11 @@ fn shown(reached: f64, cell: &CellResult) -> serde_json::Value {
 }
 
 fn csv(kept: &[(f64, &CellResult)], top: usize) -> String {
-    let mut out = String::from("cell,settings,reached,precision,recall,coverage\n");
+    let heads = SHOWN.map(|spec| spec.name).join(",");
+    let mut out = format!("cell,settings,reached,{heads}\n");
     for (reached, cell) in kept.iter().take(top) {
         let values =
-            SHOWN.map(|name| value(cell, name).map_or_else(String::new, |v| v.to_string()));
+            SHOWN.map(|spec| value(cell, spec.name).map_or_else(String::new, |v| v.to_string()));
         let label = cell.cell.label().replace('"', "\"\"");
         out += &format!("{},\"{label}\",{reached},{}\n", cell.cell.id, values.join(","));
     }
@@ -262,8 +267,8 @@ fn table(kept: &[(f64, &CellResult)], args: &Args, goal: &Goal, cells: usize) ->
     };
     for (reached, cell) in kept.iter().take(args.top.max(1)) {
         out += &format!("  {:>9}  {}\n", number(*reached), cell.cell.label());
-        for name in SHOWN {
-            if let Some(estimate) = cell.score.metrics.get(name) {
+        for Spec { name, .. } in SHOWN {
+            if let Some(estimate) = cell.score.metrics.get(*name) {
                 let interval = match (estimate.low, estimate.high) {
                     (Some(low), Some(high)) => format!("  {} … {}", number(low), number(high)),
                     _ => String::new(),

@@ -3,9 +3,26 @@
 use super::{
     Clouds, MetricError,
     pass::{Ask, Found},
-    support::Prepared,
+    prepared::Prepared,
+    spec::{Better, Family, Null, Range, Spec, Truth},
 };
 use crate::{math::quantile::quantiles, matrix::Matrix, rows::mean, sides::Side};
+
+/// [`AlphaPr::alpha_precision`].
+pub const ALPHA_PRECISION: Spec = Spec {
+    name: "alpha_precision",
+    title: "α-precision",
+    family: Family::Support,
+    range: Range::Unit,
+    better: Better::Neither,
+    null: Null::BALLS,
+    truth: &[Truth::Precision],
+    cost: "O((n + m)² d)",
+    parameter: None,
+};
+/// [`AlphaPr::beta_recall`].
+pub const BETA_RECALL: Spec =
+    Spec { name: "beta_recall", title: "β-recall", truth: &[Truth::Recall], ..ALPHA_PRECISION };
 
 /// Number of levels, evenly spaced from 0 to 1.
 pub const LEVELS: usize = 30;

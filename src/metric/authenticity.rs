@@ -3,9 +3,23 @@
 use super::{
     Clouds, MetricError,
     pass::{Ask, Found},
-    support::Prepared,
+    prepared::Prepared,
+    spec::{Better, Family, Null, Range, Spec},
 };
 use crate::sides::Side;
+
+/// [`authenticity()`].
+pub const AUTHENTICITY: Spec = Spec {
+    name: "authenticity",
+    title: "Authenticity",
+    family: Family::Support,
+    range: Range::Unit,
+    better: Better::Neither,
+    null: Null::BALLS,
+    truth: &[],
+    cost: "O((n + m)² d)",
+    parameter: None,
+};
 
 /// Share of `Q` that is farther from its nearest reference row than that row is from its own nearest.
 ///

@@ -4,9 +4,30 @@ use super::{
     Clouds, MetricError,
     neighbors::Ties,
     pass::{Ask, Balls, Found},
-    support::Prepared,
+    prepared::Prepared,
+    spec::{Better, Family, Null, Range, Spec, Truth},
 };
 use crate::{math::quantile::median, sides::Side};
+
+/// [`Clipped::density`].
+pub const CLIPPED_DENSITY: Spec = Spec {
+    name: "clipped_density",
+    title: "Clipped density",
+    family: Family::Support,
+    range: Range::Unit,
+    better: Better::Neither,
+    null: Null::BALLS,
+    truth: &[Truth::Precision],
+    cost: "O((n + m)² d)",
+    parameter: None,
+};
+/// [`Clipped::coverage`].
+pub const CLIPPED_COVERAGE: Spec = Spec {
+    name: "clipped_coverage",
+    title: "Clipped coverage",
+    truth: &[Truth::Recall],
+    ..CLIPPED_DENSITY
+};
 
 /// Clipped density and coverage with the parts they are made of.
 #[derive(Clone, Copy, Debug, PartialEq)]

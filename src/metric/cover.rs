@@ -4,9 +4,30 @@ use super::{
     Clouds, MetricError,
     neighbors::Ties,
     pass::{Ask, Found},
-    support::Prepared,
+    prepared::Prepared,
+    spec::{Better, Family, Null, Range, Spec, Truth},
 };
 use crate::sides::Side;
+
+/// [`CoverPr::precision`].
+pub const COVER_PRECISION: Spec = Spec {
+    name: "cover_precision",
+    title: "Cover precision",
+    family: Family::Support,
+    range: Range::Unit,
+    better: Better::Neither,
+    null: Null::BALLS,
+    truth: &[Truth::Precision],
+    cost: "O((n + m)² d)",
+    parameter: None,
+};
+/// [`CoverPr::recall`].
+pub const COVER_RECALL: Spec = Spec {
+    name: "cover_recall",
+    title: "Cover recall",
+    truth: &[Truth::Recall],
+    ..COVER_PRECISION
+};
 
 /// Whether a row is its own first neighbor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,8 +5,56 @@
 
 use std::f64::consts::FRAC_PI_2;
 
-use super::record::PrCurve;
+use super::{
+    record::PrCurve,
+    spec::{Better, Family, Null, Parameter, Range, Spec, Truth},
+};
 use crate::sides::Sides;
+
+/// [`Summary::max_f8_recall`].
+pub const MAX_F8_RECALL: Spec = Spec {
+    name: "max_f8_recall",
+    title: "Largest F₈ of the PR-curve",
+    family: Family::Curve,
+    range: Range::Unit,
+    better: Better::Higher,
+    null: Null::BALLS,
+    truth: &[Truth::Recall],
+    cost: "k-means, then O(bins · slopes)",
+    parameter: None,
+};
+/// [`Summary::max_f1_8_precision`].
+pub const MAX_F1_8_PRECISION: Spec = Spec {
+    name: "max_f1_8_precision",
+    title: "Largest F₁⸝₈ of the PR-curve",
+    truth: &[Truth::Precision],
+    ..MAX_F8_RECALL
+};
+/// [`Point::alpha`].
+pub const ALPHA: Spec = Spec {
+    name: "alpha",
+    title: "α of the PR-curve",
+    range: Range::Slope,
+    truth: &[Truth::Overlap],
+    parameter: Some(Parameter::Slope),
+    ..MAX_F8_RECALL
+};
+/// [`Point::beta`].
+pub const BETA: Spec = Spec {
+    name: "beta",
+    title: "β of the PR-curve",
+    range: Range::InverseSlope,
+    truth: &[],
+    ..ALPHA
+};
+/// [`pr_divergence`].
+pub const PR_DIVERGENCE: Spec = Spec {
+    name: "pr_divergence",
+    title: "PR-divergence",
+    better: Better::Lower,
+    truth: &[],
+    ..ALPHA
+};
 
 /// The point of a PR-curve at one slope.
 #[derive(Clone, Copy, Debug, PartialEq)]

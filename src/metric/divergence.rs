@@ -1,8 +1,12 @@
 //! f-divergences: from shares, and from any PR-curve by one integral.
 
+mod specs;
+
 use std::f64::consts::LN_2;
 
 use crate::sides::Sides;
+
+pub use specs::*;
 
 /// An f-divergence `D_f(P‖Q) = Σ q f(p/q)`, with `f` convex and `f(1) = 0` (but for [`Gan`](Self::Gan)).
 ///
@@ -55,16 +59,6 @@ use Divergence::{
 };
 
 impl Divergence {
-    /// Those that a score reports, with the names it reports them under.
-    pub const NAMED: [(&'static str, Self); 6] = [
-        ("kl", Kl),
-        ("reverse_kl", ReverseKl),
-        ("js", Js),
-        ("chi2", Chi2),
-        ("hellinger2", Hellinger2),
-        ("tv", Tv),
-    ];
-
     /// `D_f(P‖Q)` of two distributions over the same bins, in nats; `inf` where it is infinite.
     ///
     /// # Example

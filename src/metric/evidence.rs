@@ -1,6 +1,6 @@
 //! What the supports say of each single text: who is inside, and who is nearest.
 
-use super::{Clouds, MetricError, neighbors::Ties, pass::Ask, support::Prepared};
+use super::{Clouds, MetricError, neighbors::Ties, pass::Ask, prepared::Prepared};
 use crate::sides::{Side, Sides};
 
 /// What is known of one row by the balls of either side.

@@ -1,9 +1,35 @@
 //! Fréchet distance: the 2-Wasserstein distance between two Gaussians.
 
-use super::{Clouds, MetricError, moments::Moments};
+use super::{
+    Clouds, MetricError,
+    moments::Moments,
+    spec::{Better, Family, Null, Range, Spec, Truth},
+};
 use crate::{
     math::{eigen, gemm::rows_by_rows_f64},
     sides::{Side, Sides},
+};
+
+/// [`Frechet::distance`].
+pub const FRECHET_DISTANCE: Spec = Spec {
+    name: "frechet_distance",
+    title: "Fréchet distance",
+    family: Family::Moments,
+    range: Range::Positive,
+    better: Better::Lower,
+    null: Null::COUNTS,
+    truth: &[Truth::Distance],
+    cost: "O((n + m) d² + d³)",
+    parameter: None,
+};
+/// [`Frechet::null_bias`].
+pub const FRECHET_NULL: Spec = Spec {
+    name: "frechet_null",
+    title: "Fréchet distance by chance",
+    better: Better::Neither,
+    null: Null::None,
+    truth: &[],
+    ..FRECHET_DISTANCE
 };
 
 /// A Fréchet distance and its parts.

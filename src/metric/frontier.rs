@@ -1,5 +1,6 @@
 //! Divergence frontiers: MAUVE and the frontier integral.
 
+mod specs;
 mod terms;
 
 use std::f64::consts::FRAC_PI_2;
@@ -11,6 +12,7 @@ use super::{
 };
 use crate::sides::Sides;
 
+pub use specs::*;
 pub(super) use terms::Terms;
 
 /// Where on the frontier its mixtures lie.

@@ -1,5 +1,34 @@
 //! Inception score of any classifier's `p(y|x)`, with the two entropies it is made of.
 
+use super::spec::{Better, Family, Null, Range, Spec};
+
+/// [`inception_score`] over clusters.
+pub const INCEPTION_SCORE: Spec = Spec {
+    name: "inception_score",
+    title: "Inception score over clusters",
+    family: Family::Ratio,
+    range: Range::FromOne,
+    better: Better::Neither,
+    null: Null::OwnValue,
+    truth: &[],
+    cost: "k-means, then O(m clusters d)",
+    parameter: None,
+};
+/// Entropy of the clusters of all texts together.
+pub const INCEPTION_ENTROPY: Spec = Spec {
+    name: "inception_entropy",
+    title: "Entropy of the clusters",
+    range: Range::Positive,
+    ..INCEPTION_SCORE
+};
+/// Mean entropy of the clusters of one text.
+pub const INCEPTION_CONDITIONAL_ENTROPY: Spec = Spec {
+    name: "inception_conditional_entropy",
+    title: "Entropy of the clusters given a text",
+    range: Range::Positive,
+    ..INCEPTION_SCORE
+};
+
 /// Why class probabilities have no inception score.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages name the fields")]

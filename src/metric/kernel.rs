@@ -2,7 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::{Clouds, MetricError};
+use super::{
+    Clouds, MetricError,
+    spec::{Better, Family, Null, Range, Spec, Truth},
+};
 use crate::{
     math::{
         gemm::{rows_by_rows, rows_by_rows_f64},
@@ -11,6 +14,19 @@ use crate::{
     matrix::Matrix,
     rng,
     sides::{Side, Sides},
+};
+
+/// The unbiased value of [`kernel_distance`], which may fall below 0.
+pub const KERNEL_DISTANCE: Spec = Spec {
+    name: "kernel_distance",
+    title: "Kernel distance",
+    family: Family::Moments,
+    range: Range::Any,
+    better: Better::Lower,
+    null: Null::Known(0.0),
+    truth: &[Truth::Distance],
+    cost: "O((n + m)² d)",
+    parameter: None,
 };
 
 /// A kernel distance, unbiased and biased.

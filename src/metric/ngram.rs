@@ -7,7 +7,48 @@ use std::{
 
 use rayon::prelude::*;
 
+use super::spec::{Better, Family, Null, Range, Spec};
 use crate::math::eigen::{self, NoEigenvalues};
+
+/// The first of [`distinct`].
+pub const DISTINCT_1: Spec = Spec {
+    name: "distinct_1",
+    title: "Distinct tokens",
+    family: Family::Diversity,
+    range: Range::Unit,
+    better: Better::Neither,
+    null: Null::OwnValue,
+    truth: &[],
+    cost: "O(tokens)",
+    parameter: None,
+};
+/// The second of [`distinct`].
+pub const DISTINCT_2: Spec =
+    Spec { name: "distinct_2", title: "Distinct pairs of tokens", ..DISTINCT_1 };
+/// The third of [`distinct`].
+pub const DISTINCT_3: Spec =
+    Spec { name: "distinct_3", title: "Distinct runs of three tokens", ..DISTINCT_1 };
+/// The fourth of [`distinct`].
+pub const DISTINCT_4: Spec =
+    Spec { name: "distinct_4", title: "Distinct runs of four tokens", ..DISTINCT_1 };
+/// [`unique_fraction`].
+pub const UNIQUE_FRACTION: Spec =
+    Spec { name: "unique_fraction", title: "Share of distinct texts", ..DISTINCT_1 };
+/// [`mean_tokens`].
+pub const MEAN_TOKENS: Spec = Spec {
+    name: "mean_tokens",
+    title: "Mean length in tokens",
+    range: Range::Positive,
+    ..DISTINCT_1
+};
+/// [`ngram_vendi`], of a thousand texts at most.
+pub const NGRAM_VENDI: Spec = Spec {
+    name: "ngram_vendi",
+    title: "n-gram Vendi score",
+    range: Range::FromOne,
+    cost: "O(m³)",
+    ..DISTINCT_1
+};
 
 /// A hasher of single words, by one multiplication.
 #[derive(Clone, Copy, Debug, Default)]

@@ -5,9 +5,56 @@ use super::{
     distinct::Distinct,
     neighbors::Ties,
     pass::{Ask, Counts},
-    support::Prepared,
+    prepared::Prepared,
+    spec::{Better, Family, Null, Range, Spec, Truth},
 };
 use crate::sides::{Side, Sides};
+
+/// [`Prdc::precision`].
+pub const PRECISION: Spec = Spec {
+    name: "precision",
+    title: "Precision",
+    family: Family::Support,
+    range: Range::Unit,
+    better: Better::Neither,
+    null: Null::BALLS,
+    truth: &[Truth::Precision],
+    cost: "O((n + m)² d)",
+    parameter: None,
+};
+/// [`Prdc::recall`].
+pub const RECALL: Spec = Spec {
+    name: "recall",
+    title: "Recall",
+    truth: &[Truth::Recall, Truth::RecallAccepted],
+    ..PRECISION
+};
+/// [`Prdc::density`].
+pub const DENSITY: Spec = Spec {
+    name: "density",
+    title: "Density",
+    range: Range::Positive,
+    null: Null::Known(super::nulls::DENSITY),
+    ..PRECISION
+};
+/// [`Prdc::coverage`].
+pub const COVERAGE: Spec = Spec {
+    name: "coverage",
+    title: "Coverage",
+    better: Better::Higher,
+    null: Null::Coverage,
+    truth: &[Truth::Recall, Truth::RecallAccepted],
+    ..PRECISION
+};
+/// [`Prdc::comp_precision`].
+pub const COMP_PRECISION: Spec =
+    Spec { name: "comp_precision", title: "Complementary precision", ..PRECISION };
+/// [`Prdc::sym_precision`].
+pub const SYM_PRECISION: Spec =
+    Spec { name: "sym_precision", title: "Symmetric precision", ..PRECISION };
+/// [`Prdc::sym_recall`].
+pub const SYM_RECALL: Spec =
+    Spec { name: "sym_recall", title: "Symmetric recall", truth: &[Truth::Recall], ..PRECISION };
 
 /// Precision, recall and their relatives at one `k`; every value but density lies in `[0, 1]`.
 #[derive(Clone, Copy, Debug, PartialEq)]

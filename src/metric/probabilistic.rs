@@ -3,9 +3,26 @@
 use super::{
     Clouds, MetricError,
     pass::{Ask, Found},
-    support::Prepared,
+    prepared::Prepared,
+    spec::{Better, Family, Null, Range, Spec, Truth},
 };
 use crate::sides::{Side, Sides};
+
+/// [`SoftPr::precision`].
+pub const P_PRECISION: Spec = Spec {
+    name: "p_precision",
+    title: "P-precision",
+    family: Family::Support,
+    range: Range::Unit,
+    better: Better::Neither,
+    null: Null::BALLS,
+    truth: &[Truth::Precision],
+    cost: "O((n + m)² d)",
+    parameter: None,
+};
+/// [`SoftPr::recall`].
+pub const P_RECALL: Spec =
+    Spec { name: "p_recall", title: "P-recall", truth: &[Truth::Recall], ..P_PRECISION };
 
 /// Soft balls: one radius for a whole cloud.
 #[derive(Clone, Copy, Debug, PartialEq)]

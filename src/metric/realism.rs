@@ -1,7 +1,25 @@
 //! Realism: how deep each generated text lies in the support of the reference.
 
-use super::{Clouds, MetricError, pass::Ask, support::Prepared};
+use super::{
+    Clouds, MetricError,
+    pass::Ask,
+    prepared::Prepared,
+    spec::{Better, Family, Null, Range, Spec},
+};
 use crate::{math::quantile::median, sides::Side};
+
+/// Share of the model's rows with a [`realism()`] of at least 1.
+pub const REALISM_SHARE: Spec = Spec {
+    name: "realism_share",
+    title: "Share of realistic texts",
+    family: Family::Extra,
+    range: Range::Unit,
+    better: Better::Neither,
+    null: Null::BALLS,
+    truth: &[],
+    cost: "O((n + m)² d)",
+    parameter: None,
+};
 
 /// Per row of `Q`: the largest `radius / distance` over the reference balls of less than median radius.
 ///

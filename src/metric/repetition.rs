@@ -1,5 +1,20 @@
 //! Texts that end in a loop.
 
+use super::spec::{Better, Family, Null, Range, Spec};
+
+/// [`repetition()`].
+pub const REPETITION: Spec = Spec {
+    name: "repetition",
+    title: "Share of texts that end in a loop",
+    family: Family::Diversity,
+    range: Range::Unit,
+    better: Better::Neither,
+    null: Null::OwnValue,
+    truth: &[],
+    cost: "O(tokens · repeats)",
+    parameter: None,
+};
+
 /// Longest phrase that is looked for.
 const LONGEST: usize = 500;
 

@@ -2,7 +2,23 @@
 
 use rayon::prelude::*;
 
-use super::ngram::{Ngrams, counted};
+use super::{
+    ngram::{Ngrams, counted},
+    spec::{Better, Family, Null, Range, Spec},
+};
+
+/// Mean of [`self_bleu()`] up to n-grams of four tokens.
+pub const SELF_BLEU_4: Spec = Spec {
+    name: "self_bleu_4",
+    title: "Self-BLEU",
+    family: Family::Diversity,
+    range: Range::Unit,
+    better: Better::Neither,
+    null: Null::OwnValue,
+    truth: &[],
+    cost: "O(tokens)",
+    parameter: None,
+};
 
 /// Why texts have no self-BLEU.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -2,8 +2,31 @@
 
 use rayon::prelude::*;
 
-use super::Clouds;
+use super::{
+    Clouds,
+    spec::{Better, Family, Null, Range, Spec},
+};
 use crate::{math::gemm::rows_by_rows_f64, matrix::Matrix, rng, rows::mean, sides::Sides};
+
+/// [`sliced_wasserstein`].
+pub const SLICED_WASSERSTEIN: Spec = Spec {
+    name: "sliced_wasserstein",
+    title: "Sliced Wasserstein distance",
+    family: Family::Moments,
+    range: Range::Positive,
+    better: Better::Lower,
+    null: Null::COUNTS,
+    truth: &[],
+    cost: "O((n + m) (d + log(n + m))) per direction",
+    parameter: None,
+};
+/// [`sliced_w_approx`].
+pub const SLICED_W_APPROX: Spec = Spec {
+    name: "sliced_w_approx",
+    title: "Sliced Wasserstein distance, approximate",
+    cost: "O((n + m) d)",
+    ..SLICED_WASSERSTEIN
+};
 
 /// Sliced 2-Wasserstein distance between `P` and `Q`; lower is better.
 ///

@@ -6,12 +6,12 @@ use super::{
     authenticity,
     clipped::Clipped,
     cover::{Cover, CoverPr},
-    neighbors::{Neighbors, Ties},
-    pass::{Ask, Balls, Found, pass},
+    neighbors::Ties,
+    pass::{Ask, Found},
     prdc::Prdc,
+    prepared::Prepared,
     probabilistic::{Soft, SoftPr},
     realism,
-    space::Space,
 };
 use crate::{
     math::quantile::median,
@@ -115,61 +115,6 @@ pub struct Radii {
     pub mean: f64,
     /// Share of rows whose radius is 0: they have at least `k` copies.
     pub zero: f64,
-}
-
-/// Two clouds with their neighbors up to some rank.
-pub(super) struct Prepared<'a> {
-    pub(super) space: Space<'a>,
-    neighbors: Sides<Neighbors>,
-}
-
-impl<'a> Prepared<'a> {
-    pub(super) fn new(clouds: Clouds<'a>, rank: usize) -> Result<Self, MetricError> {
-        let space = Space::new(clouds);
-        let find = |side| Neighbors::find(space.0.get(side), rank, side);
-        let neighbors = Sides { reference: find(Side::Reference)?, model: find(Side::Model)? };
-        Ok(Self { space, neighbors })
-    }
-
-    /// Per distinct row of `side`: the squared distance to its `k`-th nearest other row.
-    pub(super) fn squared_radii(&self, side: Side, k: usize) -> Vec<f64> {
-        self.neighbors.get(side).squared_radii(self.space.0.get(side), k)
-    }
-
-    /// Radii per row, in row order.
-    pub(super) fn radii(&self, side: Side, k: usize) -> Vec<f64> {
-        let squared = self.squared_radii(side, k);
-        let distinct = &self.space.0.get(side).distinct;
-        distinct.spread(&squared).into_iter().map(f64::sqrt).collect()
-    }
-
-    pub(super) fn balls(&self, around: Side, k: usize, ties: Ties) -> Balls {
-        Balls { around, squared: self.squared_radii(around, k), ties }
-    }
-
-    pub(super) fn neighbors(&self, side: Side) -> &Neighbors {
-        self.neighbors.get(side)
-    }
-
-    pub(super) fn run(&self, ask: &Ask) -> Found {
-        pass(&self.space, ask)
-    }
-
-    /// Mean over all rows of `side`, from a value per distinct row.
-    pub(super) fn mean(&self, side: Side, value: impl Fn(usize) -> f64) -> f64 {
-        let distinct = &self.space.0.get(side).distinct;
-        let copies = distinct.copies.iter().enumerate();
-        let sum: f64 = copies.map(|(g, &copies)| f64::from(copies) * value(g)).sum();
-        sum / distinct.of.len() as f64
-    }
-
-    /// Share of all rows of `side`, from a fact per distinct row.
-    pub(super) fn share(&self, side: Side, fact: impl Fn(usize) -> bool) -> f64 {
-        let distinct = &self.space.0.get(side).distinct;
-        let copies = distinct.copies.iter().enumerate().filter(|&(g, _)| fact(g));
-        let rows: u64 = copies.map(|(_, &copies)| u64::from(copies)).sum();
-        rows as f64 / distinct.of.len() as f64
-    }
 }
 
 /// Every measure of the support family; each is described in its own module.

@@ -2,13 +2,33 @@
 
 use rayon::prelude::*;
 
-use super::{Clouds, MetricError};
+use super::{
+    Clouds, MetricError,
+    spec::{Better, Family, Null, Range, Spec},
+};
 use crate::{
     math::quantile::quantiles,
     matrix::Matrix,
     rng,
     sides::{Side, Sides},
 };
+
+/// Precision of [`top_pr`].
+pub const TOP_PRECISION: Spec = Spec {
+    name: "top_precision",
+    title: "TopP&R precision",
+    family: Family::Extra,
+    range: Range::Unit,
+    better: Better::Neither,
+    null: Null::BALLS,
+    truth: &[],
+    cost: "O((n + m)² d)",
+    parameter: None,
+};
+/// Recall of [`top_pr`].
+pub const TOP_RECALL: Spec = Spec { name: "top_recall", title: "TopP&R recall", ..TOP_PRECISION };
+/// Harmonic mean of [`TOP_PRECISION`] and [`TOP_RECALL`].
+pub const TOP_F1: Spec = Spec { name: "top_f1", title: "TopP&R F₁", ..TOP_PRECISION };
 
 /// Settings of [`top_pr`]; the default holds the authors'.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -2,7 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::MetricError;
+use super::{
+    MetricError,
+    spec::{Better, Family, Null, Parameter, Range, Spec, Truth},
+};
 use crate::{
     math::{
         eigen,
@@ -10,6 +13,35 @@ use crate::{
     },
     matrix::Matrix,
     rows::{ReadRows, UnitRows},
+};
+
+/// [`vendi()`] of order 1, of the model's rows.
+pub const VENDI_SCORE: Spec = Spec {
+    name: "vendi_score",
+    title: "Vendi score",
+    family: Family::Diversity,
+    range: Range::FromOne,
+    better: Better::Neither,
+    null: Null::OwnValue,
+    truth: &[Truth::Recall, Truth::RecallAccepted],
+    cost: "O(m d min(m, d) + min(m, d)³)",
+    parameter: None,
+};
+/// The same of the reference's rows.
+pub const VENDI_SCORE_REFERENCE: Spec = Spec {
+    name: "vendi_score_reference",
+    title: "Vendi score of the reference",
+    null: Null::None,
+    truth: &[],
+    cost: "O(n d min(n, d) + min(n, d)³)",
+    ..VENDI_SCORE
+};
+/// [`vendi()`] of another order, of the model's rows.
+pub const VENDI_SCORE_OF_ORDER: Spec = Spec {
+    title: "Vendi score of another order",
+    truth: &[],
+    parameter: Some(Parameter::Order),
+    ..VENDI_SCORE
 };
 
 /// Vendi scores of `rows` at the given orders: 1 where all rows point one way, `n` where all are

@@ -1,6 +1,22 @@
 //! Zipf coefficient of token frequencies.
 
-use super::ngram::{Ngrams, counted};
+use super::{
+    ngram::{Ngrams, counted},
+    spec::{Better, Family, Null, Range, Spec},
+};
+
+/// [`zipf()`].
+pub const ZIPF: Spec = Spec {
+    name: "zipf",
+    title: "Zipf coefficient",
+    family: Family::Diversity,
+    range: Range::Any,
+    better: Better::Neither,
+    null: Null::OwnValue,
+    truth: &[],
+    cost: "O(tokens log tokens)",
+    parameter: None,
+};
 
 /// Ranks that count: the most frequent tokens.
 const MOST_RANKS: usize = 5000;

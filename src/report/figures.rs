@@ -5,7 +5,14 @@ use super::{
     record::Results,
     trail::{Spot, Trail, models, trails},
 };
-use crate::metric::record::Estimate;
+use crate::metric::{
+    frechet::FRECHET_DISTANCE,
+    frontier::MAUVE,
+    prdc::{COVERAGE, DENSITY, PRECISION, RECALL},
+    record::Estimate,
+    spec::Spec,
+    vendi::VENDI_SCORE,
+};
 
 mod curves;
 mod truth;
@@ -59,12 +66,12 @@ fn read(name: &str, estimate: &Estimate) -> String {
     format!("{name} {:.3}{interval}", estimate.value)
 }
 
-/// The measure `name` of every trail along the temperature, with the ceiling as a gray line.
-fn measure_panel(shown: &[Trail<'_>], name: &str, title: &str, unit: bool) -> Panel {
+/// A measure of every trail along the temperature, with the ceiling as a gray line.
+fn measure_panel(shown: &[Trail<'_>], spec: &Spec, title: String) -> Panel {
     let mut series = Vec::new();
     let mut ceilings: Vec<(f64, Vec<f64>)> = Vec::new();
     for spot in shown.iter().flat_map(|trail| &trail.spots) {
-        let Some(ceiling) = spot.estimate(name).and_then(|e| e.ceiling) else { continue };
+        let Some(ceiling) = spot.estimate(spec).and_then(|e| e.ceiling) else { continue };
         match ceilings.iter_mut().find(|(t, _)| *t == spot.temperature) {
             Some((_, values)) => values.push(ceiling),
             None => ceilings.push((spot.temperature, vec![ceiling])),
@@ -82,11 +89,11 @@ fn measure_panel(shown: &[Trail<'_>], name: &str, title: &str, unit: bool) -> Pa
     });
     for trail in shown {
         let label = trail.label(shown);
-        let points = trail.spots.iter().map(|spot| match spot.estimate(name) {
+        let points = trail.spots.iter().map(|spot| match spot.estimate(spec) {
             Some(e) => point(
                 spot.temperature,
                 &e,
-                format!("{label}, T = {}: {}", spot.temperature, read(name, &e)),
+                format!("{label}, T = {}: {}", spot.temperature, read(spec.name, &e)),
             ),
             None => Point { x: spot.temperature, y: f64::NAN, ..Point::default() },
         });
@@ -97,8 +104,8 @@ fn measure_panel(shown: &[Trail<'_>], name: &str, title: &str, unit: bool) -> Pa
             label,
         });
     }
-    let y = if unit { Axis::unit(name) } else { Axis::free(name) };
-    Panel { title: title.to_owned(), x: Axis::free("temperature"), y, series }
+    let y = if spec.is_share() { Axis::unit(spec.name) } else { Axis::free(spec.name) };
+    Panel { title, x: Axis::free("temperature"), y, series }
 }
 
 fn legend(shown: &[Trail<'_>], ceiling: bool) -> Vec<Key> {
@@ -111,17 +118,27 @@ fn legend(shown: &[Trail<'_>], ceiling: bool) -> Vec<Key> {
     keys
 }
 
-fn has(trails: &[Trail<'_>], name: &str) -> bool {
-    trails.iter().flat_map(|t| &t.spots).any(|spot| spot.estimate(name).is_some())
+fn has(trails: &[Trail<'_>], spec: &Spec) -> bool {
+    trails.iter().flat_map(|t| &t.spots).any(|spot| spot.estimate(spec).is_some())
 }
 
-fn has_ceiling(trails: &[Trail<'_>], names: &[&str]) -> bool {
+fn has_ceiling(trails: &[Trail<'_>], specs: &[&Spec]) -> bool {
     let mut spots = trails.iter().flat_map(|t| &t.spots);
-    spots.any(|s| names.iter().any(|n| s.estimate(n).is_some_and(|e| e.ceiling.is_some())))
+    spots.any(|s| specs.iter().any(|spec| s.estimate(spec).is_some_and(|e| e.ceiling.is_some())))
+}
+
+/// The title of a panel of precision.
+fn quality() -> String {
+    format!("{} (quality)", PRECISION.title)
+}
+
+/// The title of a panel of recall.
+fn diversity() -> String {
+    format!("{} (diversity)", RECALL.title)
 }
 
 fn along_temperature(shown: &[Trail<'_>]) -> Option<Figure> {
-    if !has(shown, "precision") && !has(shown, "recall") {
+    if !has(shown, &PRECISION) && !has(shown, &RECALL) {
         return None;
     }
     Some(Figure {
@@ -132,10 +149,10 @@ fn along_temperature(shown: &[Trail<'_>]) -> Option<Figure> {
                   Dashed gray: what a perfect model would score at this sample size."
             .to_owned(),
         panels: vec![
-            measure_panel(shown, "precision", "Precision (quality)", true),
-            measure_panel(shown, "recall", "Recall (diversity)", true),
+            measure_panel(shown, &PRECISION, quality()),
+            measure_panel(shown, &RECALL, diversity()),
         ],
-        legend: legend(shown, has_ceiling(shown, &["precision", "recall"])),
+        legend: legend(shown, has_ceiling(shown, &[&PRECISION, &RECALL])),
     })
 }
 
@@ -149,15 +166,15 @@ fn plane(shown: &[Trail<'_>]) -> Option<Figure> {
         let last = trail.spots.len().saturating_sub(1);
         let mut points = Vec::new();
         for (i, spot) in trail.spots.iter().enumerate() {
-            let (Some(p), Some(r)) = (spot.estimate("precision"), spot.estimate("recall")) else {
+            let (Some(p), Some(r)) = (spot.estimate(&PRECISION), spot.estimate(&RECALL)) else {
                 continue;
             };
             ceilings.extend(p.ceiling.zip(r.ceiling));
             let note = format!(
                 "{label}, T = {}: {}, {}",
                 spot.temperature,
-                read("precision", &p),
-                read("recall", &r)
+                read(PRECISION.name, &p),
+                read(RECALL.name, &r)
             );
             let mark = (i % every == 0 || i == last).then(|| spot.temperature.to_string());
             points.push(Point { x: r.value, y: p.value, interval: None, mark, note });
@@ -214,7 +231,7 @@ fn along_shots(all: &[Trail<'_>]) -> Option<Figure> {
             groups.push(trail);
         }
     }
-    let panel = |name: &str, title: &str| {
+    let panel = |spec: &Spec, title: String| {
         let mut series = Vec::new();
         for group in &groups {
             let mut same: Vec<&Trail<'_>> =
@@ -223,12 +240,12 @@ fn along_shots(all: &[Trail<'_>]) -> Option<Figure> {
             for (dash, &t) in picked.iter().enumerate() {
                 let at = |trail: &&Trail<'_>| -> Option<Point> {
                     let spot: &Spot<'_> = trail.spots.iter().find(|s| s.temperature == t)?;
-                    let e = spot.estimate(name)?;
+                    let e = spot.estimate(spec)?;
                     let note = format!(
                         "{}, T = {t}, {} shots: {}",
                         group.model,
                         trail.shots,
-                        read(name, &e)
+                        read(spec.name, &e)
                     );
                     Some(point(trail.shots as f64, &e, note))
                 };
@@ -242,15 +259,9 @@ fn along_shots(all: &[Trail<'_>]) -> Option<Figure> {
                 });
             }
         }
-        Panel {
-            title: title.to_owned(),
-            x: Axis::whole("in-context examples"),
-            y: Axis::unit(name),
-            series,
-        }
+        Panel { title, x: Axis::whole("in-context examples"), y: Axis::unit(spec.name), series }
     };
-    let panels =
-        vec![panel("precision", "Precision (quality)"), panel("recall", "Recall (diversity)")];
+    let panels = vec![panel(&PRECISION, quality()), panel(&RECALL, diversity())];
     let legend =
         panels[0].series.iter().map(|s| Key { label: s.label.clone(), look: s.look }).collect();
     Some(Figure {
@@ -263,15 +274,8 @@ fn along_shots(all: &[Trail<'_>]) -> Option<Figure> {
 }
 
 fn more_measures(shown: &[Trail<'_>]) -> Option<Figure> {
-    let known = [
-        ("density", "Density", false),
-        ("coverage", "Coverage", true),
-        ("mauve", "MAUVE", true),
-        ("vendi_score", "Vendi score", false),
-        ("frechet_distance", "Fréchet distance", false),
-    ];
-    let found: Vec<_> = known.into_iter().filter(|(name, ..)| has(shown, name)).take(3).collect();
-    let names: Vec<&str> = found.iter().map(|(name, ..)| *name).collect();
+    let known = [&DENSITY, &COVERAGE, &MAUVE, &VENDI_SCORE, &FRECHET_DISTANCE];
+    let found: Vec<&Spec> = known.into_iter().filter(|spec| has(shown, spec)).take(3).collect();
     if found.is_empty() {
         return None;
     }
@@ -282,7 +286,7 @@ fn more_measures(shown: &[Trail<'_>]) -> Option<Figure> {
                   model scores), coverage is the share of reference neighborhoods with a text of the \
                   model in them, MAUVE holds the two distributions against each other as a whole."
             .to_owned(),
-        panels: found.iter().map(|(name, title, unit)| measure_panel(shown, name, title, *unit)).collect(),
-        legend: legend(shown, has_ceiling(shown, &names)),
+        panels: found.iter().map(|spec| measure_panel(shown, spec, spec.title.to_owned())).collect(),
+        legend: legend(shown, has_ceiling(shown, &found)),
     })
 }

@@ -6,14 +6,20 @@ use super::{
     number::three_decimals,
     record::{CellResult, Results, telling_name},
 };
-use crate::metric::{record::Estimate, warnings::Code};
+use crate::metric::{
+    frontier::MAUVE_STAR,
+    prdc::{COVERAGE, PRECISION, RECALL},
+    record::Estimate,
+    spec::Spec,
+    warnings::Code,
+};
 
-/// The measures of the table: name in a score, heading, whether their interval is shown too.
-const MEASURES: [(&str, &str, bool); 4] = [
-    ("precision", "precision", true),
-    ("recall", "recall", true),
-    ("coverage", "coverage", false),
-    ("mauve_star", "mauve*", false),
+/// The measures of the table: which, heading, whether their interval is shown too.
+const MEASURES: [(&Spec, &str, bool); 4] = [
+    (&PRECISION, "precision", true),
+    (&RECALL, "recall", true),
+    (&COVERAGE, "coverage", false),
+    (&MAUVE_STAR, "mauve*", false),
 ];
 
 /// A line a cell: the settings that vary, precision and recall with their intervals, coverage and
@@ -50,20 +56,20 @@ pub fn overview(results: &Results) -> String {
     setting("penalty", false, &|c| real(c.cell.decoding.repetition_penalty));
     setting("seed", false, &|c| c.cell.seed.to_string());
     setting("n", false, &|c| c.texts.n.to_string());
-    for (measure, heading, interval) in MEASURES {
+    for (Spec { name: measure, .. }, heading, interval) in MEASURES {
         let measured: Vec<Option<&Estimate>> =
-            cells.iter().map(|c| c.score.metrics.get(measure)).collect();
-        let known: Vec<Option<&Estimate>> = cells.iter().map(|c| c.truth.get(measure)).collect();
+            cells.iter().map(|c| c.score.metrics.get(*measure)).collect();
+        let known: Vec<Option<&Estimate>> = cells.iter().map(|c| c.truth.get(*measure)).collect();
         if measured.iter().any(Option::is_some) {
             let text =
                 |e: &Estimate| if interval { with_interval(e) } else { three_decimals(e.value) };
             add(heading, ceiling(&measured), &|c| {
-                c.score.metrics.get(measure).map_or_else(|| "-".to_owned(), text)
+                c.score.metrics.get(*measure).map_or_else(|| "-".to_owned(), text)
             });
         }
         if known.iter().any(Option::is_some) {
             add("exact", ceiling(&known), &|c| {
-                c.truth.get(measure).map_or_else(|| "-".to_owned(), |e| three_decimals(e.value))
+                c.truth.get(*measure).map_or_else(|| "-".to_owned(), |e| three_decimals(e.value))
             });
         }
     }

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use super::number::{exact, number};
 use crate::metric::{
+    divergence::TV,
+    prdc::{COVERAGE, DENSITY, PRECISION, RECALL},
     record::{Estimate, Score},
     score::catalog,
 };
@@ -93,7 +95,7 @@ fn enough(score: &Score, bold: &dyn Fn(&str) -> String) -> String {
             let of = [&curve.precision, &curve.recall, &curve.density, &curve.coverage];
             (m, of.map(|column| column[i]).to_vec())
         });
-        let names = ["precision", "recall", "density", "coverage"];
+        let names = [&PRECISION, &RECALL, &DENSITY, &COVERAGE].map(|spec| spec.name);
         block(&mut out, "with so many rows of each side", &names, rows.collect());
     }
     if let Some(growth) = score.curves.growth.as_ref().filter(|growth| growth.texts.len() > 1) {
@@ -103,7 +105,7 @@ fn enough(score: &Score, bold: &dyn Fn(&str) -> String) -> String {
         block(
             &mut out,
             "coverage of the whole reference by so many samples",
-            &["coverage"],
+            &[COVERAGE.name],
             shown.collect(),
         );
         if let Some(reachable) = growth.reachable {
@@ -117,7 +119,7 @@ fn enough(score: &Score, bold: &dyn Fn(&str) -> String) -> String {
         block(
             &mut out,
             "of the first so many tokens",
-            &["tv", "precision", "recall"],
+            &[&TV, &PRECISION, &RECALL].map(|spec| spec.name),
             rows.collect(),
         );
     }

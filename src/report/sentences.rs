@@ -4,7 +4,11 @@ use super::{
     record::Results,
     trail::{Spot, Trail, models, trails},
 };
-use crate::metric::record::Estimate;
+use crate::metric::{
+    prdc::{PRECISION, RECALL},
+    record::Estimate,
+    spec::{Spec, Truth},
+};
 
 /// The sentences at the top of a report: each model along the temperature, models against each
 /// other near `T = 1`, and what a perfect model would score.
@@ -32,7 +36,7 @@ fn mains<'a, 'b>(all: &'b [Trail<'a>], results: &Results) -> Vec<&'b Trail<'a>> 
 }
 
 fn course(trail: &Trail<'_>, all: &[Trail<'_>]) -> Option<String> {
-    let both = |spot: &Spot<'_>| Some((spot.estimate("precision")?, spot.estimate("recall")?));
+    let both = |spot: &Spot<'_>| Some((spot.estimate(&PRECISION)?, spot.estimate(&RECALL)?));
     let (first, last) = (trail.spots.first()?, trail.spots.last()?);
     let (p, r) = both(first)?;
     let name = trail.label(all);
@@ -48,7 +52,7 @@ fn course(trail: &Trail<'_>, all: &[Trail<'_>]) -> Option<String> {
         d if d < -0.02 => "falls",
         _ => "stays, going",
     };
-    let (peak, recall) = trail.best("recall")?;
+    let (peak, recall) = trail.best(&RECALL)?;
     let inside = peak.temperature > first.temperature
         && peak.temperature < last.temperature
         && recall.value > r_end.value + 0.02;
@@ -78,8 +82,8 @@ fn course(trail: &Trail<'_>, all: &[Trail<'_>]) -> Option<String> {
 fn against(first: &Trail<'_>, other: &Trail<'_>) -> Option<String> {
     let spot = other.nearest(1.0)?;
     let base = first.spots.iter().find(|s| s.temperature == spot.temperature)?;
-    let part = |name: &str, more: &str, less: &str| {
-        let (a, b) = (spot.estimate(name)?, base.estimate(name)?);
+    let part = |spec: &Spec, more: &str, less: &str| {
+        let (a, b) = (spot.estimate(spec)?, base.estimate(spec)?);
         let apart = match (a.low.zip(a.high), b.low.zip(b.high)) {
             (Some((al, ah)), Some((bl, bh))) => ah < bl || bh < al,
             _ => (a.value - b.value).abs() > 0.02,
@@ -89,25 +93,25 @@ fn against(first: &Trail<'_>, other: &Trail<'_>) -> Option<String> {
             (true, true) => more,
             (true, false) => less,
         };
-        Some(format!("{word} {name} ({:.2} against {:.2})", a.value, b.value))
+        Some(format!("{word} {} ({:.2} against {:.2})", spec.name, a.value, b.value))
     };
     Some(format!(
         "At T = {}, {} is {} and {} compared with {}.",
         spot.temperature,
         other.model,
-        part("precision", "higher in", "lower in")?,
-        part("recall", "higher in", "lower in")?,
+        part(&PRECISION, "higher in", "lower in")?,
+        part(&RECALL, "higher in", "lower in")?,
         first.model,
     ))
 }
 
 fn ceiling(all: &[Trail<'_>]) -> Option<String> {
-    let mean = |name: &str| {
+    let mean = |spec: &Spec| {
         let spots = all.iter().flat_map(|t| &t.spots);
-        let values: Vec<f64> = spots.filter_map(|s| s.estimate(name)?.ceiling).collect();
+        let values: Vec<f64> = spots.filter_map(|s| s.estimate(spec)?.ceiling).collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     };
-    let (p, r) = (mean("precision")?, mean("recall")?);
+    let (p, r) = (mean(&PRECISION)?, mean(&RECALL)?);
     Some(format!(
         "A perfect model would score about {p:.2} in precision and {r:.2} in recall at this sample \
          size; more than that is no merit but a sign of texts that differ from the reference in another way."
@@ -119,14 +123,15 @@ pub fn verdicts(results: &Results) -> Vec<String> {
     let all = trails(results);
     let mut sentences = Vec::new();
     for trail in mains(&all, results) {
-        for name in ["precision", "recall"] {
-            sentences.extend(verdict(trail, name));
+        for (spec, truth) in [(&PRECISION, Truth::Precision), (&RECALL, Truth::Recall)] {
+            sentences.extend(verdict(trail, spec, truth));
         }
     }
     sentences
 }
 
-fn verdict(trail: &Trail<'_>, name: &str) -> Option<String> {
+fn verdict(trail: &Trail<'_>, spec: &Spec, truth: Truth) -> Option<String> {
+    let name = spec.name;
     struct Row {
         t: f64,
         exact: f64,
@@ -136,7 +141,7 @@ fn verdict(trail: &Trail<'_>, name: &str) -> Option<String> {
         .spots
         .iter()
         .filter_map(|spot| {
-            let (exact, estimate) = (spot.truth(name)?.value, spot.estimate(name)?);
+            let (exact, estimate) = (spot.truth(truth)?.value, spot.estimate(spec)?);
             Some(Row { t: spot.temperature, exact, estimate })
         })
         .collect();

@@ -1,60 +1,18 @@
 //! How well estimates follow the truth, where the truth is known.
 
 use super::record::CellResult;
+use crate::metric::{
+    score::catalog,
+    spec::{Parameter, Spec, Truth},
+};
 
-/// An estimate, the exact value it stands for, and whether more of it means less of that.
-struct Pair {
-    measure: &'static str,
-    truth: &'static str,
-    falls: bool,
-}
-
-const fn pair(measure: &'static str, truth: &'static str) -> Pair {
-    Pair { measure, truth, falls: false }
-}
-
-const fn distance(measure: &'static str) -> Pair {
-    Pair { measure, truth: "alpha@1", falls: true }
-}
-
-/// Estimates of quality, then of diversity, then of both. Exact `recall` is the mass of the modes that texts
-/// reach, faulty or not, `recall_accepted` that of the modes of accepted texts, `alpha@1` is
-/// `Σ min(p, q)` over the latter.
-const PAIRS: [Pair; 28] = [
-    pair("precision", "precision"),
-    pair("density", "precision"),
-    pair("comp_precision", "precision"),
-    pair("sym_precision", "precision"),
-    pair("clipped_density", "precision"),
-    pair("p_precision", "precision"),
-    pair("cover_precision", "precision"),
-    pair("alpha_precision", "precision"),
-    pair("max_f1_8_precision", "precision"),
-    pair("recall", "recall"),
-    pair("coverage", "recall"),
-    pair("sym_recall", "recall"),
-    pair("clipped_coverage", "recall"),
-    pair("p_recall", "recall"),
-    pair("cover_recall", "recall"),
-    pair("beta_recall", "recall"),
-    pair("max_f8_recall", "recall"),
-    pair("vendi_score", "recall"),
-    pair("recall", "recall_accepted"),
-    pair("coverage", "recall_accepted"),
-    pair("vendi_score", "recall_accepted"),
-    pair("mauve", "alpha@1"),
-    pair("mauve_star", "alpha@1"),
-    pair("alpha@1", "alpha@1"),
-    distance("frontier_integral"),
-    distance("frechet_distance"),
-    distance("kernel_distance"),
-    distance("tv"),
-];
-
-/// Measures that are shares, so that their difference from an exact share means something.
-fn is_share(measure: &str) -> bool {
-    !["density", "vendi_score", "frontier_integral", "frechet_distance", "kernel_distance", "tv"]
-        .contains(&measure)
+/// Every estimate with an exact value that it stands for: quality, then diversity, then both.
+fn pairs() -> impl Iterator<Item = (&'static Spec, Truth)> {
+    let stands_for = |truth| {
+        let of = move |spec: &&Spec| spec.truth.contains(&truth);
+        catalog::specs().filter(of).map(move |spec| (spec, truth))
+    };
+    Truth::ALL.into_iter().flat_map(stands_for)
 }
 
 /// How one measure follows its exact counterpart over cells.
@@ -80,28 +38,30 @@ pub struct Tracking {
 /// that it flatters the model.
 pub fn track<'a>(cells: impl IntoIterator<Item = &'a CellResult>) -> Vec<Tracking> {
     let cells: Vec<&CellResult> = cells.into_iter().collect();
-    PAIRS.iter().filter_map(|pair| tracking(pair, &cells)).collect()
+    pairs().filter_map(|(spec, truth)| tracking(spec, truth, &cells)).collect()
 }
 
-fn tracking(pair: &Pair, cells: &[&CellResult]) -> Option<Tracking> {
+fn tracking(spec: &Spec, truth: Truth, cells: &[&CellResult]) -> Option<Tracking> {
+    // Exact overlap is that of slope 1.
+    let measure = spec.key((spec.parameter == Some(Parameter::Slope)).then_some(1.0));
     let both = |cell: &&CellResult| {
-        let estimate = cell.score.metrics.get(pair.measure)?.value;
-        let truth = cell.truth.get(pair.truth)?.value;
+        let estimate = cell.score.metrics.get(&measure)?.value;
+        let truth = cell.truth.get(truth.name())?.value;
         (estimate.is_finite() && truth.is_finite()).then(|| (cell.cell.label(), estimate, truth))
     };
     let found: Vec<(String, f64, f64)> = cells.iter().filter_map(both).collect();
     if found.is_empty() {
         return None;
     }
-    let sign = if pair.falls { -1.0 } else { 1.0 };
+    let sign = if truth.falls() { -1.0 } else { 1.0 };
     let estimates: Vec<f64> = found.iter().map(|(_, estimate, _)| sign * estimate).collect();
     let truths: Vec<f64> = found.iter().map(|(_, _, truth)| *truth).collect();
-    let share = is_share(pair.measure);
+    let share = spec.is_share() && !truth.falls();
     let total: f64 = found.iter().map(|(_, estimate, truth)| estimate - truth).sum();
     let off = |row: &(String, f64, f64)| (row.1 - row.2).abs();
     Some(Tracking {
-        measure: pair.measure.to_owned(),
-        truth: pair.truth.to_owned(),
+        measure,
+        truth: truth.name().to_owned(),
         cells: found.len(),
         spearman: spearman(&estimates, &truths),
         bias: share.then_some(total / found.len() as f64),
@@ -135,6 +95,25 @@ fn ranks(values: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn estimates_of_quality_come_before_those_of_diversity_and_of_both() {
+        let names = |wanted: &[Truth]| -> Vec<&str> {
+            pairs().filter(|(_, t)| wanted.contains(t)).map(|(spec, _)| spec.name).collect()
+        };
+        assert_eq!(pairs().count(), 28);
+        assert_eq!(names(&[Truth::Precision])[..3], ["precision", "density", "comp_precision"]);
+        assert_eq!(names(&[Truth::RecallAccepted]), ["recall", "coverage", "vendi_score"]);
+        let both = [Truth::Overlap, Truth::Distance, Truth::Rest];
+        let distances = ["frontier_integral", "frechet_distance", "kernel_distance", "tv"];
+        assert_eq!(names(&both), [&["mauve", "mauve_star", "alpha"][..], &distances].concat());
+        let unscaled: Vec<&str> = pairs()
+            .filter(|(spec, truth)| !spec.is_share() || truth.falls())
+            .map(|(spec, _)| spec.name)
+            .collect();
+        let scores = ["density", "vendi_score", "vendi_score"];
+        assert_eq!(unscaled, [&scores[..], &distances].concat());
+    }
 
     #[test] // closed form
     fn ranks_decide_and_ties_share_theirs() {

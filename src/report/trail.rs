@@ -3,7 +3,10 @@
 use std::cmp::Ordering;
 
 use super::record::{CellResult, Results, telling_name};
-use crate::metric::record::Estimate;
+use crate::metric::{
+    record::Estimate,
+    spec::{Spec, Truth},
+};
 
 /// Cells of one model that differ in temperature (and seed) alone.
 #[derive(Clone, Debug)]
@@ -90,15 +93,15 @@ fn rest(result: &CellResult) -> String {
 }
 
 impl Spot<'_> {
-    /// The measure `name` at this temperature: its mean over the seeds, likewise its interval and
+    /// The measure at this temperature: its mean over the seeds, likewise its interval and
     /// ceiling; `None` where no cell has it or it is undefined.
-    pub fn estimate(&self, name: &str) -> Option<Estimate> {
-        mean(self.cells.iter().filter_map(|cell| cell.score.metrics.get(name)))
+    pub fn estimate(&self, spec: &Spec) -> Option<Estimate> {
+        mean(self.cells.iter().filter_map(|cell| cell.score.metrics.get(spec.name)))
     }
 
-    /// The exact value of `name`, where the task knows it.
-    pub fn truth(&self, name: &str) -> Option<Estimate> {
-        mean(self.cells.iter().filter_map(|cell| cell.truth.get(name)))
+    /// The exact value, where the task knows it.
+    pub fn truth(&self, truth: Truth) -> Option<Estimate> {
+        mean(self.cells.iter().filter_map(|cell| cell.truth.get(truth.name())))
     }
 }
 
@@ -131,9 +134,9 @@ impl Trail<'_> {
         label
     }
 
-    /// The spot with the greatest value of `name`; the lower temperature of two.
-    pub fn best(&self, name: &str) -> Option<(&Spot<'_>, Estimate)> {
-        let valued = self.spots.iter().filter_map(|spot| Some((spot, spot.estimate(name)?)));
+    /// The spot with the greatest value of a measure; the lower temperature of two.
+    pub fn best(&self, spec: &Spec) -> Option<(&Spot<'_>, Estimate)> {
+        let valued = self.spots.iter().filter_map(|spot| Some((spot, spot.estimate(spec)?)));
         valued.reduce(|best, next| {
             if next.1.value.total_cmp(&best.1.value) == Ordering::Greater { next } else { best }
         })

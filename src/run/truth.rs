@@ -5,8 +5,9 @@ use indexmap::IndexMap;
 use crate::{
     metric::{
         calibrate::{Subsample, interval, subsample},
-        curve::pr_curve,
+        curve::{ALPHA, BETA, pr_curve},
         record::Estimate,
+        spec::Truth,
     },
     rng,
     sides::Sides,
@@ -64,19 +65,20 @@ impl Verdicts {
         let (recall, modes) = found(&reached);
         let (recall_accepted, modes_accepted) = found(&accepted);
         let mut measures = IndexMap::new();
-        measures.insert("precision".to_owned(), accepted.iter().sum::<usize>() as f64 / n);
-        measures.insert("recall".to_owned(), recall);
-        measures.insert("recall_accepted".to_owned(), recall_accepted);
+        measures
+            .insert(Truth::Precision.name().to_owned(), accepted.iter().sum::<usize>() as f64 / n);
+        measures.insert(Truth::Recall.name().to_owned(), recall);
+        measures.insert(Truth::RecallAccepted.name().to_owned(), recall_accepted);
         measures.insert("modes".to_owned(), modes);
         measures.insert("modes_accepted".to_owned(), modes_accepted);
         let q: Vec<f64> = accepted.iter().map(|&count| count as f64 / n).collect();
         let shares = Sides { reference: &self.shares[..], model: &q[..] };
         let points = pr_curve(shares, &LAMBDAS);
         for point in &points {
-            measures.insert(format!("alpha@{}", point.lambda), point.alpha);
+            measures.insert(ALPHA.key(Some(point.lambda)), point.alpha);
         }
         for point in &points {
-            measures.insert(format!("beta@{}", point.lambda), point.beta);
+            measures.insert(BETA.key(Some(point.lambda)), point.beta);
         }
         measures
     }
@@ -130,7 +132,7 @@ pub fn truth<S: AsRef<str>>(
             (0.0, 1.0)
         };
         let around = match name.as_str() {
-            "precision" => Some(wilson(value, n)),
+            name if name == Truth::Precision.name() => Some(wilson(value, n)),
             _ => interval(value, &values, half.variance_factor(), 0.0, range)
                 .map(|interval| (interval.low, interval.high)),
         };
@@ -176,11 +178,11 @@ fn ceilings(shares: &[f64], n: usize, seed: u64) -> IndexMap<String, f64> {
     let missed = |p: f64| (1.0 - p).powf(n as f64);
     let mass: f64 = shares.iter().map(|&p| p * (1.0 - missed(p))).sum();
     let modes: f64 = shares.iter().map(|&p| 1.0 - missed(p)).sum();
-    for (name, value) in [("recall", mass), ("modes", modes)] {
+    for (name, value) in [(Truth::Recall.name(), mass), ("modes", modes)] {
         sums.insert(name.to_owned(), value);
         sums.insert(format!("{name}_accepted"), value);
     }
-    sums.insert("precision".to_owned(), 1.0);
+    sums.insert(Truth::Precision.name().to_owned(), 1.0);
     sums
 }
 

@@ -23,8 +23,7 @@ use crate::{
         score::{LikelihoodText, ScoreOptions, score_likelihood},
     },
     run::{
-        models::SweepModel, plan::draws, progress::Progress, prompts::PlannedPrompts,
-        signals::Stop,
+        models::SweepModel, plan::draws, progress::Progress, prompts::PlannedPrompts, signals::Stop,
     },
     sides::{Side, Sides},
     signature::Signature,

@@ -14,7 +14,9 @@ pub use balls::BallUnion;
 pub use clusters::{averaged_curve, cluster_curve};
 pub use knn::KnnVote;
 pub use logistic::{Fit, Logistic, Terms};
-pub use scores::{Bound, Scores, TwoSampleTest, auc};
+pub use scores::{
+    AUC, Bound, C2ST_ACCURACY, CALIBRATION_ERROR, Scores, TV_LOWER_BOUND, TwoSampleTest, auc,
+};
 
 use super::{Clouds, MetricError};
 use crate::{

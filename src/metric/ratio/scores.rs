@@ -5,9 +5,36 @@ use crate::{
     metric::{
         divergence::Divergence,
         envelope::{Envelope, EnvelopeError},
+        spec::{Better, Family, Null, Range, Spec},
     },
     sides::{Side, Sides},
 };
+
+/// [`Scores::auc`] of a linear classifier.
+pub const AUC: Spec = Spec {
+    name: "auc",
+    title: "AUC",
+    family: Family::Ratio,
+    range: Range::Unit,
+    better: Better::Lower,
+    null: Null::Known(0.5),
+    truth: &[],
+    cost: "O((n + m) d) a step of a classifier, in five folds",
+    parameter: None,
+};
+/// [`TwoSampleTest::accuracy`] of a linear classifier.
+pub const C2ST_ACCURACY: Spec =
+    Spec { name: "c2st_accuracy", title: "Two-sample accuracy of a classifier", ..AUC };
+/// [`Scores::tv_lower_bound`] of a linear classifier.
+pub const TV_LOWER_BOUND: Spec = Spec {
+    name: "tv_lower_bound",
+    title: "Lower bound of the total variation",
+    null: Null::Known(0.0),
+    ..AUC
+};
+/// [`Scores::calibration_error`] of a linear classifier.
+pub const CALIBRATION_ERROR: Spec =
+    Spec { name: "calibration_error", title: "Calibration error", ..TV_LOWER_BOUND };
 
 /// `ln r̂ = ln(p/q)` per row of either side, none of them NaN where the features are finite.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,39 +1,44 @@
 //! A score from features.
 
-use indexmap::IndexMap;
-
 use super::{
     Clusters, Family, Reduce, ScoreError, ScoreOptions, TextFacts,
+    bounds::{OfKnn, OfLinear},
+    cloud_rows::CloudRows,
     clusters::{Clustering, Purpose},
+    copies,
+    curve::pr_curve,
+    diversity::Diversity,
     draws::{Draws, Parts},
-    estimate::{self, Readings, Sizes},
-    exchange, extra,
-    group::{Group, Named, VENDI_ORDERS, of_support, whole_support},
+    estimate::Sizes,
+    extra::Extra,
+    family::{Measures, Rows, estimates, estimates_of, plan},
+    frontier::{Frontier20, frontier_curve},
     growth::{growth, size_curve},
     histograms,
+    inception::Inception,
+    moments::Moments,
+    over_bins,
     prepare::{Prepared, check_k, check_texts, prepare},
-    quantized::{Measures, Quantized},
-    ratio::{Ratio, ratio},
-    words,
+    ratio::{Fitted, ToldApart, fitted},
+    support::Support,
+    table::Table,
+    words::{self, Tokens, Words},
 };
 use crate::{
     matrix::Matrix,
     metric::{
         Clouds,
         distinct::Distinct,
-        kernel::kernel_test,
+        inception::INCEPTION_SCORE,
         neighbors::Ties,
-        prdc::prdc,
-        record::{Curves, Estimate, SCHEMA, Score, SetFacts, Warning},
-        vendi::vendi,
+        prdc::RECALL,
+        ratio::{AUC, C2ST_ACCURACY, TV_LOWER_BOUND},
+        record::{Curves, SCHEMA, Score, SetFacts, Warning},
         warnings,
     },
     pca::Pca,
     sides::{Side, Sides},
 };
-
-/// Relabelings behind the kernel distance's p-value at most: each costs a pass over all pairs.
-const KERNEL_PERMUTATIONS: usize = 200;
 
 /// The score of the rows `model` (`Q`) against the rows `reference` (`P`).
 ///
@@ -95,7 +100,7 @@ pub fn score(
         build.support()?;
     }
     if has(Family::Frontier) || has(Family::Extra) {
-        build.frontier()?;
+        build.over_many_clusters()?;
     }
     let over_few =
         [Family::Frontier, Family::Curve, Family::Divergence, Family::Ratio, Family::Extra];
@@ -103,15 +108,15 @@ pub fn score(
         build.over_few_clusters()?;
     }
     if has(Family::Moments) {
-        build.moments()?;
+        build.add_of_clouds(&Moments::of(options))?;
     }
     if has(Family::Diversity) {
         build.diversity()?;
     }
     if has(Family::Extra) {
-        build.extra()?;
+        build.add_of_clouds(&Extra::of(options))?;
     }
-    build.finish(sets)
+    Ok(build.finish(sets))
 }
 
 /// A score while it is being made.
@@ -122,13 +127,9 @@ struct Build<'a> {
     draws: Draws<'a>,
     sizes: Sizes,
     distinct: Sides<Distinct>,
-    metrics: IndexMap<String, Estimate>,
+    table: Table,
     curves: Curves,
     warnings: Vec<Warning>,
-    /// The ratio family: measured with the clusters, and late in the table.
-    late: IndexMap<String, Estimate>,
-    /// The extra family, last in the table.
-    last: IndexMap<String, Estimate>,
     /// What goes into the signature beside the settings.
     facts: Vec<(&'static str, String)>,
 }
@@ -148,47 +149,47 @@ impl<'a> Build<'a> {
             draws: Draws::of(options, prompts),
             sizes: Sizes { n, m, k: options.k },
             distinct: clouds.sides().map(Distinct::rows),
-            metrics: IndexMap::new(),
+            table: Table::default(),
             curves: Curves::default(),
             warnings: prepared.warnings.clone(),
-            late: IndexMap::new(),
-            last: IndexMap::new(),
             facts: Vec::new(),
         }
     }
 
-    fn append(&mut self, named: &Named, readings: &Readings) {
-        let names: Vec<String> = named.iter().map(|(name, _)| name.clone()).collect();
-        let values: Vec<f64> = named.iter().map(|&(_, value)| value).collect();
-        estimate::append(&mut self.metrics, &names, &values, readings, self.sizes);
-    }
-
-    fn group(&mut self, group: Group) -> Result<(), ScoreError> {
-        let named = group.values(self.clouds, self.options)?;
-        let names: Vec<String> = named.iter().map(|(name, _)| name.clone()).collect();
-        let readings = group.readings(self.clouds, &names, self.options, &self.draws);
-        self.append(&named, &readings);
+    fn add<R: Rows, M: Measures<R> + ?Sized>(
+        &mut self,
+        measures: &M,
+        rows: &R,
+    ) -> Result<(), ScoreError> {
+        self.table.extend(estimates(measures, rows, &self.draws, self.sizes)?);
         Ok(())
     }
 
-    fn support(&mut self) -> Result<(), ScoreError> {
-        let options = self.options;
-        let found = whole_support(self.clouds, options)?;
-        let named = of_support(&found);
-        let names: Vec<String> = named.iter().map(|(name, _)| name.clone()).collect();
-        let mut readings = Group::Support.readings(self.clouds, &names, options, &self.draws);
-        if options.permutations > 0 {
-            let pooled = exchange::Pooled::find(self.clouds.sides(), options.k, options.ties)?;
-            let (observed, relabeled) = pooled.exchanged(self.sizes.n, &self.draws);
-            (readings.observed, readings.relabeled) = (observed, relabeled);
-        }
-        self.append(&named, &readings);
-        self.facts.push(("resamples", planned(Group::Support, self.clouds, options)));
+    fn add_of_clouds<M: Measures<CloudRows<'a>>>(
+        &mut self,
+        measures: &M,
+    ) -> Result<(), ScoreError> {
+        self.add(measures, &CloudRows::of(self.clouds))
+    }
 
-        let recall = &self.metrics["recall"];
+    fn support(&mut self) -> Result<(), ScoreError> {
+        let (options, rows) = (self.options, CloudRows::of(self.clouds));
+        let measures = Support::of(options);
+        let found = measures.whole(self.clouds)?;
+        let values = Support::named(&found);
+        self.table.extend(estimates_of(&measures, &values, &rows, &self.draws, self.sizes)?);
+        let (count, at) = plan(&measures, rows.sizes(), rows.dim(), options.resamples);
+        let planned = match count {
+            0 => "0".to_owned(),
+            _ => format!("{count}x{}", at.reference.size),
+        };
+        self.facts.push(("resamples", planned));
+
         let radii = found.radii.map(|radii| radii.median);
         let ratio = if radii.reference > 0.0 { radii.model / radii.reference } else { 1.0 };
-        self.warnings.extend(warnings::over_dispersion(recall.value, recall.ceiling, ratio));
+        if let Some(recall) = self.table.get(&RECALL) {
+            self.warnings.extend(warnings::over_dispersion(recall.value, recall.ceiling, ratio));
+        }
         let stretch = Sides {
             reference: stretch(found.reference.iter().map(|row| row.radius)),
             model: stretch(found.model.iter().map(|row| row.radius)),
@@ -198,205 +199,105 @@ impl<'a> Build<'a> {
             found.reference.iter().map(|row| row.covered_by as usize).collect();
         self.curves.growth = Some(growth(&in_ball, self.sizes.m));
         self.curves.by_size = Some(size_curve(self.clouds, &found.prdc[0], options, &self.draws));
-        self.warn_of_copies()
+        self.warnings.extend(copies::warn(
+            self.clouds,
+            self.distinct.as_ref(),
+            &found.prdc[0],
+            options,
+        )?);
+        Ok(())
     }
 
-    fn frontier(&mut self) -> Result<(), ScoreError> {
-        let clustering = Clustering::of(self.clouds, Purpose::Frontier, self.options)?;
-        let scaling = self.options.scaling;
-        let facts = format!("{}x{}", clustering.clusters, clustering.partitions.len());
-        let over = |measures| Quantized { partitions: clustering.partitions.clone(), measures };
-        if self.options.metrics.has(Family::Frontier) {
-            let quantized = over(Measures::Frontier { scaling });
-            self.quantized(&quantized)?;
-            self.curves.frontier = Some(quantized.frontier(scaling)?);
+    /// The families over as many clusters as MAUVE takes.
+    fn over_many_clusters(&mut self) -> Result<(), ScoreError> {
+        let options = self.options;
+        let clustering = Clustering::of(self.clouds, Purpose::Frontier, options)?;
+        self.add_over(&clustering, Purpose::Frontier)?;
+        if options.metrics.has(Family::Frontier) {
+            let curve = frontier_curve(&clustering.partitions, options.scaling)?;
+            self.curves.frontier = Some(curve);
         }
-        if self.options.metrics.has(Family::Extra) {
-            self.quantized_last(&over(Measures::Smoothed { scaling }))?;
-        }
-        self.facts.push(("c", scaling.to_string()));
-        self.facts.push(("mauve-clusters", facts));
+        self.facts.push(("c", options.scaling.to_string()));
+        self.facts.push(("mauve-clusters", clustering.fact()));
         Ok(())
     }
 
     /// The families over few clusters: those of divergences have the least bias.
     fn over_few_clusters(&mut self) -> Result<(), ScoreError> {
-        let (options, clouds) = (self.options, self.clouds);
+        let options = self.options;
         let has = |family| options.metrics.has(family);
-        let clustering = Clustering::of(clouds, Purpose::Curve, options)?;
-        let clusters = format!("{}x{}", clustering.clusters, clustering.partitions.len());
-        self.facts.push(("clusters", clusters));
-        let over = |measures| Quantized { partitions: clustering.partitions.clone(), measures };
+        let clustering = Clustering::of(self.clouds, Purpose::Curve, options)?;
+        self.facts.push(("clusters", clustering.fact()));
         if has(Family::Frontier) && options.clusters == Clusters::Auto {
-            self.quantized(&over(Measures::Frontier20 { scaling: options.scaling }))?;
+            self.add(&Frontier20 { scaling: options.scaling }, &clustering.partitions)?;
         }
+        self.add_over(&clustering, Purpose::Curve)?;
         if has(Family::Curve) {
-            let quantized = over(Measures::Curve { lambdas: options.lambdas.clone() });
-            self.quantized(&quantized)?;
-            self.curves.pr = Some(quantized.pr_curve()?);
-        }
-        if has(Family::Divergence) {
-            self.quantized(&over(Measures::Divergence))?;
-        }
-        if has(Family::Extra) {
-            self.quantized_last(&over(Measures::Further))?;
+            self.curves.pr = Some(pr_curve(&clustering.partitions)?);
         }
         if has(Family::Ratio) || has(Family::Extra) {
-            match ratio(clouds, &clustering, &self.draws)? {
-                Some(Ratio { metrics, curves, scores }) => {
-                    if has(Family::Ratio) {
-                        self.late = metrics;
-                        self.curves.pr_by = curves;
-                    }
-                    if has(Family::Extra) {
-                        self.of_ratios(&scores);
-                    }
-                }
-                None => self.warnings.push(warnings::undefined(
-                    &["auc", "c2st_accuracy", "tv_lower_bound", "inception_score"],
-                    "a classifier that is fitted in folds needs at least 5 rows of each side",
-                )),
+            self.ratios(&clustering)?;
+        }
+        Ok(())
+    }
+
+    fn add_over(&mut self, clustering: &Clustering, purpose: Purpose) -> Result<(), ScoreError> {
+        for (of, measures) in over_bins::asked(self.options) {
+            if of == purpose {
+                self.add(measures.as_ref(), &clustering.partitions)?;
             }
         }
         Ok(())
     }
 
-    fn quantized(&mut self, quantized: &Quantized) -> Result<(), ScoreError> {
-        let values = quantized.values()?;
-        let readings = quantized.readings(&self.draws);
-        let names = quantized.measures.names();
-        estimate::append(&mut self.metrics, &names, &values, &readings, self.sizes);
-        Ok(())
-    }
-
-    /// As [`Self::quantized`], for the end of the table.
-    fn quantized_last(&mut self, quantized: &Quantized) -> Result<(), ScoreError> {
-        let front = std::mem::replace(&mut self.metrics, std::mem::take(&mut self.last));
-        let result = self.quantized(quantized);
-        self.last = std::mem::replace(&mut self.metrics, front);
-        result
-    }
-
-    /// Bounds and frontiers from the ratios of classifiers, for the end of the table.
-    fn of_ratios(&mut self, scores: &[(&'static str, crate::metric::ratio::Scores)]) {
-        for (i, (name, scores)) in scores.iter().enumerate() {
-            let (named, readings) =
-                extra::of_ratios(scores, name, i == 0, self.options, &self.draws);
-            let names: Vec<String> = named.iter().map(|(name, _)| name.clone()).collect();
-            let values: Vec<f64> = named.iter().map(|&(_, value)| value).collect();
-            estimate::append(&mut self.last, &names, &values, &readings, self.sizes);
+    /// What classifiers see, and the inception score over the same clusters.
+    fn ratios(&mut self, clustering: &Clustering) -> Result<(), ScoreError> {
+        let (options, scaling) = (self.options, self.options.scaling);
+        let Some(Fitted { linear, knn, curves }) = fitted(self.clouds, &self.draws)? else {
+            let undefined = [&AUC, &C2ST_ACCURACY, &TV_LOWER_BOUND, &INCEPTION_SCORE];
+            self.warnings.push(warnings::undefined(
+                &undefined.map(|spec| spec.name),
+                "a classifier that is fitted in folds needs at least 5 rows of each side",
+            ));
+            return Ok(());
+        };
+        if options.metrics.has(Family::Ratio) {
+            self.add(&ToldApart, &linear)?;
+            let pooled = self.sizes.n + self.sizes.m;
+            let members = self.clouds.sides().map(|rows| clustering.memberships(rows, pooled));
+            self.add(&Inception { reference: &members.reference }, &members.model)?;
+            self.curves.pr_by = curves;
         }
-    }
-
-    /// TopP&R and realism, and at the end what was measured with the clusters.
-    fn extra(&mut self) -> Result<(), ScoreError> {
-        // The ratio family stands before.
-        self.metrics.extend(std::mem::take(&mut self.late));
-        self.group(Group::Extra)?;
-        self.metrics.extend(std::mem::take(&mut self.last));
-        Ok(())
-    }
-
-    fn moments(&mut self) -> Result<(), ScoreError> {
-        self.group(Group::Moments)?;
-        let permutations = self.options.permutations.min(KERNEL_PERMUTATIONS);
-        if permutations > 0
-            && let Some(kernel) = self.metrics.get_mut("kernel_distance")
-            && !kernel.value.is_nan()
-        {
-            kernel.p_value = Some(kernel_test(self.clouds, permutations, self.options.seed)?);
+        if options.metrics.has(Family::Extra) {
+            self.add(&OfLinear { scaling }, &linear)?;
+            if let Some(knn) = &knn {
+                self.add(&OfKnn { scaling }, knn)?;
+            }
         }
         Ok(())
     }
 
     fn diversity(&mut self) -> Result<(), ScoreError> {
-        self.group(Group::Diversity)?;
-        let own = self.metrics["vendi_score_reference"].value;
-        if self.sizes.n == self.sizes.m && own.is_finite() {
-            self.metrics["vendi_score"].ceiling = Some(own);
-        }
-        if self.options.metrics.has(Family::Extra) {
-            let orders = vendi(self.clouds.reference(), &VENDI_ORDERS)?;
-            for (order, own) in VENDI_ORDERS.iter().zip(orders) {
-                if let Some(estimate) = self.metrics.get_mut(&format!("vendi_score@{order}")) {
-                    let same = self.sizes.n == self.sizes.m;
-                    estimate.ceiling = Some(own).filter(|own| same && own.is_finite());
-                }
-            }
-        }
-        let prepared = self.prepared;
-        let texts = prepared.texts.as_ref();
-        if let Some(texts) = texts.filter(|texts| texts.model.tokens.len() == self.sizes.m) {
-            let (named, readings) = words::measures(texts, &self.draws);
-            self.append(&named, &readings);
-            if self.options.metrics.has(Family::Extra)
-                && let Some((used, estimate)) = words::ngram_vendi(texts, &self.draws)?
-            {
-                self.metrics.insert("ngram_vendi".to_owned(), estimate);
-                self.facts.push(("ngram-vendi-texts", used.to_string()));
-            }
-            self.warnings.extend(words::warn(texts));
-        }
-        Ok(())
-    }
-
-    /// What copies do: values without them, and under the other rule for ties.
-    fn warn_of_copies(&mut self) -> Result<(), ScoreError> {
-        let options = self.options;
-        let rows = self.distinct.as_ref().map(|distinct| (distinct.of.len(), distinct.len()));
-        let repeated = |(n, unique): (usize, usize)| unique < n;
-        if !repeated(rows.reference) && !repeated(rows.model) && !self.shares_rows() {
+        self.add_of_clouds(&Diversity::of(self.options))?;
+        let texts = self.prepared.texts.as_ref();
+        let Some(texts) = texts.filter(|texts| texts.model.tokens.len() == self.sizes.m) else {
             return Ok(());
-        }
-        for side in [Side::Reference, Side::Model] {
-            let (n, unique) = *rows.get(side);
-            if n > 1 && unique == 1 {
-                self.warnings.push(warnings::identical_rows(side, n));
-            }
-        }
-        let other = match options.ties {
-            Ties::Strict => Ties::Inclusive,
-            Ties::Inclusive => Ties::Strict,
         };
-        let other = prdc(self.clouds, options.k, other)?;
-        for (name, other) in [("precision", other.precision), ("recall", other.recall)] {
-            let own = self.metrics[name].value;
-            let (strict, inclusive) = match options.ties {
-                Ties::Strict => (own, other),
-                Ties::Inclusive => (other, own),
-            };
-            self.warnings.extend(warnings::ties(name, strict, inclusive));
+        let words = Words { reference: &texts.reference.tokens };
+        self.add(&words, &Tokens(texts.model.tokens.as_slice().into()))?;
+        if self.options.metrics.has(Family::Extra)
+            && let Some((used, estimate)) = words::ngram_vendi(texts, &self.draws)?
+        {
+            self.table.extend([estimate]);
+            self.facts.push(("ngram-vendi-texts", used.to_string()));
         }
-        let kept = Sides {
-            reference: self.clouds.reference().select(&self.distinct.reference.first),
-            model: self.clouds.model().select(&self.distinct.model.first),
-        };
-        let without =
-            Clouds::new(kept.as_ref()).and_then(|clouds| prdc(clouds, options.k, options.ties));
-        let pairs: Vec<(&str, f64, f64)> = match without {
-            Ok(without) => [
-                ("precision", without.precision),
-                ("recall", without.recall),
-                ("density", without.density),
-                ("coverage", without.coverage),
-            ]
-            .map(|(name, value)| (name, self.metrics[name].value, value))
-            .to_vec(),
-            // Too few distinct rows for a k-th neighbor: there is nothing to hold against.
-            Err(_) => Vec::new(),
-        };
-        self.warnings.extend(warnings::duplicates(rows, &pairs));
+        self.warnings.extend(words::warn(texts));
         Ok(())
     }
 
-    /// Whether a row of one side equals one of the other.
-    fn shares_rows(&self) -> bool {
-        let both = self.clouds.reference().stack(self.clouds.model());
-        Distinct::rows(&both).len() < self.distinct.reference.len() + self.distinct.model.len()
-    }
-
-    fn finish(mut self, raw: Sides<&Matrix>) -> Result<Score, ScoreError> {
-        self.metrics.extend(std::mem::take(&mut self.late));
+    fn finish(mut self, raw: Sides<&Matrix>) -> Score {
+        let signature = self.signature();
+        let metrics = self.table.metrics();
         self.warnings.extend(warnings::too_few(self.sizes.n, self.sizes.m));
         // Of rows, draws are made however many there are.
         let rows = self.clouds.sides().map(|rows| rows.rows() as u64);
@@ -404,10 +305,8 @@ impl<'a> Build<'a> {
         if Parts::of(self.sizes.n, self.sizes.m).is_none() {
             self.warnings.push(warnings::no_ceiling(self.sizes.n));
         }
-        let scaling = self.options.scaling;
-        self.warnings.extend(histograms::of_values(&self.metrics, scaling));
-        let undefined: Vec<&str> = self
-            .metrics
+        self.warnings.extend(histograms::of_values(&metrics, self.options.scaling));
+        let undefined: Vec<&str> = metrics
             .iter()
             .filter(|(_, estimate)| estimate.value.is_nan())
             .map(|(name, _)| name.as_str())
@@ -420,16 +319,16 @@ impl<'a> Build<'a> {
             dim: raw.get(side).cols(),
             unique: self.distinct.get(side).len(),
         };
-        Ok(Score {
+        Score {
             schema: SCHEMA.to_owned(),
-            signature: self.signature(),
+            signature,
             reference: facts(Side::Reference),
             samples: facts(Side::Model),
             pca: self.prepared.pca.clone(),
-            metrics: self.metrics,
+            metrics,
             curves: self.curves,
             warnings: self.warnings,
-        })
+        }
     }
 
     fn signature(&self) -> String {
@@ -454,12 +353,6 @@ impl<'a> Build<'a> {
         let signature = facts.fold(signature, |signature, (name, fact)| signature.with(name, fact));
         signature.with("seed", options.seed).to_string()
     }
-}
-
-/// How many subsamples of how many rows were drawn.
-fn planned(group: Group, clouds: Clouds<'_>, options: &ScoreOptions) -> String {
-    let (count, rows) = group.planned(clouds, options.resamples);
-    if count == 0 { "0".to_owned() } else { format!("{count}x{rows}") }
 }
 
 /// The 99th percentile of radii over their median; 1 where the median is 0.

@@ -1,6 +1,9 @@
 //! Partitions of both sets by k-means, and what is read from their centers.
 
-use super::{Clusters, ScoreError, ScoreOptions, quantized::Partition};
+use super::{
+    Clusters, ScoreError, ScoreOptions,
+    quantized::{Partition, Partitions},
+};
 use crate::{
     matrix::Matrix,
     metric::{
@@ -17,8 +20,8 @@ pub(super) const FRONTIER_CLUSTERINGS: u64 = 5;
 
 /// Several clusterings of both sets together.
 pub(super) struct Clustering {
-    pub clusters: usize,
-    pub partitions: Vec<Partition>,
+    clusters: usize,
+    pub partitions: Partitions,
     /// The first of them, with its centers.
     first: KMeans,
 }
@@ -65,8 +68,13 @@ impl Clustering {
             let labels = Sides { reference: reference.to_vec(), model: model.to_vec() };
             Partition::new(labels, clusters)
         };
-        let partitions = found.iter().map(partition).collect::<Result<Vec<_>, _>>()?;
+        let partitions = Partitions(found.iter().map(partition).collect::<Result<_, _>>()?);
         Ok(Self { clusters, partitions, first: found.swap_remove(0) })
+    }
+
+    /// How many clusters in how many clusterings, for the signature.
+    pub fn fact(&self) -> String {
+        format!("{}x{}", self.clusters, self.partitions.0.len())
     }
 
     /// Soft membership of `rows` in the first clustering: `p(c|x) ∝ exp(−‖x − c‖²/2σ²)`, `σ²` the mean
@@ -109,11 +117,16 @@ impl Memberships {
         inception_of(&self.probabilities, self.clusters)
     }
 
-    /// The same of some rows.
-    pub fn inception_of(&self, rows: &[usize]) -> [f64; 3] {
-        let all: Vec<&[f64]> = self.probabilities.chunks_exact(self.clusters).collect();
-        let part: Vec<f64> = rows.iter().flat_map(|&row| all[row].iter().copied()).collect();
-        inception_of(&part, self.clusters)
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.probabilities.len() / self.clusters.max(1)
+    }
+
+    /// Some rows.
+    pub fn of_rows(&self, rows: &[usize]) -> Self {
+        let at = |&row: &usize| &self.probabilities[row * self.clusters..][..self.clusters];
+        let probabilities = rows.iter().flat_map(at).copied().collect();
+        Self { probabilities, clusters: self.clusters }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which rows a score draws: subsamples, relabelings, splits. One stream per draw.
 
 use crate::{
-    metric::calibrate::{Subsample, subsample},
+    metric::calibrate::{Subsample, relabel, subsample},
     rng,
     sides::Sides,
 };
@@ -34,6 +34,15 @@ impl<'a> Draws<'a> {
             reference: side("reference", sizes.reference, self.prompts.reference),
             model: side("model", sizes.model, self.prompts.model),
         }
+    }
+
+    /// Exchange `i` of the labels; rows index the reference's followed by the model's.
+    pub fn relabeled(&self, i: usize, sizes: Sides<usize>) -> Sides<Vec<usize>> {
+        let Sides { reference: n, model: m } = sizes;
+        let mut rng = rng::named(self.seed, &format!("relabel {i}"));
+        let reference = relabel(&mut rng, n, m);
+        let model = complement(&reference, n + m);
+        Sides { reference, model }
     }
 
     /// Two disjoint parts of `n` reference rows.
@@ -85,24 +94,6 @@ impl Parts {
 pub(super) fn complement(rows: &[usize], n: usize) -> Vec<usize> {
     let mut taken = rows.iter().copied().peekable();
     (0..n).filter(|&row| taken.next_if_eq(&row).is_none()).collect()
-}
-
-/// Means over lists of equal length.
-pub(super) fn mean(lists: &[Vec<f64>]) -> Vec<f64> {
-    let count = lists.len() as f64;
-    let width = lists.first().map_or(0, Vec::len);
-    (0..width).map(|i| lists.iter().map(|list| list[i]).sum::<f64>() / count).collect()
-}
-
-/// The variance of [`mean`], from the spread of the lists; two at least.
-pub(super) fn variance_of_mean(lists: &[Vec<f64>]) -> Vec<f64> {
-    let count = lists.len() as f64;
-    let means = mean(lists);
-    let variance = |(i, mean): (usize, &f64)| {
-        let sum: f64 = lists.iter().map(|list| (list[i] - mean).powi(2)).sum();
-        sum / (count - 1.0) / count
-    };
-    means.iter().enumerate().map(variance).collect()
 }
 
 #[cfg(test)]

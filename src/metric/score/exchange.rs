@@ -6,22 +6,17 @@
 
 use rayon::prelude::*;
 
-use super::draws::{Draws, complement};
+use super::draws::Draws;
 use crate::{
     matrix::Matrix,
     metric::{
-        MetricError, calibrate,
+        MetricError,
         neighbors::{Near, Neighbors, Ties},
+        prdc::Prdc,
         space::Rows,
     },
-    rng,
     sides::{Side, Sides},
 };
-
-/// The measures that are tested, in the order of their values.
-#[cfg(test)]
-pub(super) const NAMES: [&str; 7] =
-    ["precision", "recall", "density", "coverage", "comp_precision", "sym_precision", "sym_recall"];
 
 /// Pooled rows with the nearest rows of each.
 pub(super) struct Pooled {
@@ -54,32 +49,37 @@ impl Pooled {
     }
 
     /// The measures with the rows as they are, and under each of the relabelings.
-    pub fn exchanged(&self, n: usize, draws: &Draws<'_>) -> (Vec<f64>, Vec<Vec<f64>>) {
-        let total = self.of.len();
-        let observed = self.values(&(0..n).collect::<Vec<_>>(), &(n..total).collect::<Vec<_>>());
-        let relabeled = (0..draws.permutations).into_par_iter().map(|i| {
-            let mut rng = rng::named(draws.seed, &format!("relabel {i}"));
-            let reference = calibrate::relabel(&mut rng, n, total - n);
-            self.values(&reference, &complement(&reference, total))
-        });
-        (observed, relabeled.collect())
+    pub fn exchanged(&self, n: usize, draws: &Draws<'_>) -> (Prdc, Vec<Prdc>) {
+        let sizes = Sides { reference: n, model: self.of.len() - n };
+        let rows = Sides {
+            reference: (0..n).collect::<Vec<_>>(),
+            model: (n..self.of.len()).collect::<Vec<_>>(),
+        };
+        let relabeled = (0..draws.permutations).into_par_iter();
+        let relabeled = relabeled.map(|i| self.values(&draws.relabeled(i, sizes)));
+        (self.values(&rows), relabeled.collect())
     }
 
-    fn values(&self, reference: &[usize], model: &[usize]) -> Vec<f64> {
-        let count = |rows: &[usize]| {
+    fn values(&self, rows: &Sides<Vec<usize>>) -> Prdc {
+        let copies = rows.as_ref().map(|rows| {
             let mut copies = vec![0u32; self.lists.len()];
             rows.iter().for_each(|&row| copies[self.of[row] as usize] += 1);
             copies
-        };
-        let copies = Sides { reference: count(reference), model: count(model) };
-        let (n, m) = (reference.len() as f64, model.len() as f64);
+        });
+        let Sides { reference: n, model: m } = rows.as_ref().map(|rows| rows.len() as f64);
         let p = self.balls(&copies, Side::Reference);
         let q = self.balls(&copies, Side::Model);
         let (precision, coverage) = (p.holding as f64 / m, p.held as f64 / n);
         let (recall, comp_precision) = (q.holding as f64 / n, q.held as f64 / m);
-        let density = p.pairs as f64 / (self.k as f64 * m);
-        let (sym_precision, sym_recall) = (precision.min(comp_precision), recall.min(coverage));
-        vec![precision, recall, density, coverage, comp_precision, sym_precision, sym_recall]
+        Prdc {
+            precision,
+            recall,
+            density: p.pairs as f64 / (self.k as f64 * m),
+            coverage,
+            comp_precision,
+            sym_precision: precision.min(comp_precision),
+            sym_recall: recall.min(coverage),
+        }
     }
 
     /// The balls around the rows labeled `around`, and the others inside them.
@@ -133,7 +133,22 @@ struct Inside {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::{Clouds, prdc::prdc};
+    use crate::{
+        metric::{Clouds, calibrate, prdc::prdc},
+        rng,
+    };
+
+    fn named(prdc: &Prdc) -> [(&'static str, f64); 7] {
+        [
+            ("precision", prdc.precision),
+            ("recall", prdc.recall),
+            ("density", prdc.density),
+            ("coverage", prdc.coverage),
+            ("comp_precision", prdc.comp_precision),
+            ("sym_precision", prdc.sym_precision),
+            ("sym_recall", prdc.sym_recall),
+        ]
+    }
 
     fn cloud(seed: u64, n: usize, d: usize, levels: usize) -> Matrix {
         let mut rng = rng::named(seed, "exchange");
@@ -155,16 +170,7 @@ mod tests {
                 let pooled = Pooled::find(sets.as_ref(), k, ties).unwrap();
                 let (got, _) = pooled.exchanged(60, &draws);
                 let want = prdc(Clouds::new(sets.as_ref()).unwrap(), k, ties).unwrap();
-                let want = [
-                    want.precision,
-                    want.recall,
-                    want.density,
-                    want.coverage,
-                    want.comp_precision,
-                    want.sym_precision,
-                    want.sym_recall,
-                ];
-                for ((name, got), want) in NAMES.iter().zip(got).zip(want) {
+                for ((name, got), (_, want)) in named(&got).into_iter().zip(named(&want)) {
                     assert!((got - want).abs() < 1e-12, "{levels} {k} {name}: {got}, {want}");
                 }
             }
@@ -173,7 +179,7 @@ mod tests {
 
     #[test] // simulated: under the null P(p ≤ 0.2) ≈ 0.2, ± 4 standard errors
     fn p_values_of_equal_distributions_are_uniform() {
-        let (experiments, mut below) = (150, [0usize; 7]);
+        let (experiments, mut below) = (150, [("", 0usize); 7]);
         for experiment in 0..experiments {
             let sets = Sides {
                 reference: cloud(2 * experiment, 40, 2, 1 << 20),
@@ -187,18 +193,18 @@ mod tests {
             };
             let pooled = Pooled::find(sets.as_ref(), 3, Ties::Strict).unwrap();
             let (observed, relabeled) = pooled.exchanged(40, &draws);
-            for (i, below) in below.iter_mut().enumerate() {
-                let null: Vec<f64> = relabeled.iter().map(|values| values[i]).collect();
-                let p = calibrate::p_value(observed[i], &null, calibrate::Tail::High).unwrap();
-                *below += usize::from(p <= 0.2);
+            for (i, (name, observed)) in named(&observed).into_iter().enumerate() {
+                let null: Vec<f64> = relabeled.iter().map(|values| named(values)[i].1).collect();
+                let p = calibrate::p_value(observed, &null, calibrate::Tail::High).unwrap();
+                below[i] = (name, below[i].1 + usize::from(p <= 0.2));
             }
         }
         let allowed = 4.0 * (0.2 * 0.8 / experiments as f64).sqrt();
-        for (name, below) in NAMES.iter().zip(below) {
+        for (name, below) in below {
             let share = below as f64 / experiments as f64;
             // Ties among counts make the test cautious, never liberal; density has few.
             assert!(share < 0.2 + allowed, "{name}: {share}");
-            assert!(*name != "density" || share > 0.2 - allowed, "{name}: {share}");
+            assert!(name != "density" || share > 0.2 - allowed, "{name}: {share}");
         }
     }
 }

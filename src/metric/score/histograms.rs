@@ -4,13 +4,18 @@ use indexmap::IndexMap;
 
 use super::{
     Family, ScoreError, ScoreOptions,
+    curve::pr_curve,
     draws::Draws,
     estimate::{self, Readings, Sizes},
-    quantized::{Measures, Partition, Quantized},
+    family::estimates,
+    frontier::frontier_curve,
+    over_bins,
+    quantized::{Partition, Partitions},
+    table::Table,
 };
 use crate::{
     metric::{
-        frontier::{Frontier, Settings},
+        frontier::{Frontier, MAUVE, Settings},
         histogram::{self, Smoothing},
         record::{Curves, Estimate, SCHEMA, Score, SetFacts, Warning},
         warnings,
@@ -58,24 +63,25 @@ pub fn score_histograms(
     let totals = counts.map(|counts| counts.iter().fold(0u64, |sum, &c| sum.saturating_add(c)));
     let drawn = totals.reference.saturating_add(totals.model) <= MOST_DRAWN;
     let mut warnings = warnings::of_draws(totals, MOST_DRAWN, options);
-    let (mut curves, mut metrics) = (Curves::default(), IndexMap::new());
+    let (mut curves, mut table) = (Curves::default(), Table::default());
     // Without draws only the shares matter, and no row is spelled out.
     let partition = if drawn { Partition::of_counts(counts) } else { Partition::counted(counts) };
+    let rows = Partitions(vec![partition]);
     let sizes = Sizes { n: totals.reference as usize, m: totals.model as usize, k: options.k };
     let draws = Draws::of(options, Sides { reference: &[], model: &[] });
-    for measures in asked(options) {
-        let quantized = Quantized { partitions: vec![partition.clone()], measures };
-        let values = quantized.values()?;
-        let readings = if drawn { quantized.readings(&draws) } else { Readings::default() };
-        estimate::append(&mut metrics, &quantized.measures.names(), &values, &readings, sizes);
-        match &quantized.measures {
-            Measures::Frontier { scaling } => {
-                curves.frontier = Some(quantized.frontier(*scaling)?);
-            }
-            Measures::Curve { .. } => curves.pr = Some(quantized.pr_curve()?),
-            _ => {}
-        }
+    for (_, measures) in over_bins::asked(options) {
+        table.extend(match drawn {
+            true => estimates(measures.as_ref(), &rows, &draws, sizes)?,
+            false => estimate::read(&measures.values(&rows)?, &Readings::default(), sizes),
+        });
     }
+    if options.metrics.has(Family::Frontier) {
+        curves.frontier = Some(frontier_curve(&rows, options.scaling)?);
+    }
+    if options.metrics.has(Family::Curve) {
+        curves.pr = Some(pr_curve(&rows)?);
+    }
+    let metrics = table.metrics();
     if metrics.is_empty() {
         return Err(ScoreError::NotOfHistograms { asked: options.metrics.to_string() });
     }
@@ -103,25 +109,6 @@ pub fn score_histograms(
     })
 }
 
-/// The groups of measures that are asked for, over one partition.
-fn asked(options: &ScoreOptions) -> Vec<Measures> {
-    let mut asked = Vec::new();
-    if options.metrics.has(Family::Frontier) {
-        asked.push(Measures::Frontier { scaling: options.scaling });
-    }
-    if options.metrics.has(Family::Curve) {
-        asked.push(Measures::Curve { lambdas: options.lambdas.clone() });
-    }
-    if options.metrics.has(Family::Divergence) {
-        asked.push(Measures::Divergence);
-    }
-    if options.metrics.has(Family::Extra) {
-        asked.push(Measures::Smoothed { scaling: options.scaling });
-        asked.push(Measures::Further);
-    }
-    asked
-}
-
 /// Warnings that follow from values over bins: infinities and a frontier at an end of its scale.
 pub(super) fn of_values(
     metrics: &IndexMap<String, Estimate>,
@@ -136,7 +123,7 @@ pub(super) fn of_values(
     let settings = Settings { scaling, ..Settings::default() };
     let lowest = Frontier::of_shares(apart, &settings).mauve();
     let saturated = metrics
-        .get("mauve")
+        .get(MAUVE.name)
         .and_then(|mauve| warnings::saturated_frontier(mauve.value, mauve.ceiling, lowest));
     warnings::infinite(&infinite).into_iter().chain(saturated)
 }

@@ -1,29 +1,28 @@
 //! A score from log-probabilities: no features, no clusters, no bias.
 
-use rayon::prelude::*;
-
 use super::{
-    Family, ScoreError, ScoreOptions,
+    Families, Family, ScoreError, ScoreOptions,
+    curve::{ANGLES, measured},
     draws::Draws,
-    estimate::{self, Readings, Sizes},
-    group::Named,
+    estimate::Sizes,
+    family::{Measures, Rows, estimates_of, plan},
+    table::Table,
 };
 use crate::{
     metric::{
-        calibrate::Subsample,
-        curve::{self, Point, sajjadi_lambdas},
-        divergence::Divergence,
-        frontier::{Frontier, Settings},
+        curve::{Point, sajjadi_lambdas},
+        divergence::{CHI2, Divergence, KL, REVERSE_KL},
+        frontier::{FRONTIER_INTEGRAL, Frontier, MAUVE, Settings},
         likelihood::{LikelihoodRatios, LogProbs},
+        prdc::{PRECISION, RECALL},
         record::{Curves, FrontierCurve, PrCurve, PrefixCurve, SCHEMA, Score, SetFacts, Warning},
+        spec::{Measured, Spec},
         warnings,
     },
     sides::{Side, Sides},
     signature::Signature,
 };
 
-/// Angles of the PR-curve, as in Sajjadi et al.
-const ANGLES: usize = 1001;
 /// Log-ratios beyond which `e^x` would overflow in a mean.
 const LARGEST: f64 = 700.0;
 /// A log-ratio at which one model gives a text a thousand times the other's probability.
@@ -86,39 +85,21 @@ pub fn score_likelihood(
     let ratios = LikelihoodRatios::new(whole.as_ref().map(Vec::as_slice))?;
     let prompts = texts.map(|texts| texts.iter().map(|text| text.prompt).collect::<Vec<u64>>());
     let draws = Draws::of(options, prompts.as_ref().map(Vec::as_slice));
-    let named = values(&ratios, options);
+    let (measures, rows) = (Likelihood::of(options), Probabilities(whole));
     let sizes = texts.map(<[_]>::len);
     let Sides { reference: n, model: m } = sizes;
-    let count = if n.min(m) < 4 { 0 } else { options.resamples };
-    let halves = sizes.map(|n| Subsample::half(n.max(2)));
-    let subsamples = (0..count).into_par_iter().filter_map(|i| {
-        let rows = draws.subsample(i, halves);
-        let pick = |of: &[LogProbs], rows: &[usize]| -> Vec<LogProbs> {
-            rows.iter().map(|&row| of[row]).collect()
-        };
-        let part = Sides {
-            reference: pick(&whole.reference, &rows.reference),
-            model: pick(&whole.model, &rows.model),
-        };
-        let ratios = LikelihoodRatios::new(part.as_ref().map(Vec::as_slice)).ok()?;
-        Some(values(&ratios, options).into_iter().map(|(_, value)| value).collect())
-    });
-    let names: Vec<String> = named.iter().map(|(name, _)| name.clone()).collect();
-    let readings = Readings {
-        subsamples: subsamples.collect(),
-        variance_factor: halves.reference.variance_factor(),
-        ceilings: names.iter().map(|name| ceiling(name)).collect(),
-        ..Readings::default()
-    };
-    let mut metrics = indexmap::IndexMap::new();
-    let found: Vec<f64> = named.iter().map(|&(_, value)| value).collect();
-    estimate::append(&mut metrics, &names, &found, &readings, Sizes { n, m, k: 0 });
+    let (count, _) = plan(&measures, sizes, rows.dim(), options.resamples);
+    let values = measures.of_ratios(&ratios);
+    let mut table = Table::default();
+    table.extend(estimates_of(&measures, &values, &rows, &draws, Sizes { n, m, k: 0 })?);
+    let metrics = table.metrics();
     let facts = |side: Side| SetFacts { n: *sizes.get(side), dim: 0, unique: *unique.get(side) };
     let has = |family| options.metrics.has(family);
     let mut warnings: Vec<Warning> = warnings::too_few(n, m).into_iter().collect();
     warnings.extend(warnings::degenerate(ratios.log_ratios(), FAR));
     let infinite = |name: &&str| metrics.get(*name).is_some_and(|e| e.value.is_infinite());
-    let infinite: Vec<&str> = ["kl", "reverse_kl", "chi2"].into_iter().filter(infinite).collect();
+    let names = [&KL, &REVERSE_KL, &CHI2].map(|spec| spec.name);
+    let infinite: Vec<&str> = names.into_iter().filter(infinite).collect();
     warnings.extend(warnings::impossible_texts(&infinite));
     Ok(Score {
         schema: SCHEMA.to_owned(),
@@ -142,18 +123,6 @@ pub fn score_likelihood(
     })
 }
 
-/// What a model scores against itself.
-fn ceiling(name: &str) -> f64 {
-    let (stem, slope) = name.split_once('@').unwrap_or((name, "1"));
-    let lambda: f64 = slope.parse().unwrap_or(1.0);
-    match stem {
-        "alpha" => lambda.min(1.0),
-        "beta" => (1.0 / lambda).min(1.0),
-        "precision" | "recall" | "mauve" | "max_f8_recall" | "max_f1_8_precision" => 1.0,
-        _ => 0.0,
-    }
-}
-
 fn curve_of(ratios: &LikelihoodRatios) -> Vec<Point> {
     ratios.points(&sajjadi_lambdas(ANGLES))
 }
@@ -166,41 +135,81 @@ fn frontier_of(ratios: &LikelihoodRatios, scaling: f64) -> Frontier {
     Frontier::of_ratios(ratios.as_ref().map(Vec::as_slice), &settings)
 }
 
-fn values(ratios: &LikelihoodRatios, options: &ScoreOptions) -> Named {
-    let has = |family| options.metrics.has(family);
-    let mut named: Named = Vec::new();
-    let mut add = |name: &str, value: f64| named.push((name.to_owned(), value));
-    if has(Family::Support) {
-        add("precision", ratios.precision());
-        add("recall", ratios.recall());
+/// Log-probabilities of texts of both sides.
+struct Probabilities(Sides<Vec<LogProbs>>);
+
+impl Rows for Probabilities {
+    fn sizes(&self) -> Sides<usize> {
+        self.0.as_ref().map(Vec::len)
     }
-    if has(Family::Frontier) {
-        add("mauve", frontier_of(ratios, options.scaling).mauve());
-        add("frontier_integral", ratios.divergence(Divergence::FrontierIntegral));
+
+    fn select(&self, rows: &Sides<Vec<usize>>) -> Self {
+        let Sides { reference, model } = &self.0;
+        let n = reference.len();
+        let at = |&row: &usize| if row < n { reference[row] } else { model[row - n] };
+        Self(rows.as_ref().map(|rows| rows.iter().map(at).collect()))
     }
-    if has(Family::Curve) {
-        let summary = curve::summary(&curve_of(ratios));
-        add("max_f8_recall", summary.max_f8_recall);
-        add("max_f1_8_precision", summary.max_f1_8_precision);
-        for point in ratios.points(&options.lambdas) {
-            let Point { lambda, alpha, beta } = point;
-            add(&format!("alpha@{lambda}"), alpha);
-            add(&format!("beta@{lambda}"), beta);
-            add(&format!("pr_divergence@{lambda}"), (lambda.min(1.0) - alpha).max(0.0));
+}
+
+/// The measures of some families that likelihoods give.
+struct Likelihood<'a> {
+    metrics: &'a Families,
+    scaling: f64,
+    lambdas: &'a [f64],
+}
+
+impl<'a> Likelihood<'a> {
+    fn of(options: &'a ScoreOptions) -> Self {
+        let ScoreOptions { metrics, scaling, lambdas, .. } = options;
+        Self { metrics, scaling: *scaling, lambdas }
+    }
+
+    fn of_ratios(&self, ratios: &LikelihoodRatios) -> Vec<Measured> {
+        let has = |family| self.metrics.has(family);
+        let mut values = Vec::new();
+        if has(Family::Support) {
+            values.extend([PRECISION.of(ratios.precision()), RECALL.of(ratios.recall())]);
         }
-    }
-    if has(Family::Divergence) {
-        for (name, divergence) in Divergence::NAMED {
-            let value = match divergence {
-                // As the curve says it.
-                Divergence::Tv => 1.0 - ratios.points(&[1.0])[0].alpha,
-                other => ratios.divergence(other),
+        if has(Family::Frontier) {
+            let integral = ratios.divergence(Divergence::FrontierIntegral);
+            values.push(MAUVE.of(frontier_of(ratios, self.scaling).mauve()));
+            values.push(FRONTIER_INTEGRAL.of(integral));
+        }
+        if has(Family::Curve) {
+            values.extend(measured(&curve_of(ratios), &ratios.points(self.lambdas)));
+        }
+        if has(Family::Divergence) {
+            let named = |(spec, divergence): (&'static Spec, Divergence)| {
+                let value = match divergence {
+                    // As the curve says it.
+                    Divergence::Tv => 1.0 - ratios.points(&[1.0])[0].alpha,
+                    other => ratios.divergence(other),
+                };
+                // Chance can make a mean of logarithms negative; the divergence is not.
+                spec.of(value.max(0.0))
             };
-            // Chance can make a mean of logarithms negative; the divergence is not.
-            add(name, value.max(0.0));
+            values.extend(Divergence::NAMED.map(named));
         }
+        values
     }
-    named
+}
+
+impl Measures<Probabilities> for Likelihood<'_> {
+    fn specs(&self) -> &'static [&'static Spec] {
+        &[&PRECISION, &RECALL, &MAUVE, &FRONTIER_INTEGRAL]
+    }
+
+    fn values(&self, texts: &Probabilities) -> Result<Vec<Measured>, ScoreError> {
+        Ok(self.of_ratios(&LikelihoodRatios::new(texts.0.as_ref().map(Vec::as_slice))?))
+    }
+
+    /// What a model scores against itself: no mean over texts is biased.
+    fn ceilings(&self, texts: &Probabilities, _draws: &Draws<'_>) -> Vec<Measured> {
+        let values = self.values(texts).unwrap_or_default();
+        let of_equals =
+            |value: Measured| Measured { value: value.spec.of_equals(value.at), ..value };
+        values.into_iter().map(of_equals).collect()
+    }
 }
 
 /// Measures of the first 1, 2, 4, … tokens.

@@ -5,24 +5,36 @@
 //! behind the values; and warnings where a value misleads. What each number means is said where it is
 //! computed; how it was computed stands in the signature.
 
+mod bounds;
 pub mod catalog;
 mod choices;
+mod cloud_rows;
 mod clouds;
 mod clusters;
+mod copies;
+mod curve;
+mod divergence;
+mod diversity;
 mod draws;
 mod error;
 mod estimate;
 mod exchange;
 mod extra;
-mod group;
+mod family;
+mod frontier;
 mod growth;
 mod histograms;
+mod inception;
 mod likelihood;
+mod moments;
 pub(super) mod options;
+mod over_bins;
 mod paired;
 mod prepare;
 mod quantized;
 mod ratio;
+mod support;
+mod table;
 mod texts;
 mod words;
 

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::metric::spec::Family;
 use crate::{metric::neighbors::Ties, signature::Signature};
 
 /// Why settings of a score are refused.
@@ -23,50 +24,6 @@ pub enum OptionsError {
     /// A word that is none of the choices.
     #[error("{name} `{value}` is neither {allowed}")]
     NoChoice { name: &'static str, value: String, allowed: &'static str },
-}
-
-/// A group of measures that share their work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Family {
-    /// Balls around rows: precision, recall, density, coverage and their relatives.
-    Support,
-    /// MAUVE and the frontier integral over clusters.
-    Frontier,
-    /// The PR-curve and its summaries over clusters.
-    Curve,
-    /// f-divergences over clusters.
-    Divergence,
-    /// Fréchet, kernel and sliced Wasserstein distances.
-    Moments,
-    /// How varied the samples are by themselves.
-    Diversity,
-    /// What a classifier sees: AUC, two-sample accuracy, PR-curves from density ratios.
-    Ratio,
-    /// What costs more than it tells: TopP&R, cluster-free frontiers, dual bounds.
-    Extra,
-}
-
-impl Family {
-    /// The names of all families, in the order of the table.
-    pub const NAMES: [&'static str; 8] =
-        ["support", "frontier", "curve", "divergence", "moments", "diversity", "ratio", "extra"];
-    /// All families, in the order of the table.
-    pub const ALL: [Self; 8] = [
-        Self::Support,
-        Self::Frontier,
-        Self::Curve,
-        Self::Divergence,
-        Self::Moments,
-        Self::Diversity,
-        Self::Ratio,
-        Self::Extra,
-    ];
-
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        Self::NAMES[self as usize]
-    }
 }
 
 /// The families that are asked for, each once, in the order of the table.

@@ -5,17 +5,25 @@ use rayon::prelude::*;
 
 use super::{
     Family, ScoreError, ScoreOptions,
+    cloud_rows::CloudRows,
     clusters::{Clustering, Purpose},
+    diversity::Diversity,
     draws::Draws,
-    group::Group,
+    estimate::column,
+    family::{Measures, Rows, plan, pooled},
+    frontier::Frontier20,
+    moments::Moments,
+    over_bins::{self, OverBins},
     prepare::prepare,
-    quantized::{Measures, Partition, Quantized},
+    quantized::Partitions,
+    support::Support,
 };
 use crate::{
     matrix::Matrix,
     metric::{
         Clouds,
         calibrate::{Subsample, student_975},
+        spec::{Measured, Spec},
     },
     sides::Sides,
 };
@@ -65,23 +73,21 @@ pub fn paired_spreads(
     let draws =
         prompts.map(|prompts| Draws::of(&settings, Sides { reference: &[], model: prompts }));
     let mut out = IndexMap::new();
-    for (family, group) in [
-        (Family::Support, Group::Support),
-        (Family::Moments, Group::Moments),
-        (Family::Diversity, Group::Diversity),
-    ] {
-        if options.metrics.has(family) {
-            of_group(group, reference, &models, &draws, &settings, &mut out)?;
+    let of_clouds: [&dyn Measures<CloudRows<'_>>; 3] =
+        [&Support::of(&settings), &Moments::of(&settings), &Diversity::of(&settings)];
+    for measures in of_clouds {
+        if measures.specs().iter().any(|spec| options.metrics.has(spec.family)) {
+            of_rows(measures, reference, &models, &draws, &settings, &mut out)?;
         }
     }
     of_clusters(&prepared.clouds, first, &draws, &settings, &mut out)?;
     Ok(out)
 }
 
-fn of_group(
-    group: Group,
-    reference: &Matrix,
-    models: &[Matrix; 2],
+fn of_rows<'a>(
+    measures: &dyn Measures<CloudRows<'a>>,
+    reference: &'a Matrix,
+    models: &'a [Matrix; 2],
     draws: &[Draws<'_>; 2],
     options: &ScoreOptions,
     out: &mut IndexMap<String, Spread>,
@@ -91,10 +97,10 @@ fn of_group(
         return Ok(());
     }
     let clouds = |at: usize| Clouds::new(Sides { reference, model: &models[at] });
-    let names: Vec<String> =
-        group.values(clouds(0)?, options)?.into_iter().map(|(name, _)| name).collect();
-    let sizes = [clouds(0)?, clouds(1)?].map(|clouds| clouds.sides().map(Matrix::rows));
-    let planned = [0, 1].map(|at| group.plan(sizes[at], reference.cols(), options.resamples));
+    let rows = [CloudRows::of(clouds(0)?), CloudRows::of(clouds(1)?)];
+    let planned = rows
+        .each_ref()
+        .map(|rows| plan(measures, rows.sizes(), reference.cols(), options.resamples));
     let count = planned[0].0.min(planned[1].0);
     // Both must see the same share of the reference.
     let at = if planned[0].1.reference.size <= planned[1].1.reference.size { 0 } else { 1 };
@@ -104,17 +110,15 @@ fn of_group(
         let size = (n * part.size / part.n).clamp(1, n - 1);
         Sides { reference: part, model: Subsample { n, size } }
     };
-    let one = |i: usize| -> Option<Vec<f64>> {
-        let values = |at: usize| -> Option<Vec<f64>> {
-            let rows = draws[at].subsample(i, of_model(at));
-            let (p, q) = (reference.select(&rows.reference), models[at].select(&rows.model));
-            let clouds = Clouds::new(Sides { reference: &p, model: &q }).ok()?;
-            Some(group.values(clouds, options).ok()?.into_iter().map(|(_, value)| value).collect())
+    let one = |i: usize| -> Option<Vec<Measured>> {
+        let values = |at: usize| -> Option<Vec<Measured>> {
+            let drawn = draws[at].subsample(i, of_model(at));
+            measures.values(&rows[at].select_sides(&drawn)).ok()
         };
         Some(differences(&values(0)?, &values(1)?))
     };
-    let found: Vec<Vec<f64>> = (0..count).into_par_iter().filter_map(one).collect();
-    spreads(&names, &found, part.variance_factor(), out);
+    let found: Vec<Vec<Measured>> = (0..count).into_par_iter().filter_map(one).collect();
+    spreads(&found, part.variance_factor(), out);
     Ok(())
 }
 
@@ -125,64 +129,62 @@ fn of_clusters(
     options: &ScoreOptions,
     out: &mut IndexMap<String, Spread>,
 ) -> Result<(), ScoreError> {
-    let wanted = |family: Family| options.metrics.has(family);
     let clouds = Clouds::new(clouds.as_ref())?;
     let n = clouds.reference().rows();
     if n.min(first).min(clouds.model().rows() - first) < 4 {
         return Ok(());
     }
-    let scaling = options.scaling;
-    let few = [
-        (Family::Frontier, Measures::Frontier20 { scaling }),
-        (Family::Curve, Measures::Curve { lambdas: options.lambdas.clone() }),
-        (Family::Divergence, Measures::Divergence),
-    ];
-    let many = [(Family::Frontier, Measures::Frontier { scaling })];
-    for (purpose, measures) in [(Purpose::Frontier, many.to_vec()), (Purpose::Curve, few.to_vec())]
-    {
-        let measures: Vec<_> = measures.into_iter().filter(|(f, _)| wanted(*f)).collect();
-        if measures.is_empty() {
+    let over_20: OverBins = Box::new(Frontier20 { scaling: options.scaling });
+    let asked = over_bins::asked(options).into_iter().chain([(Purpose::Curve, over_20)]);
+    let is_paired = |(_, measures): &(Purpose, OverBins)| {
+        let of = |spec: &&Spec| spec.family != Family::Extra && options.metrics.has(spec.family);
+        measures.specs().iter().any(of)
+    };
+    let asked: Vec<_> = asked.filter(is_paired).collect();
+    for purpose in [Purpose::Frontier, Purpose::Curve] {
+        if !asked.iter().any(|(of, _)| *of == purpose) {
             continue;
         }
         let clustering = Clustering::of(clouds, purpose, options)?;
-        let split = clustering.partitions.iter().map(|all| all.split_model(first));
-        let parts: Vec<[Partition; 2]> = split.collect::<Result<_, _>>()?;
-        for (_, measures) in measures {
-            let of = |at: usize| Quantized {
-                partitions: parts.iter().map(|pair| pair[at].clone()).collect(),
-                measures: measures.clone(),
+        let [a, b] = clustering.partitions.split_model(first)?;
+        for (_, measures) in asked.iter().filter(|(of, _)| *of == purpose) {
+            let one = |i: usize| -> Option<Vec<Measured>> {
+                let values = |rows: &Partitions, draws: &Draws<'_>| {
+                    let sizes = rows.sizes();
+                    let half = draws.subsample(i, sizes.map(Subsample::half));
+                    measures.values(&rows.select(&pooled(half, sizes.reference))).ok()
+                };
+                Some(differences(&values(&a, &draws[0])?, &values(&b, &draws[1])?))
             };
-            let both = [of(0), of(1)];
-            let found: Vec<Vec<f64>> = (0..options.resamples)
-                .into_par_iter()
-                .map(|i| {
-                    let [a, b] = [0, 1].map(|at| both[at].half(i, &draws[at]));
-                    differences(&a, &b)
-                })
-                .collect();
-            spreads(&both[0].measures.names(), &found, 1.0, out);
+            let found: Vec<Vec<Measured>> =
+                (0..options.resamples).into_par_iter().filter_map(one).collect();
+            spreads(&found, 1.0, out);
         }
     }
     Ok(())
 }
 
-fn differences(a: &[f64], b: &[f64]) -> Vec<f64> {
-    a.iter().zip(b).map(|(a, b)| b - a).collect()
+/// `b − a` of every measure that both have.
+fn differences(a: &[Measured], b: &[Measured]) -> Vec<Measured> {
+    let of = |b: &Measured| {
+        let a = a.iter().find(|a| a.is_of(b))?;
+        Some(Measured { value: b.value - a.value, ..*b })
+    };
+    b.iter().filter_map(of).collect()
 }
 
 /// Standard deviations over subsamples, carried to the full size; those that are not finite are left out.
-fn spreads(names: &[String], found: &[Vec<f64>], factor: f64, out: &mut IndexMap<String, Spread>) {
-    if found.len() < 2 {
-        return;
-    }
+fn spreads(found: &[Vec<Measured>], factor: f64, out: &mut IndexMap<String, Spread>) {
+    let [first, _, ..] = found else { return };
     let count = found.len() as f64;
-    for (i, name) in names.iter().enumerate() {
-        let mean = found.iter().map(|values| values[i]).sum::<f64>() / count;
-        let squares: f64 = found.iter().map(|values| (values[i] - mean).powi(2)).sum();
+    for measured in first {
+        let values = column(found, measured);
+        let mean = values.iter().sum::<f64>() / count;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
         let deviation = (squares / (count - 1.0) * factor).sqrt();
         if deviation.is_finite() {
             let quantile = student_975(found.len() - 1);
-            out.insert(name.clone(), Spread { deviation, quantile });
+            out.insert(measured.key(), Spread { deviation, quantile });
         }
     }
 }

@@ -1,21 +1,40 @@
 //! What a classifier sees: how well the two sets are told apart, and PR-curves from density ratios.
 
 use indexmap::IndexMap;
-use rayon::prelude::*;
 
-use super::{ScoreError, catalog, clusters::Clustering, draws::Draws};
+use super::{
+    ScoreError,
+    draws::Draws,
+    estimate::{Estimated, find},
+    family::{Measures, Rows},
+};
 use crate::{
     math::special::normal_cdf,
     matrix::Matrix,
     metric::{
         Clouds,
-        calibrate::{Subsample, interval},
         curve::sajjadi_lambdas,
-        ratio::{Classifier, Folds, KnnVote, Logistic, RatioError, Scores, cross_fitted},
-        record::{Estimate, PrCurve},
+        inception::{INCEPTION_CONDITIONAL_ENTROPY, INCEPTION_ENTROPY, INCEPTION_SCORE},
+        ratio::{
+            AUC, C2ST_ACCURACY, CALIBRATION_ERROR, Classifier, Folds, KnnVote, Logistic,
+            RatioError, Scores, TV_LOWER_BOUND, cross_fitted,
+        },
+        record::PrCurve,
+        spec::{Measured, Spec},
     },
     sides::Sides,
 };
+
+/// The family in the order of the table.
+pub(super) const SPECS: &[&Spec] = &[
+    &AUC,
+    &C2ST_ACCURACY,
+    &TV_LOWER_BOUND,
+    &INCEPTION_SCORE,
+    &INCEPTION_ENTROPY,
+    &INCEPTION_CONDITIONAL_ENTROPY,
+    &CALIBRATION_ERROR,
+];
 
 /// Folds of the cross-fit.
 const FOLDS: usize = 5;
@@ -24,23 +43,17 @@ const ANGLES: usize = 201;
 /// Columns above which the quadratic classifier is left out: its terms outnumber the rows.
 const QUADRATIC_COLUMNS: usize = 100;
 
-/// The ratio family.
-pub(super) struct Ratio {
-    pub metrics: IndexMap<String, Estimate>,
+/// Classifiers on rows that they did not see.
+pub(super) struct Fitted {
+    /// Log-ratios of the linear one.
+    pub linear: Scores,
+    /// Those of votes of nearest neighbors, where there are any.
+    pub knn: Option<Scores>,
     pub curves: IndexMap<String, PrCurve>,
-    /// Log-ratios of the classifiers that give calibrated ones, the linear first.
-    pub scores: Vec<(&'static str, Scores)>,
 }
 
 /// Cross-fits the classifiers; `None` where a side has fewer rows than folds.
-///
-/// AUC, accuracy and the bound are those of the linear classifier on rows it did not see. Their intervals
-/// are of those rows, given the fits; p-values are exact for the accuracy and normal for the AUC.
-pub(super) fn ratio(
-    clouds: Clouds<'_>,
-    clustering: &Clustering,
-    draws: &Draws<'_>,
-) -> Result<Option<Ratio>, ScoreError> {
+pub(super) fn fitted(clouds: Clouds<'_>, draws: &Draws<'_>) -> Result<Option<Fitted>, ScoreError> {
     let sizes = clouds.sides().map(Matrix::rows);
     let Some(folds) = folds(sizes, draws) else { return Ok(None) };
     let linear = match cross_fitted(clouds, &Logistic::default(), &folds) {
@@ -48,31 +61,6 @@ pub(super) fn ratio(
         Err(RatioError::Clouds(error)) => return Err(error.into()),
         Err(_) => return Ok(None),
     };
-    let mut metrics = IndexMap::new();
-    metrics.insert("auc".to_owned(), auc(&linear, sizes));
-    let test = linear.two_sample_test();
-    let bound = linear.tv_lower_bound();
-    let half = |tv: f64| ((1.0 + tv) / 2.0).clamp(0.0, 1.0);
-    let accuracy = Estimate {
-        value: test.accuracy,
-        low: Some(half(bound.low).min(test.accuracy)),
-        high: Some(half(bound.high).max(test.accuracy)),
-        ceiling: Some(0.5),
-        p_value: Some(test.p_value),
-    };
-    metrics.insert("c2st_accuracy".to_owned(), accuracy);
-    let value = bound.value.max(0.0);
-    let tv = Estimate {
-        value,
-        low: Some(bound.low.clamp(0.0, 1.0).min(value)),
-        high: Some(bound.high.clamp(0.0, 1.0).max(value)),
-        ceiling: Some(0.0),
-        p_value: Some(test.p_value),
-    };
-    metrics.insert("tv_lower_bound".to_owned(), tv);
-    let pooled = sizes.reference + sizes.model;
-    inception(clouds, clustering, draws, pooled, &mut metrics);
-
     let mut curves = IndexMap::new();
     let slopes = sajjadi_lambdas(ANGLES);
     let mut add = |name: &str, scores: &Scores| {
@@ -81,54 +69,17 @@ pub(super) fn ratio(
         }
     };
     add("logistic", &linear);
-    metrics.insert(
-        "calibration_error".to_owned(),
-        Estimate { ceiling: Some(0.0), ..Estimate::bare(linear.calibration_error()) },
-    );
-    let others: [(&str, &dyn Classifier, bool); 2] = [
-        ("quadratic", &Logistic::QUADRATIC, clouds.dim() <= QUADRATIC_COLUMNS),
-        ("knn", &KnnVote { k: None }, true),
-    ];
-    let mut knn = None;
-    for (name, classifier, fits) in others {
-        if fits && let Ok(scores) = cross_fitted(clouds, classifier, &folds) {
-            add(name, &scores);
-            knn = (name == "knn").then_some(scores);
-        }
+    let fit = |classifier: &dyn Classifier| cross_fitted(clouds, classifier, &folds).ok();
+    if clouds.dim() <= QUADRATIC_COLUMNS
+        && let Some(scores) = fit(&Logistic::QUADRATIC)
+    {
+        add("quadratic", &scores);
     }
-    let scores = [("ratio", linear)].into_iter().chain(knn.map(|scores| ("knn", scores)));
-    Ok(Some(Ratio { metrics, curves, scores: scores.collect() }))
-}
-
-/// The inception score over the clusters with its two entropies; intervals are of the rows, given the
-/// clusters, and ceilings the reference's own values.
-fn inception(
-    clouds: Clouds<'_>,
-    clustering: &Clustering,
-    draws: &Draws<'_>,
-    pooled: usize,
-    metrics: &mut IndexMap<String, Estimate>,
-) {
-    let members = clouds.sides().map(|rows| clustering.memberships(rows, pooled));
-    let half = Subsample::half(clouds.model().rows().max(2));
-    let count = if clouds.model().rows() < 4 { 0 } else { draws.resamples };
-    let halves = Sides { reference: half, model: half };
-    let part = |i: usize| members.model.inception_of(&draws.subsample(i, halves).model);
-    let subsamples: Vec<[f64; 3]> = (0..count).into_par_iter().map(part).collect();
-    let names = ["inception_score", "inception_entropy", "inception_conditional_entropy"];
-    let (values, own) = (members.model.inception(), members.reference.inception());
-    for (i, name) in names.into_iter().enumerate() {
-        let column: Vec<f64> = subsamples.iter().map(|values| values[i]).collect();
-        let range = catalog::measure(name).map_or((0.0, f64::INFINITY), |known| known.range);
-        let found = interval(values[i], &column, half.variance_factor(), 0.0, range);
-        let estimate = Estimate {
-            low: found.map(|found| found.low),
-            high: found.map(|found| found.high),
-            ceiling: Some(own[i]).filter(|ceiling| ceiling.is_finite()),
-            ..Estimate::bare(values[i])
-        };
-        metrics.insert(name.to_owned(), estimate);
+    let knn = fit(&KnnVote { k: None });
+    if let Some(scores) = &knn {
+        add("knn", scores);
     }
+    Ok(Some(Fitted { linear, knn, curves }))
 }
 
 /// Rows of one prompt share a fold, where prompts repeat.
@@ -144,19 +95,75 @@ fn folds(sizes: Sides<usize>, draws: &Draws<'_>) -> Option<Folds> {
     Folds::alternating(sizes, FOLDS).ok()
 }
 
-/// The AUC with the interval of Hanley & McNeil 1982 and the p-value of Mann & Whitney.
-fn auc(scores: &Scores, sizes: Sides<usize>) -> Estimate {
-    let a = scores.auc();
+impl Rows for Scores {
+    fn sizes(&self) -> Sides<usize> {
+        self.log_ratios().map(<[f64]>::len)
+    }
+
+    fn select(&self, rows: &Sides<Vec<usize>>) -> Self {
+        let Sides { reference, model } = self.log_ratios();
+        let n = reference.len();
+        let at = |&row: &usize| if row < n { reference[row] } else { model[row - n] };
+        Self::new(rows.as_ref().map(|rows| rows.iter().map(at).collect()))
+    }
+}
+
+/// AUC, accuracy and bound of a classifier on rows it did not see. Intervals are of those rows, given the
+/// fits; p-values are exact for the accuracy and normal for the AUC.
+#[derive(Clone, Copy)]
+pub(super) struct ToldApart;
+
+impl Measures<Scores> for ToldApart {
+    fn specs(&self) -> &'static [&'static Spec] {
+        const { &[&AUC, &C2ST_ACCURACY, &TV_LOWER_BOUND, &CALIBRATION_ERROR] }
+    }
+
+    fn values(&self, scores: &Scores) -> Result<Vec<Measured>, ScoreError> {
+        Ok(vec![
+            AUC.of(scores.auc()),
+            C2ST_ACCURACY.of(scores.two_sample_test().accuracy),
+            TV_LOWER_BOUND.of(scores.tv_lower_bound().value.max(0.0)),
+            CALIBRATION_ERROR.of(scores.calibration_error()),
+        ])
+    }
+
+    fn most_subsamples(&self) -> usize {
+        0
+    }
+
+    fn amend(
+        &self,
+        scores: &Scores,
+        _draws: &Draws<'_>,
+        found: &mut [Estimated],
+    ) -> Result<(), ScoreError> {
+        let (test, bound) = (scores.two_sample_test(), scores.tv_lower_bound());
+        if let Some(auc) = find(found, &AUC) {
+            let (reach, p_value) = spread_of_auc(auc.value, scores.sizes());
+            auc.low = Some((auc.value - reach).max(0.0));
+            auc.high = Some((auc.value + reach).min(1.0));
+            auc.p_value = Some(p_value);
+        }
+        if let Some(accuracy) = find(found, &C2ST_ACCURACY) {
+            let half = |tv: f64| ((1.0 + tv) / 2.0).clamp(0.0, 1.0);
+            accuracy.low = Some(half(bound.low).min(accuracy.value));
+            accuracy.high = Some(half(bound.high).max(accuracy.value));
+            accuracy.p_value = Some(test.p_value);
+        }
+        if let Some(tv) = find(found, &TV_LOWER_BOUND) {
+            tv.low = Some(bound.low.clamp(0.0, 1.0).min(tv.value));
+            tv.high = Some(bound.high.clamp(0.0, 1.0).max(tv.value));
+            tv.p_value = Some(test.p_value);
+        }
+        Ok(())
+    }
+}
+
+/// Half of the interval of Hanley & McNeil 1982, and the p-value of Mann & Whitney.
+fn spread_of_auc(a: f64, sizes: Sides<usize>) -> (f64, f64) {
     let Sides { reference: n, model: m } = sizes.map(|n| n as f64);
     let (q1, q2) = (a / (2.0 - a), 2.0 * a * a / (1.0 + a));
     let variance = (a * (1.0 - a) + (n - 1.0) * (q1 - a * a) + (m - 1.0) * (q2 - a * a)) / (n * m);
-    let reach = 1.96 * variance.max(0.0).sqrt();
     let z = (a - 0.5) / ((n + m + 1.0) / (12.0 * n * m)).sqrt();
-    Estimate {
-        value: a,
-        low: Some((a - reach).max(0.0)),
-        high: Some((a + reach).min(1.0)),
-        ceiling: Some(0.5),
-        p_value: Some(normal_cdf(-z)),
-    }
+    (1.96 * variance.max(0.0).sqrt(), normal_cdf(-z))
 }

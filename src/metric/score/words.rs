@@ -1,71 +1,113 @@
 //! Measures of the texts themselves.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use super::{
     ScoreError, TextFacts,
     draws::Draws,
-    estimate::Readings,
-    group::{Named, named},
+    estimate::Estimated,
+    family::{Many, Measures, Rows},
 };
 use crate::{
     metric::{
         MetricError,
         calibrate::{Subsample, subsample},
-        ngram::{distinct, mean_tokens, unique_fraction},
+        ngram::{
+            self, DISTINCT_1, DISTINCT_2, DISTINCT_3, DISTINCT_4, MEAN_TOKENS, NGRAM_VENDI,
+            UNIQUE_FRACTION, distinct, mean_tokens, unique_fraction,
+        },
         record::{Estimate, Warning},
-        repetition::repetition,
-        self_bleu::self_bleu,
+        repetition::{REPETITION, repetition},
+        self_bleu::{SELF_BLEU_4, self_bleu},
+        spec::{Measured, Spec},
         warnings,
-        zipf::zipf,
+        zipf::{ZIPF, zipf},
     },
     sides::{Side, Sides},
 };
 
+/// [`Words`] in the order of the table.
+pub(super) const SPECS: &[&Spec] = &[
+    &DISTINCT_1,
+    &DISTINCT_2,
+    &DISTINCT_3,
+    &DISTINCT_4,
+    &SELF_BLEU_4,
+    &REPETITION,
+    &ZIPF,
+    &UNIQUE_FRACTION,
+    &MEAN_TOKENS,
+];
+/// [`ngram_vendi`] in the order of the table.
+pub(super) const OF_NGRAMS: &[&Spec] = &[&NGRAM_VENDI];
+
 /// Half-samples at most: every one counts all n-grams again.
 const MOST_SUBSAMPLES: usize = 20;
 
-/// Measures of one side's token ids; NaN where one is undefined.
-fn of_tokens(texts: &[Vec<u32>], with_bleu: bool) -> Named {
-    let or_nan = |value: Option<f64>| value.unwrap_or(f64::NAN);
-    let distinct = distinct(texts).map(or_nan);
-    let bleu = match with_bleu {
-        true => self_bleu(texts, 4).ok().map(|each| each.iter().sum::<f64>() / each.len() as f64),
-        false => None,
-    };
-    named([
-        ("distinct_1", distinct[0]),
-        ("distinct_2", distinct[1]),
-        ("distinct_3", distinct[2]),
-        ("distinct_4", distinct[3]),
-        ("self_bleu_4", or_nan(bleu)),
-        ("repetition", or_nan(repetition(texts))),
-        ("zipf", or_nan(zipf(texts))),
-        ("unique_fraction", or_nan(unique_fraction(texts))),
-        ("mean_tokens", or_nan(mean_tokens(texts))),
-    ])
+/// Token ids of the model's texts. Both sides count as many, since only these are drawn from.
+pub(super) struct Tokens<'a>(pub Cow<'a, [Vec<u32>]>);
+
+impl Rows for Tokens<'_> {
+    fn sizes(&self) -> Sides<usize> {
+        Sides { reference: self.0.len(), model: self.0.len() }
+    }
+
+    fn select(&self, rows: &Sides<Vec<usize>>) -> Self {
+        let text = |&row: &usize| self.0[row - self.0.len()].clone();
+        Self(Cow::Owned(rows.model.iter().map(text).collect()))
+    }
 }
 
-/// The measures of the model's texts; the ceilings are the reference's own values. Self-BLEU has no
-/// interval: half of the texts have half of the references.
-pub(super) fn measures(texts: &Sides<TextFacts>, draws: &Draws<'_>) -> (Named, Readings) {
-    let values = of_tokens(&texts.model.tokens, true);
-    let own = of_tokens(&texts.reference.tokens, true);
-    let n = texts.model.tokens.len();
-    let count = if n < 4 { 0 } else { draws.resamples.min(MOST_SUBSAMPLES) };
-    let half = Subsample::half(n.max(2));
-    let subsamples = (0..count).into_par_iter().map(|i| {
-        let rows = draws.subsample(i, Sides { reference: half, model: half }).model;
-        let part: Vec<Vec<u32>> = rows.iter().map(|&row| texts.model.tokens[row].clone()).collect();
-        of_tokens(&part, false).into_iter().map(|(_, value)| value).collect()
-    });
-    let readings = Readings {
-        subsamples: subsamples.collect(),
-        variance_factor: half.variance_factor(),
-        ceilings: own.into_iter().map(|(_, value)| value).collect(),
-        ..Readings::default()
-    };
-    (values, readings)
+/// Measures of the model's texts; the ceilings are the reference's own values.
+#[derive(Clone, Copy)]
+pub(super) struct Words<'a> {
+    pub reference: &'a [Vec<u32>],
+}
+
+impl Measures<Tokens<'_>> for Words<'_> {
+    fn specs(&self) -> &'static [&'static Spec] {
+        SPECS
+    }
+
+    fn values(&self, texts: &Tokens<'_>) -> Result<Vec<Measured>, ScoreError> {
+        Ok(of_tokens(&texts.0, true))
+    }
+
+    /// Without self-BLEU: half of the texts have half of the references.
+    fn of_draws(&self, texts: &Tokens<'_>, draws: Many<'_>) -> Vec<Vec<Measured>> {
+        let one = |i: usize| of_tokens(&texts.select(&(draws.rows)(i)).0, false);
+        (0..draws.count).into_par_iter().map(one).collect()
+    }
+
+    fn ceilings(&self, _texts: &Tokens<'_>, _draws: &Draws<'_>) -> Vec<Measured> {
+        of_tokens(self.reference, true)
+    }
+
+    fn most_subsamples(&self) -> usize {
+        MOST_SUBSAMPLES
+    }
+}
+
+/// Measures of one side's token ids; NaN where one is undefined.
+fn of_tokens(texts: &[Vec<u32>], with_bleu: bool) -> Vec<Measured> {
+    let or_nan = |value: Option<f64>| value.unwrap_or(f64::NAN);
+    let [one, two, three, four] = distinct(texts).map(or_nan);
+    let mut values =
+        vec![DISTINCT_1.of(one), DISTINCT_2.of(two), DISTINCT_3.of(three), DISTINCT_4.of(four)];
+    if with_bleu {
+        let each = self_bleu(texts, 4).ok();
+        let mean = each.map(|each| each.iter().sum::<f64>() / each.len() as f64);
+        values.push(SELF_BLEU_4.of(or_nan(mean)));
+    }
+    values.extend([
+        REPETITION.of(or_nan(repetition(texts))),
+        ZIPF.of(or_nan(zipf(texts))),
+        UNIQUE_FRACTION.of(or_nan(unique_fraction(texts))),
+        MEAN_TOKENS.of(or_nan(mean_tokens(texts))),
+    ]);
+    values
 }
 
 /// Texts that the n-gram Vendi score sees at most: it decomposes a matrix of all their pairs.
@@ -76,7 +118,7 @@ const MOST_OF_NGRAM_VENDI: usize = 1000;
 pub(super) fn ngram_vendi(
     texts: &Sides<TextFacts>,
     draws: &Draws<'_>,
-) -> Result<Option<(usize, Estimate)>, ScoreError> {
+) -> Result<Option<(usize, Estimated)>, ScoreError> {
     let sizes = texts.as_ref().map(|facts| facts.tokens.len());
     let used = sizes.reference.min(sizes.model).min(MOST_OF_NGRAM_VENDI);
     let score = |facts: &TextFacts, name: &str| -> Result<Option<f64>, ScoreError> {
@@ -89,11 +131,14 @@ pub(super) fn ngram_vendi(
             false => (0..n).collect(),
         };
         let part: Vec<Vec<u32>> = rows.iter().map(|&row| facts.tokens[row].clone()).collect();
-        Ok(crate::metric::ngram::ngram_vendi(&part, 4).map_err(MetricError::from)?)
+        Ok(ngram::ngram_vendi(&part, 4).map_err(MetricError::from)?)
     };
     let own = score(&texts.reference, "reference")?;
     let value = score(&texts.model, "model")?;
-    Ok(value.map(|value| (used, Estimate { ceiling: own, ..Estimate::bare(value) })))
+    Ok(value.map(|value| {
+        let estimate = Estimate { ceiling: own, ..Estimate::bare(value) };
+        (used, Estimated { measured: NGRAM_VENDI.of(value), estimate })
+    }))
 }
 
 /// Warnings about lengths, cuts and empty texts.

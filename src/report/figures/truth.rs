@@ -1,24 +1,32 @@
 //! Estimates beside exact values, where the task knows its true distribution.
 
-use super::{Axis, Figure, Key, Look, Panel, Point, Series, Trail, point, read};
+use super::{
+    Axis, Figure, Key, Look, Panel, Point, Series, Trail, diversity, point, quality, read,
+};
+use crate::metric::{
+    prdc::{PRECISION, RECALL},
+    spec::{Spec, Truth},
+};
 
 /// Models and measures that the figure shows at most.
 const MOST_MODELS: usize = 3;
 
 pub(super) fn against_truth(all: &[Trail<'_>]) -> Option<Figure> {
     let known = |t: &&Trail<'_>| {
-        t.spots.iter().any(|s| s.truth("precision").is_some() || s.truth("recall").is_some())
+        t.spots
+            .iter()
+            .any(|s| s.truth(Truth::Precision).is_some() || s.truth(Truth::Recall).is_some())
     };
     let most = all.iter().filter(known).map(|t| t.shots).max()?;
     let trails: Vec<&Trail<'_>> =
         all.iter().filter(|t| t.shots == most && known(t)).take(MOST_MODELS).collect();
-    let panel = |name: &str, truth: &str, title: &str| {
+    let panel = |spec: &Spec, truth: Truth, title: String| {
         let mut series = Vec::new();
         for trail in &trails {
             let look = Look::line(trail.index);
             let exact = trail.spots.iter().filter_map(|spot| {
                 let e = spot.truth(truth)?;
-                let words = truth.replace('_', ", ");
+                let words = truth.name().replace('_', ", ");
                 let note = format!(
                     "{}, T = {}: exact {}",
                     trail.model,
@@ -34,12 +42,12 @@ pub(super) fn against_truth(all: &[Trail<'_>]) -> Option<Figure> {
                 band: false,
             });
             let estimate = trail.spots.iter().filter_map(|spot| {
-                let e = spot.estimate(name)?;
+                let e = spot.estimate(spec)?;
                 let note = format!(
                     "{}, T = {}: estimated {}",
                     trail.model,
                     spot.temperature,
-                    read(name, &e)
+                    read(spec.name, &e)
                 );
                 Some(point(spot.temperature, &e, note))
             });
@@ -51,14 +59,15 @@ pub(super) fn against_truth(all: &[Trail<'_>]) -> Option<Figure> {
                 band: true,
             });
         }
-        Panel { title: title.to_owned(), x: Axis::free("temperature"), y: Axis::unit(name), series }
+        Panel { title, x: Axis::free("temperature"), y: Axis::unit(spec.name), series }
     };
     let mut panels = vec![
-        panel("precision", "precision", "Precision (quality)"),
-        panel("recall", "recall", "Recall (diversity)"),
+        panel(&PRECISION, Truth::Precision, quality()),
+        panel(&RECALL, Truth::Recall, diversity()),
     ];
-    if trails.iter().flat_map(|t| &t.spots).any(|s| s.truth("recall_accepted").is_some()) {
-        panels.push(panel("recall", "recall_accepted", "Recall of accepted texts alone"));
+    if trails.iter().flat_map(|t| &t.spots).any(|s| s.truth(Truth::RecallAccepted).is_some()) {
+        let title = format!("{} of accepted texts alone", RECALL.title);
+        panels.push(panel(&RECALL, Truth::RecallAccepted, title));
     }
     let legend =
         panels[0].series.iter().map(|s| Key { label: s.label.clone(), look: s.look }).collect();

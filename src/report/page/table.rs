@@ -4,7 +4,12 @@ use indexmap::IndexSet;
 use serde::Serialize;
 
 use crate::{
-    metric::record::Estimate,
+    metric::{
+        frontier::MAUVE,
+        prdc::{COVERAGE, DENSITY, PRECISION, RECALL},
+        record::Estimate,
+        spec::{Spec, Truth},
+    },
     report::{
         number::number,
         record::{CellResult, telling_name},
@@ -12,24 +17,24 @@ use crate::{
 };
 
 /// Measures that come first; others follow in the order of the scores.
-const FIRST: [&str; 5] = ["precision", "recall", "density", "coverage", "mauve"];
+const FIRST: [&Spec; 5] = [&PRECISION, &RECALL, &DENSITY, &COVERAGE, &MAUVE];
 /// Columns of measures at most: the rest is in results.csv.
 const MOST: usize = 12;
 
-/// Exact values: name, heading, what it is.
-const EXACT: [(&str, &str, &str); 3] = [
+/// Exact values: which, heading, what it is.
+const EXACT: [(Truth, &str, &str); 3] = [
     (
-        "precision",
+        Truth::Precision,
         "exact precision",
         "share of the texts that the task's known distribution accepts",
     ),
     (
-        "recall",
+        Truth::Recall,
         "exact recall",
         "probability of the modes that the texts reach, faulty texts included",
     ),
     (
-        "recall_accepted",
+        Truth::RecallAccepted,
         "exact recall, accepted",
         "probability of the modes of the accepted texts alone",
     ),
@@ -84,15 +89,17 @@ pub(super) fn table(cells: &[CellResult]) -> Table {
     }
     let names: IndexSet<&str> =
         cells.iter().flat_map(|c| c.score.metrics.keys()).map(String::as_str).collect();
-    let first = FIRST.into_iter().filter(|name| names.contains(name));
-    let others = names.iter().copied().filter(|name| !FIRST.contains(name) && !name.contains('@'));
+    let leading = FIRST.map(|spec| spec.name);
+    let first = leading.into_iter().filter(|name| names.contains(name));
+    let others =
+        names.iter().copied().filter(|name| !leading.contains(name) && !name.contains('@'));
     for name in first.chain(others).take(MOST) {
         let of = |c: &CellResult| measured(c.score.metrics.get(name));
         table.add(name, &help(cells, name), true, cells.iter().map(of).collect());
     }
-    for (name, heading, help) in EXACT {
-        if cells.iter().any(|c| c.truth.contains_key(name)) {
-            let of = |c: &CellResult| measured(c.truth.get(name));
+    for (truth, heading, help) in EXACT {
+        if cells.iter().any(|c| c.truth.contains_key(truth.name())) {
+            let of = |c: &CellResult| measured(c.truth.get(truth.name()));
             table.add(heading, help, true, cells.iter().map(of).collect());
         }
     }

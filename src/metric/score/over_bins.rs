@@ -1,0 +1,29 @@
+//! Which measures over bins are asked for.
+
+use super::{
+    ScoreOptions,
+    clusters::Purpose,
+    curve::Curve,
+    divergence::{Divergences, Further},
+    family::Measures,
+    frontier::{Frontier, Smoothed},
+    quantized::Partitions,
+};
+
+/// Measures over bins that share their work.
+pub(super) type OverBins = Box<dyn Measures<Partitions>>;
+
+/// Those that `options` ask for, with what their clusters are for where bins are clusters.
+pub(super) fn asked(options: &ScoreOptions) -> Vec<(Purpose, OverBins)> {
+    let scaling = options.scaling;
+    let all: [(Purpose, OverBins); 5] = [
+        (Purpose::Frontier, Box::new(Frontier { scaling })),
+        (Purpose::Frontier, Box::new(Smoothed { scaling })),
+        (Purpose::Curve, Box::new(Curve { lambdas: options.lambdas.clone() })),
+        (Purpose::Curve, Box::new(Divergences)),
+        (Purpose::Curve, Box::new(Further)),
+    ];
+    let is_asked =
+        |measures: &OverBins| measures.specs().iter().any(|spec| options.metrics.has(spec.family));
+    all.into_iter().filter(|(_, measures)| is_asked(measures)).collect()
+}
