@@ -1,7 +1,7 @@
 use std::fs::File;
 
 use candle_core::{
-    DType, Tensor,
+    DType,
     quantized::{GgmlDType, QTensor, gguf_file},
 };
 use gguf_file::Value as Meta;
