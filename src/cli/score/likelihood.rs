@@ -241,8 +241,11 @@ fn open(
             speakers.model.model
         );
     }
-    let source =
-        Source { flags: &own.prompt, reference: args.reference.as_deref(), count: own.n() };
+    let source = Source {
+        flags: &own.prompt,
+        reference: args.reference.reference.as_deref(),
+        count: own.n(),
+    };
     let device = device::open(args.device.device())?;
     let load = |side: Side| {
         Lm::load(checkpoints.get(side).clone(), &device, args.device.dtype())
