@@ -39,7 +39,7 @@ const LEAST: usize = 10;
     mut_arg("seed", |arg| arg.alias("score-seed")),
     mut_arg("reference", |arg| arg.required(true)),
     mut_args(flags::defaults(usual())),
-    after_help = format!("Kept completions are written as JSONL, of features the numbers of the kept rows, from 0. {FILES}")
+    after_help = format!("{KEPT}. {FILES}")
 )]
 pub struct Args {
     #[command(flatten)]
@@ -65,6 +65,10 @@ pub struct Args {
     #[command(flatten)]
     device: DeviceFlags,
 }
+
+/// What is written.
+const KEPT: &str =
+    "Kept completions are written as JSONL, of features the numbers of the kept rows, from 0";
 
 /// What leaving out a flag means.
 fn usual() -> flags::Defaults {
