@@ -3,7 +3,9 @@
 use anyhow::bail;
 
 use super::{
-    flags::{self, DeviceFlags, EmbedFlags, OutFlag, SeedFlag, SpaceFlags, score_defaults},
+    flags::{
+        self, DeviceFlags, EmbedFlags, OutFlag, ReferenceFlag, SeedFlag, SpaceFlags, score_defaults,
+    },
     score::{FILES, input},
 };
 use crate::{
@@ -36,15 +38,13 @@ const LEAST: usize = 10;
 #[derive(clap::Args)]
 #[command(
     mut_arg("seed", |arg| arg.alias("score-seed")),
+    mut_arg("reference", |arg| arg.required(true)),
     mut_args(flags::defaults(usual())),
-    after_help = format!("Kept completions are written as JSONL, of features the numbers of the kept rows, from 0. {FILES}")
+    after_help = format!("{KEPT}. {FILES}")
 )]
 pub struct Args {
-    /// What the texts are held against, and where examples and prefixes come from: texts (.jsonl, .json, .txt, .csv, .parquet,
-    /// each with an optional :field), or a grammar with modes left out or doubled, such as
-    /// `synthetic-bio?n=500&seed=1&drop=job=painter&double=plan=prize`
-    #[arg(long, value_name = "FILE[:FIELD]")]
-    reference: String,
+    #[command(flatten)]
+    reference: ReferenceFlag,
     /// What the model wrote, in the same form as the reference
     #[arg(long, value_name = "FILE[:FIELD]")]
     samples: String,
@@ -67,6 +67,10 @@ pub struct Args {
     device: DeviceFlags,
 }
 
+/// What is written.
+const KEPT: &str =
+    "Kept completions are written as JSONL, of features the numbers of the kept rows, from 0";
+
 /// What leaving out a flag means.
 fn usual() -> flags::Defaults {
     let score = score_defaults(&ScoreOptions::default());
@@ -86,7 +90,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let seed = args.seed.seed;
     let usual = ScoreOptions { seed, ..ScoreOptions::default() };
     let options = args.space.clone().over(usual).checked()?;
-    let specs = Sides { reference: args.reference.as_str(), model: args.samples.as_str() };
+    let Some(reference) = &args.reference.reference else {
+        bail!("name what the completions come near to with --reference FILE");
+    };
+    let specs = Sides { reference: reference.as_str(), model: args.samples.as_str() };
     let read = input::read(specs, &args.embed, &args.device)?;
     let input::Input::Clouds { features, completions, .. } = read else {
         bail!("refine chooses among texts or features; histograms have no rows to keep");

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 
 use super::{
     Exit,
-    flags::{self, DeviceFlags, DrawFlags, PromptFlags, SeedFlag},
+    flags::{self, DeviceFlags, DrawFlags, PromptFlags, ReferenceFlag, SeedFlag},
     progress,
     prompting::{Source, find_task},
 };
@@ -40,11 +40,8 @@ pub struct Args {
     model: String,
     #[command(flatten)]
     prompt: PromptFlags,
-    /// What the texts are held against, and where examples and prefixes come from: texts (.jsonl, .json, .txt, .csv, .parquet,
-    /// each with an optional :field), or a grammar with modes left out or doubled, such as
-    /// `synthetic-bio?n=500&seed=1&drop=job=painter&double=plan=prize`
-    #[arg(long, value_name = "FILE[:FIELD]")]
-    reference: Option<String>,
+    #[command(flatten)]
+    reference: ReferenceFlag,
     #[command(flatten)]
     draw: DrawFlags,
     /// Temperature; 0 always takes the most probable token
@@ -126,7 +123,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     let named = || format!("model `{}`", args.model);
     let model = SweepModel::open(&args.model, chat.unwrap_or_default()).with_context(named)?;
-    let (flags, reference) = (&args.prompt, args.reference.as_deref());
+    let (flags, reference) = (&args.prompt, args.reference.reference.as_deref());
     let source = Source { flags, reference, count: n.unwrap_or(1) };
     let prompts = source.plan(&task, &model, max_new_tokens)?;
     model.accepts(&decoding).with_context(named)?;

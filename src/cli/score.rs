@@ -8,8 +8,8 @@ use std::io::IsTerminal;
 use anyhow::{Context, bail};
 
 use super::flags::{
-    self, DeviceFlags, EmbedFlags, Format, FormatFlag, OutFlag, ScoreFlags, SeedFlag,
-    score_defaults,
+    self, DeviceFlags, EmbedFlags, Format, FormatFlag, OutFlag, ReferenceFlag, ScoreFlags,
+    SeedFlag, score_defaults,
 };
 use crate::{
     metric::{
@@ -25,21 +25,17 @@ use input::Input;
 #[derive(clap::Args)]
 #[command(
     mut_arg("seed", |arg| arg.alias("score-seed")),
+    mut_arg("reference", |arg| arg.required_unless_present("likelihood")),
     mut_args(flags::defaults(usual())),
     after_help = FILES
 )]
 pub struct Args {
-    /// What the texts are held against, and where examples and prefixes come from: texts (.jsonl, .json, .txt, .csv, .parquet,
-    /// each with an optional :field), or a grammar with modes left out or doubled, such as
-    /// `synthetic-bio?n=500&seed=1&drop=job=painter&double=plan=prize`
-    #[arg(long, value_name = "FILE[:FIELD]", required_unless_present = "likelihood")]
-    reference: Option<String>,
+    #[command(flatten)]
+    reference: ReferenceFlag,
     /// What the model wrote, in the same form as the reference
     #[arg(long, value_name = "FILE[:FIELD]", required_unless_present = "likelihood")]
     samples: Option<String>,
-    #[command(flatten, next_help_heading = "With --likelihood")]
-    likelihood: likelihood::LikelihoodFlags,
-    #[command(flatten, next_help_heading = "Options")]
+    #[command(flatten)]
     measure: ScoreFlags,
     #[command(flatten)]
     seed: SeedFlag,
@@ -51,6 +47,8 @@ pub struct Args {
     format: FormatFlag,
     #[command(flatten)]
     out: OutFlag,
+    #[command(flatten, next_help_heading = "With --likelihood")]
+    likelihood: likelihood::LikelihoodFlags,
 }
 
 /// What else may stand on the two sides.
@@ -70,7 +68,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(score) = likelihood::score(args, &options)? {
         return print(&score, args);
     }
-    let (Some(reference), Some(samples)) = (&args.reference, &args.samples) else {
+    let (Some(reference), Some(samples)) = (&args.reference.reference, &args.samples) else {
         bail!("name what is compared with --reference FILE and --samples FILE");
     };
     let specs = Sides { reference: reference.as_str(), model: samples.as_str() };

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 
 use super::{
     Exit,
-    flags::{self, DeviceFlags, DrawFlags, EmbedFlags, ScoreFlags, score_defaults},
+    flags::{self, DeviceFlags, DrawFlags, EmbedFlags, ReferenceFlag, ScoreFlags, score_defaults},
     options::{self, Layer, Names, options},
     progress,
 };
@@ -78,11 +78,8 @@ options! {
         /// Task: a bundled name or a .toml file
         #[arg(long, value_name = "NAME|FILE")]
         pub task: Option<String>,
-        /// What the texts are held against, and where examples and prefixes come from: texts (.jsonl, .json, .txt, .csv, .parquet,
-        /// each with an optional :field), or a grammar with modes left out or doubled, such as
-        /// `synthetic-bio?n=500&seed=1&drop=job=painter&double=plan=prize`
-        #[arg(long, value_name = "FILE[:FIELD]")]
-        pub reference: Option<String>,
+        #[command(flatten)]
+        pub reference: ReferenceFlag,
         /// Temperatures; 0 always takes the most probable token
         #[arg(long, value_name = "RANGE", alias = "temperature")]
         pub temps: Option<Reals>,
@@ -184,7 +181,8 @@ fn of_the_world(model: &str) -> bool {
 
 fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<SweepSettings> {
     let o = options;
-    let task = match (o.task, &o.models, &o.reference) {
+    let reference = o.reference.reference;
+    let task = match (o.task, &o.models, &reference) {
         (Some(task), _, _) => task,
         (None, models, reference)
             if models.iter().all(|models| models.0.iter().all(|name| of_the_world(name)))
@@ -210,7 +208,7 @@ fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<SweepSettin
     let score = o.score.over(usual.score);
     let score = ScoreOptions { seed: o.score_seed.unwrap_or(score.seed), ..score }.checked()?;
     Ok(SweepSettings {
-        reference: o.reference,
+        reference,
         grid: Grid {
             temperatures: o.temps.unwrap_or(usual.grid.temperatures),
             shots: o.shots.unwrap_or(usual.grid.shots),

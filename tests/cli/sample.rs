@@ -50,6 +50,13 @@ fn token_ids_and_texts_become_features() {
     assert_eq!(features.rows(), 3);
     assert_eq!(features.row(0), features.row(2));
     assert_ne!(features.row(0), features.row(1));
+    // An older name of --embed-tokens: cut to nothing but the first token, two lists are one.
+    let cut = world.out("cut.npy");
+    let short = ["embed", ids, "--token-ids", "--embedder", embedder, "--max-tokens", "1", "-o"];
+    done(&mut world.command(&[&short[..], &[cut.to_str().unwrap()]].concat()));
+    let cut = llmpr::npy::read_features(cut.to_str().unwrap()).unwrap();
+    assert_eq!(cut.row(0), cut.row(2));
+    assert_ne!(cut.row(0), features.row(0));
     std::fs::write(world.out("bad.jsonl"), "[1]\n[\"a\"]\n").unwrap();
     let bad = world.out("bad.jsonl");
     let args =

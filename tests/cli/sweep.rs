@@ -201,6 +201,24 @@ fn a_finished_sweep_is_not_drawn_again_and_a_grid_can_be_extended() {
 }
 
 #[test]
+fn slopes_and_unequal_sizes_are_asked_for_recorded_and_scored_again_when_they_change() {
+    let Some(world) = World::new() else { return };
+    let json = |file: &str| -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(world.out("a").join(file)).unwrap()).unwrap()
+    };
+    let has = |name: &str| !json("results.json")["cells"][0]["score"]["metrics"][name].is_null();
+    let own = ["--metrics", "curve", "--lambdas", "0.5,3", "--unequal", "keep"];
+    done(&mut world.sweep("a", &own));
+    assert!(has("alpha@3") && !has("alpha@2"), "{}", json("results.json"));
+    let scoring = &json("run.json")["scoring"];
+    assert_eq!(scoring["lambdas"], serde_json::json!([0.5, 3.0]));
+    assert_eq!(scoring["unequal"], "keep");
+    done(&mut world.sweep("a", &own[..2]));
+    assert!(has("alpha@2") && !has("alpha@3"), "{}", json("results.json"));
+    assert_eq!(session(&world.out("a"))["completions"], 0);
+}
+
+#[test]
 fn shards_draw_apart_and_one_sweep_scores_all() {
     let Some(world) = World::new() else { return };
     done(&mut world.sweep("whole", &[]));

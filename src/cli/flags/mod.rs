@@ -31,7 +31,7 @@ mod score;
 #[cfg(test)]
 mod tests;
 
-pub use draw::{DrawFlags, PromptFlags, SeedFlag};
+pub use draw::{DrawFlags, PromptFlags, ReferenceFlag, SeedFlag};
 pub use embed::{DeviceFlags, EmbedFlags};
 pub use output::{Format, FormatFlag, OutFlag};
 pub use score::{ScoreFlags, SpaceFlags, score_defaults};

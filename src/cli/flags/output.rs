@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
-
 /// The form of what is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
@@ -46,8 +44,7 @@ impl OutFlag {
     pub fn write(&self, text: &str) -> anyhow::Result<()> {
         match self.file() {
             None => Ok(crate::cli::to_stdout(text)?),
-            Some(path) => crate::run::store::write_whole(path, text.as_bytes())
-                .with_context(|| format!("cannot write `{}`", path.display())),
+            Some(path) => Ok(crate::run::store::write_whole(path, text.as_bytes())?),
         }
     }
 }

@@ -238,8 +238,11 @@ fn open(
             speakers.model.model
         );
     }
-    let source =
-        Source { flags: &own.prompt, reference: args.reference.as_deref(), count: own.n() };
+    let source = Source {
+        flags: &own.prompt,
+        reference: args.reference.reference.as_deref(),
+        count: own.n(),
+    };
     let device = device::open(args.device.device())?;
     let load = |side: Side| {
         Lm::load(checkpoints.get(side).clone(), &device, args.device.dtype())
@@ -401,6 +404,10 @@ mod tests {
         assert_eq!(got.model, "org/name@main");
         let Decoding { temperature, top_p, top_k, .. } = got.decoding;
         assert_eq!((temperature, top_p, top_k), (0.7, Some(0.9), Some(50)));
+        for long in ["temp", "temps", "temperature"] {
+            let got: Speaker = format!("org/name@{long}=0.7").parse().unwrap();
+            assert_eq!(got.decoding.temperature, 0.7, "{long}");
+        }
         let plain: Speaker = "org/name@main".parse().unwrap();
         assert_eq!((plain.model.as_str(), plain.decoding), ("org/name@main", Decoding::default()));
     }
