@@ -12,6 +12,7 @@ near rounding, 1e-4 or less, is no test; take another seed.
 """
 
 import argparse
+import copy
 import json
 import pathlib
 
@@ -105,12 +106,12 @@ def main():
 
     model = model_of(args.family, args.seed, settings)
     args.out.mkdir(parents=True, exist_ok=True)
-    model.to(torch.bfloat16).save_pretrained(args.out)
+    # A copy: rotary frequencies, which are no weights, must not go through bf16.
+    copy.deepcopy(model).to(torch.bfloat16).save_pretrained(args.out)
     (args.out / "generation_config.json").unlink(missing_ok=True)
     config = json.loads((args.out / "config.json").read_text())
     (args.out / "config_v4.json").write_text(json.dumps(in_old_style(config), indent=2) + "\n")
 
-    model = model.float()
     vocab = model.config.vocab_size
     draw = np.random.default_rng(args.seed)
     texts = [draw.integers(3, vocab, length).tolist() for length in LENGTHS]
