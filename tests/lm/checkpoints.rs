@@ -4,8 +4,8 @@ use std::path::Path;
 
 use candle_core::{DType, Device};
 use llmpr::{
-    gemm::Storage,
     lm::{Checkpoint, check, decoder::Decoder, network::Network, tensors::TensorDecoder},
+    math::gemm::Storage,
 };
 
 #[test]
