@@ -269,6 +269,22 @@ mod tests {
     }
 
     #[test]
+    fn ids_are_those_of_runs_on_disk() {
+        // A run folder is continued by its cells' ids: a new one would draw every completion anew.
+        let id = |decoding| cell_id(&CellRecord { decoding, ..cell("a", 0.7) });
+        let plain = Decoding { temperature: 0.7, ..Decoding::default() };
+        let all = Decoding {
+            top_k: Some(50),
+            top_p: Some(0.9),
+            min_p: Some(0.05),
+            typical_p: Some(0.95),
+            repetition_penalty: Some(1.2),
+            ..plain
+        };
+        assert_eq!([id(plain), id(all)], ["5278b457f7ff", "a82f70c82979"]);
+    }
+
+    #[test]
     fn completions_go_round_the_prompts() {
         let at: Vec<_> = draws(5, 2).map(|d| (d.prompt, d.sample)).collect();
         assert_eq!(at, [(0, 0), (1, 0), (0, 1), (1, 1), (0, 2)]);
