@@ -3,6 +3,7 @@
 mod compare;
 mod completions;
 mod embed;
+mod knob_flags;
 mod models;
 mod options;
 mod prompting;

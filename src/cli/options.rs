@@ -76,7 +76,7 @@ pub fn parse<T: serde::de::DeserializeOwned>(name: &str, text: &str) -> anyhow::
     })
 }
 
-/// A struct of optional flags, with `or`: what is absent is taken from another.
+/// A struct of optional flags, with `or`: what is absent is taken from another, and `field`: one by its name.
 macro_rules! options {
     (
         $(#[$outer:meta])*
@@ -91,6 +91,14 @@ macro_rules! options {
             /// These settings, and `other`'s where these are absent.
             pub fn or(self, other: Self) -> Self {
                 Self { $( $field: self.$field.or(other.$field), )* }
+            }
+
+            /// The field of that name: an `Option` of its type.
+            fn field(&self, name: &str) -> Option<&dyn std::any::Any> {
+                match name {
+                    $( stringify!($field) => Some(&self.$field), )*
+                    _ => None,
+                }
             }
         }
     };

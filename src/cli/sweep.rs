@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use super::Exit;
 use super::options::{self, Names, Word, options};
 use crate::{
+    decode::knobs,
     lm::{
         device::{DeviceChoice, DtypeChoice},
         embed::Pooling,
@@ -20,7 +21,7 @@ use crate::{
     report::{browse::Limits, overview::overview, record::short_name},
     run::{
         execute::{self, Outcome},
-        plan::{Grid, Shard},
+        plan::{Axes, Grid, Shard},
         progress,
         publish::{Published, publish},
         range::{Integers, Reals},
@@ -175,6 +176,21 @@ options! {
     }
 }
 
+impl Options {
+    /// The values of every knob that is set; its field bears the name of its column.
+    fn knobs(&self) -> Axes {
+        knobs::optional().iter().fold(Axes::default(), |axes, knob| {
+            let field = self.field(knob.column);
+            let whole = field.and_then(|field| field.downcast_ref::<Option<Integers>>()?.clone());
+            let real = field.and_then(|field| field.downcast_ref::<Option<Reals>>()?.clone());
+            match real.or(whole.map(Reals::from)) {
+                Some(values) => axes.with(knob, values),
+                None => axes,
+            }
+        })
+    }
+}
+
 /// How examples stand in a chat.
 #[derive(Clone, Copy, Debug, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -231,6 +247,7 @@ fn of_the_world(model: &str) -> bool {
 }
 
 fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<SweepSettings> {
+    let knobs = options.knobs();
     let o = options;
     let task = match (o.task, &o.models, &o.reference) {
         (Some(task), _, _) => task,
@@ -271,11 +288,7 @@ fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<SweepSettin
         grid: Grid {
             temperatures: o.temps.unwrap_or(usual.grid.temperatures),
             shots: o.shots.unwrap_or(usual.grid.shots),
-            top_k: o.top_k,
-            top_p: o.top_p,
-            min_p: o.min_p,
-            typical_p: o.typical_p,
-            repetition_penalty: o.repetition_penalty,
+            knobs,
             seeds: o.seeds.unwrap_or(usual.grid.seeds),
         },
         n_samples: o.n.unwrap_or(usual.n_samples),
@@ -415,6 +428,19 @@ mod tests {
         assert_eq!(settings.grid.shots.values(), [1]);
         assert_eq!(settings.score.ties, Ties::Inclusive);
         assert_eq!(settings.grid.points().unwrap()[0].decoding.top_k, Some(50));
+    }
+
+    #[test]
+    fn every_knob_s_flag_reaches_the_cells() {
+        for knob in knobs::optional() {
+            let range = if knob.whole { "7,9" } else { "0.25,0.5" };
+            let settings =
+                settings(&format!("--temps 1 --shots 0 --{} {range}", knob.flag)).unwrap();
+            let points = settings.grid.points().unwrap();
+            let values: Vec<_> = points.iter().map(|p| knob.text(&p.decoding)).collect();
+            let wanted: Vec<_> = range.split(',').map(|value| Some(value.to_owned())).collect();
+            assert_eq!(values, wanted, "--{}", knob.flag);
+        }
     }
 
     #[test]

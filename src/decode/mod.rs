@@ -2,6 +2,7 @@
 
 mod chain;
 mod exp;
+pub mod knobs;
 mod row;
 mod select;
 mod stage;

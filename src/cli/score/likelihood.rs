@@ -10,7 +10,7 @@ use crate::{
         Exit,
         prompting::{Source, find_task},
     },
-    decode::{Chain, Decoding},
+    decode::{Chain, Decoding, knobs::KnobError},
     lm::{
         Checkpoint, Lm, LmError, device,
         generate::{Completion, Event, FinishReason, GenerateOptions, Request, generate},
@@ -37,8 +37,8 @@ use crate::{
 #[derive(clap::Args)]
 pub struct LikelihoodArgs {
     /// Compare two language models by the probabilities they give to each other's texts, without an
-    /// embedder: P first, then Q, each MODEL[@SETTING=VALUE,…] with T, top-k, top-p, min-p, typical-p
-    /// and repetition-penalty, such as tiny-bio@T=0.7,top-p=0.9
+    /// embedder: P first, then Q, each MODEL[@SETTING=VALUE,…] with T and the sampling flags of
+    /// `llmpr sample` as settings, such as tiny-bio@T=0.7,top-p=0.9
     #[arg(long, num_args = 2, value_names = ["P", "Q"], conflicts_with = "samples")]
     likelihood: Option<Vec<Speaker>>,
     /// With --likelihood: the task whose prompts are continued, a bundled name or a .toml file
@@ -85,7 +85,7 @@ struct Speaker {
     /// As it was written.
     name: String,
     model: String,
-    decoding: Decoding,
+    chain: Chain,
 }
 
 impl FromStr for Speaker {
@@ -97,43 +97,18 @@ impl FromStr for Speaker {
             Some((model, settings)) if settings.contains('=') => (model, settings),
             _ => (text, ""),
         };
-        let mut decoding = Decoding::default();
-        for setting in settings.split(',').filter(|setting| !setting.is_empty()) {
-            let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
-            let wrong = || format!("`{value}` is no number; write {name}=NUMBER");
-            let number = value.parse::<f64>().map_err(|_| wrong());
-            match name.replace('_', "-").to_lowercase().as_str() {
-                "t" | "temp" | "temperature" => decoding.temperature = number?,
-                "top-k" => {
-                    let k: usize = value.parse().map_err(|_| wrong())?;
-                    decoding.top_k = Some(k).filter(|&k| k > 0);
-                }
-                "top-p" => decoding.top_p = Some(number?).filter(|&p| p != 1.0),
-                "min-p" => decoding.min_p = Some(number?).filter(|&p| p != 0.0),
-                "typical-p" => decoding.typical_p = Some(number?).filter(|&p| p != 1.0),
-                "repetition-penalty" => {
-                    decoding.repetition_penalty = Some(number?).filter(|&r| r != 1.0);
-                }
-                _ => {
-                    return Err(format!(
-                        "`{name}` is no setting; there are T, top-k, top-p, min-p, typical-p and \
-                         repetition-penalty"
-                    ));
-                }
-            }
-        }
+        let decoding: Decoding = settings.parse().map_err(|error: KnobError| error.to_string())?;
         if model.is_empty() {
             return Err(format!("`{text}` names no model; write MODEL@T=0.7"));
         }
-        Chain::new(decoding).map_err(|error| error.to_string())?;
-        Ok(Self { name: text.to_owned(), model: model.to_owned(), decoding })
+        let chain = Chain::new(decoding).map_err(|error| error.to_string())?;
+        Ok(Self { name: text.to_owned(), model: model.to_owned(), chain })
     }
 }
 
 /// A model that is ready to write and to read.
 struct Ready {
     speaker: Speaker,
-    chain: Chain,
     lm: Arc<Lm>,
     prompts: PlannedPrompts,
 }
@@ -254,7 +229,6 @@ fn open(
     let ready = |side: Side| -> anyhow::Result<Ready> {
         let speaker = (*speakers.get(side)).clone();
         Ok(Ready {
-            chain: Chain::new(speaker.decoding)?,
             lm: lms.get(side).clone(),
             prompts: source.plan(task, models.get(side), max_new_tokens)?,
             speaker,
@@ -295,7 +269,7 @@ impl Ready {
         let request = |(tag, draw): (usize, crate::rng::Draw)| Request {
             tag: tag as u64,
             prompt: prompts[draw.prompt as usize].ids.clone(),
-            decoding: self.speaker.decoding,
+            chain: self.speaker.chain.clone(),
             seed,
             draw,
             max_new_tokens,
@@ -367,7 +341,8 @@ impl Ready {
         };
         let eos = &self.lm.config().eos;
         let network = self.lm.network();
-        let found = log_probs(network, eos, &self.chain, &asked, &stop.interrupt(), &mut hear);
+        let found =
+            log_probs(network, eos, &self.speaker.chain, &asked, &stop.interrupt(), &mut hear);
         progress.end();
         let found = match found {
             Err(LmError::Interrupted) => return Err(stopped()),
@@ -397,15 +372,18 @@ fn trust_the_draw(own: &mut [f64], drawn: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::Stage;
 
     #[test]
     fn a_speaker_is_a_model_and_its_settings() {
         let got: Speaker = "org/name@main@T=0.7,top_p=0.9,top-k=50".parse().unwrap();
         assert_eq!(got.model, "org/name@main");
-        let Decoding { temperature, top_p, top_k, .. } = got.decoding;
-        assert_eq!((temperature, top_p, top_k), (0.7, Some(0.9), Some(50)));
+        assert_eq!(
+            got.chain.stages(),
+            [Stage::Temperature(0.7), Stage::TopK(50), Stage::TopP(0.9)]
+        );
         let plain: Speaker = "org/name@main".parse().unwrap();
-        assert_eq!((plain.model.as_str(), plain.decoding), ("org/name@main", Decoding::default()));
+        assert_eq!((plain.model.as_str(), plain.chain.stages()), ("org/name@main", [].as_slice()));
     }
 
     #[test]
