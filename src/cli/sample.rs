@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 
 use super::{
     Exit,
-    flags::{self, DeviceFlags, DrawFlags, PromptFlags, ReferenceFlag, SeedFlag},
+    flags::{self, DeviceFlags, DrawFlags, KnobFlags, PromptFlags, ReferenceFlag, SeedFlag},
     progress,
     prompting::{Source, find_task},
 };
@@ -47,21 +47,8 @@ pub struct Args {
     /// Temperature; 0 always takes the most probable token
     #[arg(long, default_value_t = 1.0, value_name = "T", alias = "temps")]
     temperature: f64,
-    /// Nucleus: share of the probability kept; 1 keeps all
-    #[arg(long, value_name = "P")]
-    top_p: Option<f64>,
-    /// Most probable tokens kept; 0 keeps all
-    #[arg(long, value_name = "K")]
-    top_k: Option<usize>,
-    /// Least probability kept, relative to the greatest; 0 keeps all
-    #[arg(long, value_name = "P")]
-    min_p: Option<f64>,
-    /// Share of the probability kept, typical tokens first; 1 keeps all
-    #[arg(long, value_name = "P")]
-    typical_p: Option<f64>,
-    /// Repetition penalty; 1 is none
-    #[arg(long, value_name = "R")]
-    repetition_penalty: Option<f64>,
+    #[command(flatten)]
+    knobs: KnobFlags<f64>,
     #[command(flatten)]
     seed: SeedFlag,
     #[command(flatten)]
@@ -94,28 +81,14 @@ impl Sink {
     }
 }
 
-impl Args {
-    fn decoding(&self) -> anyhow::Result<Decoding> {
-        let decoding = Decoding {
-            temperature: self.temperature,
-            top_k: self.top_k.filter(|&k| k > 0),
-            top_p: self.top_p.filter(|&p| p != 1.0),
-            min_p: self.min_p.filter(|&p| p != 0.0),
-            typical_p: self.typical_p.filter(|&p| p != 1.0),
-            repetition_penalty: self.repetition_penalty.filter(|&r| r != 1.0),
-        };
-        Chain::new(decoding)?;
-        Ok(decoding)
-    }
-}
-
 /// Runs it.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let DrawFlags { n, max_new_tokens, chat, .. } = args.draw;
     if n == Some(0) {
         return Err(PlanError::NoSamples.into());
     }
-    let decoding = args.decoding()?;
+    let decoding = Decoding { temperature: args.temperature, ..args.knobs.decoding() };
+    let chain = Chain::new(decoding)?;
     let task = find_task(args.prompt.task.as_deref())?;
     let max_new_tokens = max_new_tokens.unwrap_or(task.max_new_tokens);
     if max_new_tokens == 0 {
@@ -152,7 +125,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         dtype,
     };
     record.id = cell_id(&record);
-    let cell = PlannedCell { record, prompts: Arc::new(prompts) };
+    let cell = PlannedCell { record, chain, prompts: Arc::new(prompts) };
     let (mut sink, done) = open_sink(args, &cell)?;
     draw(args, &task, &drawer()?, &cell, &mut sink, &done)
 }
@@ -167,11 +140,7 @@ fn open_sink(args: &Args, cell: &PlannedCell) -> anyhow::Result<(Sink, HashSet<D
     for old in &found.records {
         let prompt = cell.prompts.prompts.get(old.prompt_index as usize);
         let same = old.seed == seed
-            && old.temperature == decoding.temperature
-            && (old.top_k, old.top_p, old.min_p)
-                == (decoding.top_k, decoding.top_p, decoding.min_p)
-            && (old.typical_p, old.repetition_penalty)
-                == (decoding.typical_p, decoding.repetition_penalty)
+            && old.decoding == decoding
             && prompt.is_some_and(|prompt| prompt.text == old.prompt);
         if !same {
             bail!(

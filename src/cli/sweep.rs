@@ -8,7 +8,10 @@ use anyhow::{Context, bail};
 
 use super::{
     Exit,
-    flags::{self, DeviceFlags, DrawFlags, EmbedFlags, ReferenceFlag, ScoreFlags, score_defaults},
+    flags::{
+        self, DeviceFlags, DrawFlags, EmbedFlags, KnobFlags, ReferenceFlag, ScoreFlags,
+        score_defaults,
+    },
     options::{self, Layer, Names, options},
     progress,
 };
@@ -86,21 +89,8 @@ options! {
         /// In-context examples before each prompt
         #[arg(long, value_name = "RANGE")]
         pub shots: Option<Integers>,
-        /// Nucleus: share of the probability kept; 1 keeps all
-        #[arg(long, value_name = "RANGE")]
-        pub top_p: Option<Reals>,
-        /// Most probable tokens kept; 0 keeps all
-        #[arg(long, value_name = "RANGE")]
-        pub top_k: Option<Integers>,
-        /// Least probability kept, relative to the greatest; 0 keeps all
-        #[arg(long, value_name = "RANGE")]
-        pub min_p: Option<Reals>,
-        /// Share of the probability kept, typical tokens first; 1 keeps all
-        #[arg(long, value_name = "RANGE")]
-        pub typical_p: Option<Reals>,
-        /// Repetition penalty; 1 is none
-        #[arg(long, value_name = "RANGE")]
-        pub repetition_penalty: Option<Reals>,
+        #[command(flatten)]
+        pub knobs: KnobFlags<Reals>,
         /// Seeds of the draws; several give independent replicas of every cell
         #[arg(long, value_name = "RANGE", alias = "seed")]
         pub seeds: Option<Integers>,
@@ -212,11 +202,7 @@ fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<SweepSettin
         grid: Grid {
             temperatures: o.temps.unwrap_or(usual.grid.temperatures),
             shots: o.shots.unwrap_or(usual.grid.shots),
-            top_k: o.top_k,
-            top_p: o.top_p,
-            min_p: o.min_p,
-            typical_p: o.typical_p,
-            repetition_penalty: o.repetition_penalty,
+            knobs: o.knobs.axes(),
             seeds: o.seeds.unwrap_or(usual.grid.seeds),
         },
         n_samples: o.draw.n.unwrap_or(usual.n_samples),

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 
 use super::flags::{Format, FormatFlag, OutFlag};
 use crate::{
+    decode::knobs::KNOBS,
     metric::{
         prdc::{COVERAGE, PRECISION, RECALL},
         score::catalog,
@@ -327,27 +328,29 @@ fn may_miss(cell: &CellResult, requirement: &Requirement) -> Option<f64> {
 
 /// The flags of `llmpr sample` that draw as a cell did.
 fn flags(cell: &CellRecord) -> String {
-    let d = &cell.decoding;
-    let mut out = format!(
-        "llmpr sample --model {} --task {} --shots {} --temperature {}",
-        cell.model, cell.task, cell.shots, d.temperature
-    );
-    let mut add = |name: &str, value: Option<String>| {
-        if let Some(value) = value {
-            out += &format!(" --{name} {value}");
+    let mut out =
+        format!("llmpr sample --model {} --task {} --shots {}", cell.model, cell.task, cell.shots);
+    for knob in KNOBS {
+        if let Some(value) = knob.text(&cell.decoding) {
+            out += &format!(" --{} {value}", knob.flag);
         }
-    };
-    add("top-k", d.top_k.map(|k| k.to_string()));
-    add("top-p", d.top_p.map(|p| p.to_string()));
-    add("min-p", d.min_p.map(|p| p.to_string()));
-    add("typical-p", d.typical_p.map(|p| p.to_string()));
-    add("repetition-penalty", d.repetition_penalty.map(|r| r.to_string()));
+    }
     out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::record::tests::turned;
+
+    #[test]
+    fn the_flags_of_a_cell_turn_every_knob_that_it_turns() {
+        let flags = flags(&turned().cells[1].cell);
+        for knob in KNOBS {
+            let flag = format!(" --{} {}", knob.flag, if knob.whole { "7" } else { "0.25" });
+            assert!(flags.contains(&flag), "{flags}");
+        }
+    }
 
     #[test]
     fn requirements_and_goals_are_read_or_refused_with_a_sentence() {

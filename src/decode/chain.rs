@@ -1,10 +1,12 @@
 //! Stages over one row of logits, and the draw from what they leave.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{DecodeError, Decoding, Stage, row::Scratch};
 
-/// Stages whose settings have been checked, wherever they came from.
+/// Stages whose settings have been checked, wherever they came from; cheap to clone.
 ///
 /// From a [`Decoding`] they stand in Hugging Face's order: repetition penalty, temperature, top-k,
 /// top-p, min-p, typical.
@@ -20,7 +22,7 @@ use super::{DecodeError, Decoding, Stage, row::Scratch};
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Stage>", into = "Vec<Stage>")]
-pub struct Chain(Vec<Stage>);
+pub struct Chain(Arc<[Stage]>);
 
 impl TryFrom<Vec<Stage>> for Chain {
     type Error = DecodeError;
@@ -32,9 +34,16 @@ impl TryFrom<Vec<Stage>> for Chain {
     }
 }
 
+impl Default for Chain {
+    /// No stage: the model's own distribution.
+    fn default() -> Self {
+        Self(Arc::new([]))
+    }
+}
+
 impl From<Chain> for Vec<Stage> {
     fn from(chain: Chain) -> Self {
-        chain.0
+        chain.0.to_vec()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Decoding settings and the sampler chain over one row of logits.
 
 mod chain;
+pub mod knobs;
 mod row;
 mod select;
 mod stage;

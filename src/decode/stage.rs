@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DecodeError, Decoding};
+use super::{
+    DecodeError, Decoding,
+    knobs::{self, Knob},
+};
 
 /// A stage of a [`super::Chain`]; each works on what the one before left.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,27 +46,25 @@ impl Stage {
 
     /// Whether the setting is in its range.
     pub(super) fn check(self) -> Result<(), DecodeError> {
-        let (name, value, allowed, inside) = match self {
-            Self::RepetitionPenalty(x) => ("repetition_penalty", x, "(0, ∞)", x > 0.0),
-            Self::Temperature(x) => ("temperature", x, "[0, ∞)", x >= 0.0),
-            Self::TopK(k) => ("top_k", k as f64, "[1, ∞)", k >= 1),
-            Self::TopP(x) => ("top_p", x, "(0, 1]", x > 0.0 && x <= 1.0),
-            Self::MinP(x) => ("min_p", x, "[0, 1]", (0.0..=1.0).contains(&x)),
-            Self::TypicalP(x) => ("typical_p", x, "(0, 1]", x > 0.0 && x <= 1.0),
-        };
-        if inside && value.is_finite() {
-            return Ok(());
-        }
-        Err(DecodeError::OutOfRange { name, value, allowed })
+        let (knob, value) = self.knob();
+        knob.check(value)
     }
 
     /// Whether the stage changes nothing.
     pub(super) fn is_neutral(self) -> bool {
+        let (knob, value) = self.knob();
+        value == knob.neutral
+    }
+
+    /// The setting, and what it is set to.
+    fn knob(self) -> (&'static Knob, f64) {
         match self {
-            Self::RepetitionPenalty(x) | Self::Temperature(x) => x == 1.0,
-            Self::TopP(x) | Self::TypicalP(x) => x == 1.0,
-            Self::MinP(x) => x == 0.0,
-            Self::TopK(_) => false,
+            Self::RepetitionPenalty(x) => (&knobs::REPETITION_PENALTY, x),
+            Self::Temperature(x) => (&knobs::TEMPERATURE, x),
+            Self::TopK(k) => (&knobs::TOP_K, k as f64),
+            Self::TopP(x) => (&knobs::TOP_P, x),
+            Self::MinP(x) => (&knobs::MIN_P, x),
+            Self::TypicalP(x) => (&knobs::TYPICAL_P, x),
         }
     }
 }

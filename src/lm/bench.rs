@@ -20,7 +20,7 @@ use super::{
     network::Network,
 };
 use crate::{
-    decode::Decoding,
+    decode::Chain,
     math::simd::{Isa, Simd, for_isa},
     rng,
 };
@@ -95,7 +95,7 @@ pub fn speed(
     let mut request = |i: usize| Request {
         tag: i as u64,
         prompt: if shared { common.clone() } else { random() },
-        decoding: Decoding::default(),
+        chain: Chain::default(),
         seed: 0,
         draw: rng::Draw { prompt: i as u32, sample: 0 },
         max_new_tokens: new,

@@ -7,7 +7,10 @@ use super::{
     generate::{Event, GenerateOptions, Request, run},
     network::Network,
 };
-use crate::{decode::Decoding, rng};
+use crate::{
+    decode::{Chain, DecodeError, Decoding},
+    rng,
+};
 
 /// Requests that are drawn in every way.
 const REQUESTS: usize = 64;
@@ -67,8 +70,8 @@ impl<'a> Requests<'a> {
     }
 
     fn draw(&self, rows: usize, reversed: bool) -> Result<Drawn, LmError> {
-        let mut all: Vec<_> =
-            (0..REQUESTS).map(|i| request(i, &self.prompts[i % 5], self.new)).collect();
+        let request = |i| request(i, &self.prompts[i % 5], self.new);
+        let mut all = (0..REQUESTS).map(request).collect::<Result<Vec<_>, _>>()?;
         if reversed {
             all.reverse();
         }
@@ -131,20 +134,21 @@ pub fn determinism(network: &dyn Network, new: usize) -> Result<Determinism, LmE
     Ok(Determinism { completions: alone.len(), tokens, ways })
 }
 
-fn request(i: usize, prompt: &[u32], new: usize) -> Request {
-    Request {
+fn request(i: usize, prompt: &[u32], new: usize) -> Result<Request, DecodeError> {
+    let decoding = Decoding {
+        temperature: [0.7, 1.0, 1.3, 0.0][i % 4],
+        top_p: i.is_multiple_of(3).then_some(0.9),
+        top_k: (i % 5 == 1).then_some(40),
+        repetition_penalty: (i % 7 == 2).then_some(1.1),
+        ..Decoding::default()
+    };
+    Ok(Request {
         tag: i as u64,
         prompt: prompt.into(),
-        decoding: Decoding {
-            temperature: [0.7, 1.0, 1.3, 0.0][i % 4],
-            top_p: i.is_multiple_of(3).then_some(0.9),
-            top_k: (i % 5 == 1).then_some(40),
-            repetition_penalty: (i % 7 == 2).then_some(1.1),
-            ..Decoding::default()
-        },
+        chain: Chain::new(decoding)?,
         seed: 0,
         draw: rng::Draw { prompt: (i % 5) as u32, sample: i as u32 },
         max_new_tokens: 1 + (i * 5) % new,
         stop: [].into(),
-    }
+    })
 }

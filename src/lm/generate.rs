@@ -17,7 +17,7 @@ use super::{
     Lm, LmError, Tokenizer,
     network::{Interrupt, Network},
 };
-use crate::{decode::Decoding, rng::Draw};
+use crate::{decode::Chain, rng::Draw};
 
 /// One completion that is asked for.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ pub struct Request {
     /// Token ids of the prompt, at least one.
     pub prompt: Arc<[u32]>,
     /// How tokens are drawn.
-    pub decoding: Decoding,
+    pub chain: Chain,
     /// The run's seed and which draw under it this is.
     pub seed: u64,
     /// Which prompt and sample.

@@ -20,7 +20,7 @@ use super::{
     network::Interrupt,
 };
 use crate::{
-    decode::Decoding,
+    decode::{Decoding, knobs::KNOBS},
     rng::{self, Draw},
 };
 
@@ -60,8 +60,8 @@ pub struct Ask {
     pub tag: u64,
     /// The prompt.
     pub prompt: ServerPrompt,
-    /// How tokens are drawn; `top_k`, `min_p` and `repetition_penalty` are fields of vLLM's and
-    /// llama.cpp's servers beyond OpenAI's own, and sent only where they are set.
+    /// How tokens are drawn; fields of vLLM's and llama.cpp's servers beyond OpenAI's own are sent only
+    /// where they are set.
     pub decoding: Decoding,
     /// The run's seed.
     pub seed: u64,
@@ -223,25 +223,21 @@ impl Server {
 
     /// Path and body of a request.
     fn body(&self, ask: &Ask) -> (&'static str, Value) {
-        let Decoding { temperature, top_p, top_k, min_p, repetition_penalty, .. } = ask.decoding;
         // Servers take 32-bit seeds, some of them signed.
         let seed = (rng::uniform(ask.seed, ask.draw, 0) * f64::from(1u32 << 31)) as u32;
         let mut body = json!({
             "model": self.model,
             "max_tokens": ask.max_new_tokens,
-            "temperature": temperature,
             "seed": seed,
         });
-        let mut set = |name: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                body[name] = value;
+        for knob in KNOBS {
+            if let (Ok(field), Some(value)) = (knob.server, knob.get(&ask.decoding)) {
+                body[field] = if knob.whole { json!(value as u64) } else { json!(value) };
             }
-        };
-        set("top_p", top_p.map(Value::from));
-        set("top_k", top_k.map(Value::from));
-        set("min_p", min_p.map(Value::from));
-        set("repetition_penalty", repetition_penalty.map(Value::from));
-        set("stop", (!ask.stop.is_empty()).then(|| json!(&ask.stop[..])));
+        }
+        if !ask.stop.is_empty() {
+            body["stop"] = json!(&ask.stop[..]);
+        }
         match &ask.prompt {
             ServerPrompt::Text(text) => {
                 body["prompt"] = json!(&text[..]);

@@ -6,12 +6,15 @@ use super::{
     number::three_decimals,
     record::{CellResult, Results, telling_name},
 };
-use crate::metric::{
-    frontier::MAUVE_STAR,
-    prdc::{COVERAGE, PRECISION, RECALL},
-    record::Estimate,
-    spec::Spec,
-    warnings::Code,
+use crate::{
+    decode::knobs,
+    metric::{
+        frontier::MAUVE_STAR,
+        prdc::{COVERAGE, PRECISION, RECALL},
+        record::Estimate,
+        spec::Spec,
+        warnings::Code,
+    },
 };
 
 /// The measures of the table: which, heading, whether their interval is shown too.
@@ -44,16 +47,14 @@ pub fn overview(results: &Results) -> String {
             add(heading, above, value);
         }
     };
-    let real = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| v.to_string());
     let models: Vec<&str> = cells.iter().map(|c| c.cell.model.as_str()).collect();
     setting("model", true, &|c| telling_name(&c.cell.model, &models).to_owned());
     setting("shots", false, &|c| c.cell.shots.to_string());
     setting("T", true, &|c| c.cell.decoding.temperature.to_string());
-    setting("top-k", false, &|c| real(c.cell.decoding.top_k.map(|k| k as f64)));
-    setting("top-p", false, &|c| real(c.cell.decoding.top_p));
-    setting("min-p", false, &|c| real(c.cell.decoding.min_p));
-    setting("typical-p", false, &|c| real(c.cell.decoding.typical_p));
-    setting("penalty", false, &|c| real(c.cell.decoding.repetition_penalty));
+    for knob in knobs::optional() {
+        let value = |c: &CellResult| knob.text(&c.cell.decoding).unwrap_or_else(|| "-".to_owned());
+        setting(knob.short, false, &value);
+    }
     setting("seed", false, &|c| c.cell.seed.to_string());
     setting("n", false, &|c| c.texts.n.to_string());
     for (Spec { name: measure, .. }, heading, interval) in MEASURES {
@@ -174,9 +175,22 @@ fn lines(columns: &[Vec<String>]) -> String {
 mod tests {
     use super::*;
     use crate::{
+        decode::knobs::KNOBS,
         metric::record::{Curves, SCHEMA, Score, SetFacts, Warning},
-        report::record::{RESULT_SCHEMA, RESULTS_SCHEMA, TextFacts, tests::cell},
+        report::record::{
+            RESULT_SCHEMA, RESULTS_SCHEMA, TextFacts,
+            tests::{cell, turned},
+        },
     };
+
+    #[test]
+    fn every_knob_that_varies_has_a_column() {
+        let table = overview(&turned());
+        let headings: Vec<&str> = table.lines().next().unwrap_or("").split_whitespace().collect();
+        for knob in KNOBS {
+            assert!(headings.contains(&knob.short), "{} in {headings:?}", knob.short);
+        }
+    }
 
     #[test]
     fn a_line_a_cell_the_ceilings_once_and_every_letter_explained() {

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    decode::Decoding,
+    decode::{Decoding, knobs},
     metric::record::{Estimate, Score},
 };
 
@@ -62,19 +62,16 @@ pub struct CellRecord {
 impl CellRecord {
     /// The settings that tell this cell from others of its sweep, such as `tiny-bio T=0.7 shots=2`.
     pub fn label(&self) -> String {
-        let d = &self.decoding;
-        let mut label = format!("{} T={} shots={}", self.model, d.temperature, self.shots);
-        let mut add = |name: &str, value: Option<String>| {
-            if let Some(value) = value {
-                label.push_str(&format!(" {name}={value}"));
+        let decoding = &self.decoding;
+        let mut label = format!("{} T={} shots={}", self.model, decoding.temperature, self.shots);
+        for knob in knobs::optional() {
+            if let Some(value) = knob.text(decoding) {
+                label.push_str(&format!(" {}={value}", knob.flag));
             }
-        };
-        add("top-k", d.top_k.map(|k| k.to_string()));
-        add("top-p", d.top_p.map(|p| p.to_string()));
-        add("min-p", d.min_p.map(|p| p.to_string()));
-        add("typical-p", d.typical_p.map(|p| p.to_string()));
-        add("repetition-penalty", d.repetition_penalty.map(|r| r.to_string()));
-        add("seed", (self.seed != 0).then(|| self.seed.to_string()));
+        }
+        if self.seed != 0 {
+            label.push_str(&format!(" seed={}", self.seed));
+        }
         label
     }
 }
@@ -126,23 +123,9 @@ pub struct SampleRecord {
     /// Sum over positions of the sampling distribution's entropy, nats.
     #[serde(with = "crate::number")]
     pub entropy: f64,
-    /// `T`; 0 is argmax.
-    pub temperature: f64,
-    /// Effective truncations and penalty; absent where switched off.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub top_k: Option<usize>,
-    #[expect(missing_docs, reason = "see `top_k`")]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub top_p: Option<f64>,
-    #[expect(missing_docs, reason = "see `top_k`")]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min_p: Option<f64>,
-    #[expect(missing_docs, reason = "see `top_k`")]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub typical_p: Option<f64>,
-    #[expect(missing_docs, reason = "see `top_k`")]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repetition_penalty: Option<f64>,
+    /// How tokens were drawn; its fields stand among the others, those that are off left out.
+    #[serde(flatten)]
+    pub decoding: Decoding,
     /// Seed of the draw.
     pub seed: u64,
     /// Index of the prompt.
@@ -232,6 +215,7 @@ pub struct Results {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::metric::record::{Curves, SetFacts};
 
     /// A cell to test with.
     pub(crate) fn cell(model: &str, temperature: f64) -> CellRecord {
@@ -257,9 +241,82 @@ pub(crate) mod tests {
         }
     }
 
+    /// A result without measures.
+    pub(crate) fn result(cell: CellRecord) -> CellResult {
+        CellResult {
+            schema: RESULT_SCHEMA.to_owned(),
+            cell,
+            inputs: String::new(),
+            texts: TextFacts { n: 10, unique: 10, ..TextFacts::default() },
+            score: Score {
+                schema: crate::metric::record::SCHEMA.to_owned(),
+                signature: "llmpr".to_owned(),
+                reference: SetFacts::default(),
+                samples: SetFacts::default(),
+                pca: None,
+                metrics: IndexMap::new(),
+                curves: Curves::default(),
+                warnings: Vec::new(),
+            },
+            truth: IndexMap::new(),
+        }
+    }
+
+    /// Results of two cells, in one of which every knob is turned.
+    pub(crate) fn turned() -> Results {
+        let mut other = cell("tiny", 0.7);
+        for knob in knobs::KNOBS {
+            knob.set(&mut other.decoding, if knob.whole { 7.0 } else { 0.25 });
+        }
+        Results {
+            schema: RESULTS_SCHEMA.to_owned(),
+            task: "bio".to_owned(),
+            reference: "r.jsonl".to_owned(),
+            reference_n: 10,
+            embedder: "gpt2".to_owned(),
+            cells: vec![result(cell("tiny", 0.7)), result(other)],
+            failed: Vec::new(),
+        }
+    }
+
     #[test]
     fn a_label_names_what_differs_from_the_neutral_settings() {
         assert_eq!(cell("tiny", 0.7).label(), "tiny T=0.7 shots=2 top-p=0.9 seed=3");
+    }
+
+    #[test]
+    fn a_label_names_every_knob_that_is_turned() {
+        let label = turned().cells[1].cell.label();
+        for knob in knobs::KNOBS {
+            let name = if *knob == knobs::TEMPERATURE { knob.short } else { knob.flag };
+            let value = if knob.whole { "7" } else { "0.25" };
+            assert!(label.contains(&format!(" {name}={value}")), "{label}");
+        }
+    }
+
+    #[test]
+    fn a_completion_s_line_is_that_of_runs_on_disk() {
+        let line = r#"{"id":"4-1","prompt_id":"bio/0/4","prompt":"A","text":"B","tokens":[5,6],"#
+            .to_owned()
+            + r#""finish_reason":"eos","logprob":-1.5,"logprob_model":-2.0,"entropy":0.5,"#
+            + r#""temperature":0.7,"top_k":50,"top_p":0.9,"min_p":0.05,"typical_p":0.95,"#
+            + r#""repetition_penalty":1.2,"seed":0,"prompt_index":4,"sample":1,"shots_used":0}"#;
+        let record: SampleRecord = serde_json::from_str(&line).unwrap();
+        let decoding = Decoding {
+            temperature: 0.7,
+            top_k: Some(50),
+            top_p: Some(0.9),
+            min_p: Some(0.05),
+            typical_p: Some(0.95),
+            repetition_penalty: Some(1.2),
+            ..Decoding::default()
+        };
+        assert_eq!((record.decoding, record.seed), (decoding, 0));
+        assert_eq!(serde_json::to_string(&record).unwrap(), line);
+        let plain = SampleRecord { decoding: Decoding::default(), ..record };
+        let text = serde_json::to_string(&plain).unwrap();
+        assert!(text.contains(r#""entropy":0.5,"temperature":1.0,"seed":0,"#), "{text}");
+        assert_eq!(serde_json::from_str::<SampleRecord>(&text).unwrap(), plain);
     }
 
     #[test]

@@ -6,24 +6,14 @@ use super::{
     number::exact,
     record::{CellResult, Results},
 };
-use crate::metric::record::Estimate;
+use crate::{
+    decode::knobs::{KNOBS, Knob},
+    metric::record::Estimate,
+};
 
-const SETTINGS: [&str; 14] = [
-    "cell",
-    "model",
-    "task",
-    "shots",
-    "temperature",
-    "top_k",
-    "top_p",
-    "min_p",
-    "typical_p",
-    "repetition_penalty",
-    "seed",
-    "chat",
-    "n",
-    "max_new_tokens",
-];
+/// Settings before and behind those of the draw.
+const WHO: [&str; 4] = ["cell", "model", "task", "shots"];
+const HOW: [&str; 4] = ["seed", "chat", "n", "max_new_tokens"];
 
 const TEXTS: [&str; 6] =
     ["unique_texts", "empty_texts", "tokens_per_text", "ended_eos", "ended_stop", "ended_length"];
@@ -59,13 +49,18 @@ const PARTS: [(&str, Part); 5] = [
 ];
 
 struct Columns {
+    knobs: Vec<&'static Knob>,
     measures: Vec<(String, usize)>,
     truth: Vec<(String, usize)>,
 }
 
 impl Columns {
     fn of(cells: &[CellResult]) -> Self {
+        let used = |knob: &&Knob| {
+            knob.fixed_column || cells.iter().any(|c| knob.get(&c.cell.decoding).is_some())
+        };
         Self {
+            knobs: KNOBS.into_iter().filter(used).collect(),
             measures: Self::filled(cells, |cell| &cell.score.metrics),
             truth: Self::filled(cells, |cell| &cell.truth),
         }
@@ -88,7 +83,9 @@ impl Columns {
     }
 
     fn header(&self) -> Vec<String> {
-        let mut header: Vec<String> = SETTINGS.map(str::to_owned).to_vec();
+        let mut header: Vec<String> = WHO.map(str::to_owned).to_vec();
+        header.extend(self.knobs.iter().map(|knob| knob.column.to_owned()));
+        header.extend(HOW.map(str::to_owned));
         let named = |(name, part): &(String, usize)| format!("{name}{}", PARTS[*part].0);
         header.extend(self.measures.iter().map(named));
         header.extend(self.truth.iter().map(|column| format!("true_{}", named(column))));
@@ -99,24 +96,16 @@ impl Columns {
 
     fn row(&self, result: &CellResult) -> Vec<String> {
         let CellResult { cell, texts, score, truth, .. } = result;
-        let d = &cell.decoding;
         let real = |value: Option<f64>| value.map(exact).unwrap_or_default();
-        let mut row = vec![
-            cell.id.clone(),
-            cell.model.clone(),
-            cell.task.clone(),
-            cell.shots.to_string(),
-            exact(d.temperature),
-            d.top_k.map(|k| k.to_string()).unwrap_or_default(),
-            real(d.top_p),
-            real(d.min_p),
-            real(d.typical_p),
-            real(d.repetition_penalty),
+        let mut row =
+            vec![cell.id.clone(), cell.model.clone(), cell.task.clone(), cell.shots.to_string()];
+        row.extend(self.knobs.iter().map(|knob| real(knob.get(&cell.decoding))));
+        row.extend([
             cell.seed.to_string(),
             cell.chat.to_string(),
             texts.n.to_string(),
             cell.max_new_tokens.to_string(),
-        ];
+        ]);
         let mut estimates = |columns: &[(String, usize)], from: &IndexMap<String, Estimate>| {
             let value = |(name, part): &(String, usize)| from.get(name).and_then(PARTS[*part].1);
             row.extend(columns.iter().map(|column| real(value(column))));
@@ -146,8 +135,23 @@ mod tests {
             record::{Curves, SCHEMA, Score, SetFacts, Warning},
             warnings::Code,
         },
-        report::record::{RESULT_SCHEMA, RESULTS_SCHEMA, TextFacts, tests::cell},
+        report::record::{
+            RESULT_SCHEMA, RESULTS_SCHEMA, TextFacts,
+            tests::{cell, turned},
+        },
     };
+
+    #[test]
+    fn every_knob_has_a_column_and_a_later_one_only_where_it_is_used() {
+        let all = turned();
+        let header = |results: &Results| to_csv(results).lines().next().unwrap_or("").to_owned();
+        let names = KNOBS.map(|knob| knob.column).join(",");
+        assert!(header(&all).contains(&format!(",shots,{names},seed,")), "{}", header(&all));
+        let plain = Results { cells: all.cells[..1].to_vec(), ..all };
+        let first = "cell,model,task,shots,temperature,top_k,top_p,min_p,typical_p,\
+                     repetition_penalty,seed,chat,n,max_new_tokens,";
+        assert!(header(&plain).starts_with(first), "{}", header(&plain));
+    }
 
     #[test]
     fn a_row_a_cell_and_no_empty_columns() {

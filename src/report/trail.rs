@@ -3,9 +3,12 @@
 use std::cmp::Ordering;
 
 use super::record::{CellResult, Results, telling_name};
-use crate::metric::{
-    record::Estimate,
-    spec::{Spec, Truth},
+use crate::{
+    decode::knobs,
+    metric::{
+        record::Estimate,
+        spec::{Spec, Truth},
+    },
 };
 
 /// Cells of one model that differ in temperature (and seed) alone.
@@ -81,15 +84,10 @@ fn paths(results: &Results) -> Vec<&str> {
 
 /// Truncations and penalty of a cell in words.
 fn rest(result: &CellResult) -> String {
-    let d = &result.cell.decoding;
-    let parts = [
-        d.top_k.map(|k| format!("top-k {k}")),
-        d.top_p.map(|p| format!("top-p {p}")),
-        d.min_p.map(|p| format!("min-p {p}")),
-        d.typical_p.map(|p| format!("typical {p}")),
-        d.repetition_penalty.map(|r| format!("penalty {r}")),
-    ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    let named = |value: (&str, Option<String>)| Some(format!("{} {}", value.0, value.1?));
+    let values =
+        knobs::optional().iter().map(|knob| (knob.short, knob.text(&result.cell.decoding)));
+    values.filter_map(named).collect::<Vec<_>>().join(", ")
 }
 
 impl Spot<'_> {
@@ -146,5 +144,22 @@ impl Trail<'_> {
     pub fn nearest(&self, temperature: f64) -> Option<&Spot<'_>> {
         let off = |spot: &&Spot<'_>| (spot.temperature - temperature).abs();
         self.spots.iter().min_by(|a, b| off(a).total_cmp(&off(b)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::record::tests::turned;
+
+    #[test]
+    fn a_caption_names_every_knob_that_is_turned() {
+        let results = turned();
+        let trails = trails(&results);
+        for knob in knobs::optional() {
+            let words = format!("{} {}", knob.short, if knob.whole { "7" } else { "0.25" });
+            assert!(trails[1].rest.split(", ").any(|part| part == words), "{}", trails[1].rest);
+        }
+        assert_eq!(trails[0].rest, "top-p 0.9");
     }
 }

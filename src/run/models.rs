@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{folder::ModelRecord, plan::PlannedCell};
 use crate::{
-    decode::Decoding,
+    decode::{Decoding, knobs::KNOBS},
     hex::hex,
     lm::{
         self, Checkpoint, Lm, LmError,
@@ -38,8 +38,13 @@ pub enum ModelError {
     #[error(transparent)]
     Prompt(#[from] PromptError),
     /// Settings that a server has no field for.
-    #[error("a server's protocol has no typical-p; leave it out, or use top-p or min-p")]
-    Typical,
+    #[error("a server's protocol has no {flag}: {why}; leave it out, or use top-p or min-p")]
+    NoField {
+        /// The setting.
+        flag: &'static str,
+        /// Why none is sent.
+        why: &'static str,
+    },
     /// No room for a prompt.
     #[error(
         "{max_new_tokens} new tokens leave no room for a prompt in a context of {context} tokens; \
@@ -143,11 +148,14 @@ impl SweepModel {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Typical`].
+    /// [`ModelError::NoField`].
     pub fn accepts(&self, decoding: &Decoding) -> Result<(), ModelError> {
-        match self.source {
-            Source::Server(_) if decoding.typical_p.is_some() => Err(ModelError::Typical),
-            _ => Ok(()),
+        let Source::Server(_) = self.source else { return Ok(()) };
+        let set = KNOBS.iter().filter(|knob| knob.get(decoding).is_some());
+        let mut unknown = set.filter_map(|knob| Some((knob.flag, knob.server.err()?)));
+        match unknown.next() {
+            Some((flag, why)) => Err(ModelError::NoField { flag, why }),
+            None => Ok(()),
         }
     }
 
@@ -241,13 +249,13 @@ impl Drawer {
         let server = match self {
             Self::Lm(lm) => {
                 let request = |(tag, (cell, draw)): (usize, &(&PlannedCell, Draw))| {
-                    let CellRecord { decoding, seed, max_new_tokens, .. } = cell.record;
+                    let CellRecord { seed, max_new_tokens, .. } = cell.record;
                     let prompt = cell.prompts.prompts[draw.prompt as usize].ids.clone();
                     let stop = stops[cell.record.stop.as_slice()].clone();
                     Request {
                         tag: tag as u64,
                         prompt,
-                        decoding,
+                        chain: cell.chain.clone(),
                         seed,
                         draw: *draw,
                         max_new_tokens,

@@ -9,7 +9,10 @@ use super::{
     range::{Integers, Reals},
 };
 use crate::{
-    decode::{Chain, DecodeError, Decoding},
+    decode::{
+        Chain, DecodeError, Decoding,
+        knobs::{KNOBS, Knob, TEMPERATURE},
+    },
     hex::hex,
     report::record::CellRecord,
     rng::Draw,
@@ -47,27 +50,38 @@ pub struct Grid {
     pub temperatures: Reals,
     /// In-context examples.
     pub shots: Integers,
-    /// Most probable tokens kept; 0 keeps all.
-    pub top_k: Option<Integers>,
-    /// Share of the mass kept; 1 keeps all.
-    pub top_p: Option<Reals>,
-    /// Least probability relative to the greatest; 0 keeps all.
-    pub min_p: Option<Reals>,
-    /// Share of the mass kept, typical tokens first; 1 keeps all.
-    pub typical_p: Option<Reals>,
-    /// Repetition penalties; 1 is none.
-    pub repetition_penalty: Option<Reals>,
+    /// The other sampling settings that are set or vary.
+    pub knobs: Axes,
     /// Seeds of the draws.
     pub seeds: Integers,
 }
 
+/// Values of the knobs that a sweep sets or varies.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Axes(Vec<(&'static Knob, Reals)>);
+
+impl Axes {
+    /// These, and `values` of `knob`.
+    pub fn with(mut self, knob: &'static Knob, values: impl Into<Reals>) -> Self {
+        self.0.retain(|(known, _)| *known != knob);
+        self.0.push((knob, values.into()));
+        self
+    }
+
+    fn values(&self, knob: &Knob) -> Option<&Reals> {
+        self.0.iter().find(|(known, _)| *known == knob).map(|(_, values)| values)
+    }
+}
+
 /// A point of the grid.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Point {
     /// In-context examples.
     pub shots: usize,
     /// How tokens are drawn.
     pub decoding: Decoding,
+    /// The stages of `decoding`.
+    pub chain: Chain,
     /// Seed of the draws.
     pub seed: u64,
 }
@@ -80,27 +94,16 @@ impl Grid {
     ///
     /// [`PlanError::Decoding`] for a setting outside its range, [`PlanError::TooMany`].
     pub fn points(&self) -> Result<Vec<Point>, PlanError> {
-        let reals = |axis: &Option<Reals>, neutral: f64| match axis {
-            None => vec![None],
-            Some(values) => values.values().iter().map(|&v| (v != neutral).then_some(v)).collect(),
-        };
-        let top_k = match &self.top_k {
-            None => vec![None],
-            Some(values) => {
-                values.values().iter().map(|&k| (k != 0).then_some(k as usize)).collect()
-            }
-        };
         let mut decodings = vec![Decoding::default()];
-        let penalties = reals(&self.repetition_penalty, 1.0);
-        decodings = each(&decodings, &penalties, |d, v| d.repetition_penalty = v);
-        decodings = each(&decodings, &reals(&self.typical_p, 1.0), |d, v| d.typical_p = v);
-        decodings = each(&decodings, &reals(&self.min_p, 0.0), |d, v| d.min_p = v);
-        decodings = each(&decodings, &reals(&self.top_p, 1.0), |d, v| d.top_p = v);
-        decodings = each(&decodings, &top_k, |d, v| d.top_k = v);
-        decodings = each(&decodings, self.temperatures.values(), |d, v| d.temperature = v);
-        for decoding in &decodings {
-            Chain::new(*decoding)?;
+        for knob in KNOBS.into_iter().rev() {
+            let temperatures = (*knob == TEMPERATURE).then_some(&self.temperatures);
+            if let Some(values) = temperatures.or_else(|| self.knobs.values(knob)) {
+                decodings = each(&decodings, knob, values.values());
+            }
         }
+        let checked = |decoding| Chain::new(decoding).map(|chain| (decoding, chain));
+        let decodings: Vec<(Decoding, Chain)> =
+            decodings.into_iter().map(checked).collect::<Result<_, _>>()?;
         let (shots, seeds) = (self.shots.values(), self.seeds.values());
         let cells = decodings.len().saturating_mul(shots.len()).saturating_mul(seeds.len());
         if cells > MOST_CELLS {
@@ -108,9 +111,10 @@ impl Grid {
         }
         let mut points = Vec::with_capacity(cells);
         for &shots in shots {
-            for &decoding in &decodings {
+            for (decoding, chain) in &decodings {
                 for &seed in seeds {
-                    points.push(Point { shots: shots as usize, decoding, seed });
+                    let (decoding, chain) = (*decoding, chain.clone());
+                    points.push(Point { shots: shots as usize, decoding, chain, seed });
                 }
             }
         }
@@ -118,18 +122,13 @@ impl Grid {
     }
 }
 
-/// `decodings` × `values`, the values varying last. Bounded, so that a hostile grid cannot fill memory
-/// before [`PlanError::TooMany`] is raised.
-fn each<V: Copy>(
-    decodings: &[Decoding],
-    values: &[V],
-    set: impl Fn(&mut Decoding, V),
-) -> Vec<Decoding> {
+/// `decodings` × `values` of `knob`, the values varying last. Bounded, so that a hostile grid cannot fill
+/// memory before [`PlanError::TooMany`] is raised.
+fn each(decodings: &[Decoding], knob: &Knob, values: &[f64]) -> Vec<Decoding> {
     let all = decodings.iter().flat_map(|&decoding| {
-        let set = &set;
         values.iter().map(move |&value| {
             let mut decoding = decoding;
-            set(&mut decoding, value);
+            knob.set(&mut decoding, value);
             decoding
         })
     });
@@ -141,6 +140,8 @@ fn each<V: Copy>(
 pub struct PlannedCell {
     /// Its settings.
     pub record: CellRecord,
+    /// The stages of its decoding.
+    pub chain: Chain,
     /// Its prompts.
     pub prompts: Arc<PlannedPrompts>,
 }
@@ -199,17 +200,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::report::record::tests::cell;
+    use crate::{
+        decode::knobs::{MIN_P, REPETITION_PENALTY, TOP_K, TOP_P},
+        report::record::tests::cell,
+    };
 
     fn grid(temps: &str) -> Grid {
         Grid {
             temperatures: temps.parse().unwrap(),
             shots: 0.into(),
-            top_k: None,
-            top_p: None,
-            min_p: None,
-            typical_p: None,
-            repetition_penalty: None,
+            knobs: Axes::default(),
             seeds: 0.into(),
         }
     }
@@ -223,13 +223,13 @@ mod tests {
 
     #[test]
     fn neutral_values_are_the_same_as_none() {
-        let grid = Grid {
-            top_p: Some("0.9,1".parse().unwrap()),
-            top_k: Some("0,50".parse().unwrap()),
-            min_p: Some(0.0.into()),
-            repetition_penalty: Some(1.0.into()),
-            ..grid("1")
-        };
+        let values = |text: &str| text.parse::<Reals>().unwrap();
+        let knobs = Axes::default()
+            .with(&TOP_P, values("0.9,1"))
+            .with(&TOP_K, values("0,50"))
+            .with(&MIN_P, 0.0)
+            .with(&REPETITION_PENALTY, 1.0);
+        let grid = Grid { knobs, ..grid("1") };
         let points = grid.points().unwrap();
         let d = Decoding::default();
         let wanted = [
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_setting_outside_its_range_is_refused_before_anything_runs() {
-        let grid = Grid { top_p: Some(1.5.into()), ..grid("1") };
+        let grid = Grid { knobs: Axes::default().with(&TOP_P, 1.5), ..grid("1") };
         let message = grid.points().unwrap_err().to_string();
         assert!(message.contains("1.5"), "{message}");
     }
@@ -279,6 +279,22 @@ mod tests {
             change(&mut b);
             assert_ne!(cell_id(&a), cell_id(&b), "{b:?}");
         }
+    }
+
+    #[test]
+    fn ids_are_those_of_runs_on_disk() {
+        // A run folder is continued by its cells' ids: a new one would draw every completion anew.
+        let id = |decoding| cell_id(&CellRecord { decoding, ..cell("a", 0.7) });
+        let plain = Decoding { temperature: 0.7, ..Decoding::default() };
+        let all = Decoding {
+            top_k: Some(50),
+            top_p: Some(0.9),
+            min_p: Some(0.05),
+            typical_p: Some(0.95),
+            repetition_penalty: Some(1.2),
+            ..plain
+        };
+        assert_eq!([id(plain), id(all)], ["5278b457f7ff", "a82f70c82979"]);
     }
 
     #[test]

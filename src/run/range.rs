@@ -80,6 +80,12 @@ impl From<u64> for Integers {
     }
 }
 
+impl From<Integers> for Reals {
+    fn from(whole: Integers) -> Self {
+        Self(whole.0.into_iter().map(|value| value as f64).collect())
+    }
+}
+
 impl std::str::FromStr for Reals {
     type Err = RangeError;
 

@@ -101,7 +101,6 @@ pub fn sample_record(
     completion: Completion,
 ) -> SampleRecord {
     let prompt = &cell.prompts.prompts[draw.prompt as usize];
-    let d = cell.record.decoding;
     let text = task.scored_completion(&completion.text, &prompt.prefix);
     let finish_reason = match completion.finish_reason {
         FinishReason::Eos => "eos",
@@ -120,12 +119,7 @@ pub fn sample_record(
         logprob: completion.logprob,
         logprob_model: completion.logprob_model,
         entropy: completion.entropy,
-        temperature: d.temperature,
-        top_k: d.top_k,
-        top_p: d.top_p,
-        min_p: d.min_p,
-        typical_p: d.typical_p,
-        repetition_penalty: d.repetition_penalty,
+        decoding: cell.record.decoding,
         seed: cell.record.seed,
         prompt_index: draw.prompt,
         sample: draw.sample,

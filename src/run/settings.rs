@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    plan::{Grid, Shard},
+    plan::{Axes, Grid, Shard},
     range::{Integers, Reals},
 };
 use crate::{
@@ -147,11 +147,7 @@ impl SweepSettings {
             grid: Grid {
                 temperatures: Reals::new(temperatures),
                 shots: if world { Integers::new(vec![0, 2, 4]) } else { 0.into() },
-                top_k: None,
-                top_p: None,
-                min_p: None,
-                typical_p: None,
-                repetition_penalty: None,
+                knobs: Axes::default(),
                 seeds: 0.into(),
             },
             n_samples: if world { 200 } else { 500 },

@@ -255,7 +255,7 @@ impl Group {
                 dtype: record.dtype.clone(),
             };
             cell.id = cell_id(&cell);
-            PlannedCell { record: cell, prompts }
+            PlannedCell { record: cell, chain: point.chain.clone(), prompts }
         };
         let cells = points.iter().map(cell).collect();
         Ok(Self { model, record, cells })

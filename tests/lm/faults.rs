@@ -8,7 +8,7 @@ use std::{
 
 use candle_core::{DType, Device, Tensor};
 use llmpr::{
-    decode::Decoding,
+    decode::{Chain, Decoding},
     lm::{
         LmError, ModelConfig, Weights,
         decoder::Decoder,
@@ -64,7 +64,7 @@ fn request(i: u32) -> Request {
     Request {
         tag: u64::from(i),
         prompt: prompt.into(),
-        decoding: Decoding { temperature: 1.5, ..Decoding::default() },
+        chain: Chain::new(Decoding { temperature: 1.5, ..Decoding::default() }).unwrap(),
         seed: 4,
         draw: Draw { prompt: i % 3, sample: i },
         max_new_tokens: 3 + i as usize % 9,

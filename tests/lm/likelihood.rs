@@ -93,7 +93,7 @@ fn drawn_texts_score_the_closed_forms_of_the_enumerated_models() {
             let request = |sample: u32| Request {
                 tag: u64::from(sample),
                 prompt: [3].into(),
-                decoding,
+                chain: Chain::new(decoding).unwrap(),
                 seed,
                 draw: Draw { prompt: 0, sample },
                 max_new_tokens: LENGTH,

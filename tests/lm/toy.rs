@@ -21,11 +21,11 @@ fn toy() -> Toy {
     Toy::new(5, logits)
 }
 
-fn drawn(toy: &Toy, decoding: Decoding, count: u32, rows: usize) -> BTreeMap<Vec<u32>, f64> {
+fn drawn(toy: &Toy, chain: &Chain, count: u32, rows: usize) -> BTreeMap<Vec<u32>, f64> {
     let request = |sample| Request {
         tag: u64::from(sample),
         prompt: [1, 3].into(),
-        decoding,
+        chain: chain.clone(),
         seed: 11,
         draw: Draw { prompt: 0, sample },
         max_new_tokens: LENGTH,
@@ -70,10 +70,11 @@ fn completions_follow_the_enumerated_distribution_under_every_truncation() {
             [(None, None), (Some(3), None), (None, Some(0.7)), (Some(4), Some(0.8))]
         {
             let decoding = Decoding { temperature, top_k, top_p, ..Decoding::default() };
-            let texts = toy.texts(&Chain::new(decoding).unwrap(), 3, LENGTH).unwrap();
+            let chain = Chain::new(decoding).unwrap();
+            let texts = toy.texts(&chain, 3, LENGTH).unwrap();
             let total: f64 = texts.iter().map(|(_, p)| p).sum();
             assert!((total - 1.0).abs() < 1e-9, "{total}");
-            let counts = drawn(&toy, decoding, n, 64);
+            let counts = drawn(&toy, &chain, n, 64);
             let outside = counts.keys().find(|text| texts.iter().all(|(t, _)| t != *text));
             assert_eq!(outside, None, "{decoding:?} drew what has no probability");
             let (chi2, df) = chi_square(&counts, &texts, f64::from(n));
@@ -91,10 +92,10 @@ fn completions_follow_the_enumerated_distribution_under_every_truncation() {
 #[test]
 fn the_argmax_text_is_the_only_one_at_temperature_zero() {
     let toy = toy();
-    let greedy = Decoding { temperature: 0.0, ..Decoding::default() };
-    let texts = toy.texts(&Chain::new(greedy).unwrap(), 3, LENGTH).unwrap();
+    let greedy = Chain::new(Decoding { temperature: 0.0, ..Decoding::default() }).unwrap();
+    let texts = toy.texts(&greedy, 3, LENGTH).unwrap();
     assert_eq!(texts.len(), 1);
-    assert_eq!(drawn(&toy, greedy, 10, 4).keys().collect::<Vec<_>>(), [&texts[0].0]);
+    assert_eq!(drawn(&toy, &greedy, 10, 4).keys().collect::<Vec<_>>(), [&texts[0].0]);
 }
 
 /// A network whose state of one token is NaN after layer 2.
@@ -133,7 +134,7 @@ fn a_row_that_becomes_nan_is_named_with_its_layer_and_the_others_go_on() {
     let request = |sample| Request {
         tag: u64::from(sample),
         prompt: [1, 3].into(),
-        decoding: Decoding::default(),
+        chain: Chain::default(),
         seed: 11,
         draw: Draw { prompt: 0, sample },
         max_new_tokens: 4,

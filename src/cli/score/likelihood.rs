@@ -12,7 +12,7 @@ use crate::{
         progress,
         prompting::{Source, find_task},
     },
-    decode::{Chain, DecodeError, Decoding},
+    decode::{Chain, DecodeError, Decoding, knobs::KnobError},
     lm::{
         Checkpoint, Lm, LmError, device,
         generate::{Completion, Event, FinishReason, GenerateOptions, Request, generate},
@@ -38,8 +38,8 @@ const TEXTS: usize = 1000;
 #[command(mut_args(only_with_likelihood))]
 pub struct LikelihoodFlags {
     /// Compare two language models by the probabilities they give to each other's texts, without an
-    /// embedder: P first, then Q, each MODEL[@SETTING=VALUE,…] with T, top-k, top-p, min-p, typical-p
-    /// and repetition-penalty, such as tiny-bio@T=0.7,top-p=0.9
+    /// embedder: P first, then Q, each MODEL[@SETTING=VALUE,…] with T and the sampling flags of
+    /// `llmpr sample` as settings, such as tiny-bio@T=0.7,top-p=0.9
     #[arg(long, num_args = 2, value_names = ["P", "Q"], conflicts_with = "samples")]
     likelihood: Option<Vec<Speaker>>,
     #[command(flatten)]
@@ -73,20 +73,15 @@ struct Speaker {
     /// As it was written.
     name: String,
     model: String,
-    decoding: Decoding,
+    chain: Chain,
 }
 
 /// Why a text is no model with settings.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 enum SpeakerError {
-    /// A setting without a number.
-    #[error("`{value}` is no number; write {name}=NUMBER")]
-    NoNumber { name: String, value: String },
-    /// A setting that does not exist.
-    #[error(
-        "`{name}` is no setting; there are T, top-k, top-p, min-p, typical-p and repetition-penalty"
-    )]
-    NoSetting { name: String },
+    /// A setting that does not exist, or without a number.
+    #[error(transparent)]
+    Setting(#[from] KnobError),
     /// Nothing before the settings.
     #[error("`{text}` names no model; write MODEL@T=0.7")]
     NoModel { text: String },
@@ -104,39 +99,18 @@ impl FromStr for Speaker {
             Some((model, settings)) if settings.contains('=') => (model, settings),
             _ => (text, ""),
         };
-        let mut decoding = Decoding::default();
-        for setting in settings.split(',').filter(|setting| !setting.is_empty()) {
-            let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
-            let wrong =
-                || SpeakerError::NoNumber { name: name.to_owned(), value: value.to_owned() };
-            let number = value.parse::<f64>().map_err(|_| wrong());
-            match name.replace('_', "-").to_lowercase().as_str() {
-                "t" | "temp" | "temps" | "temperature" => decoding.temperature = number?,
-                "top-k" => {
-                    let k: usize = value.parse().map_err(|_| wrong())?;
-                    decoding.top_k = Some(k).filter(|&k| k > 0);
-                }
-                "top-p" => decoding.top_p = Some(number?).filter(|&p| p != 1.0),
-                "min-p" => decoding.min_p = Some(number?).filter(|&p| p != 0.0),
-                "typical-p" => decoding.typical_p = Some(number?).filter(|&p| p != 1.0),
-                "repetition-penalty" => {
-                    decoding.repetition_penalty = Some(number?).filter(|&r| r != 1.0);
-                }
-                _ => return Err(SpeakerError::NoSetting { name: name.to_owned() }),
-            }
-        }
+        let decoding: Decoding = settings.parse()?;
         if model.is_empty() {
             return Err(SpeakerError::NoModel { text: text.to_owned() });
         }
-        Chain::new(decoding)?;
-        Ok(Self { name: text.to_owned(), model: model.to_owned(), decoding })
+        let chain = Chain::new(decoding)?;
+        Ok(Self { name: text.to_owned(), model: model.to_owned(), chain })
     }
 }
 
 /// A model that is ready to write and to read.
 struct Ready {
     speaker: Speaker,
-    chain: Chain,
     lm: Arc<Lm>,
     prompts: PlannedPrompts,
 }
@@ -256,7 +230,6 @@ fn open(
     let ready = |side: Side| -> anyhow::Result<Ready> {
         let speaker = (*speakers.get(side)).clone();
         Ok(Ready {
-            chain: Chain::new(speaker.decoding)?,
             lm: lms.get(side).clone(),
             prompts: source.plan(task, models.get(side), max_new_tokens)?,
             speaker,
@@ -297,7 +270,7 @@ impl Ready {
         let request = |(tag, draw): (usize, crate::rng::Draw)| Request {
             tag: tag as u64,
             prompt: prompts[draw.prompt as usize].ids.clone(),
-            decoding: self.speaker.decoding,
+            chain: self.speaker.chain.clone(),
             seed,
             draw,
             max_new_tokens,
@@ -367,7 +340,8 @@ impl Ready {
         };
         let eos = &self.lm.config().eos;
         let network = self.lm.network();
-        let found = log_probs(network, eos, &self.chain, &asked, &stop.interrupt(), &mut hear);
+        let found =
+            log_probs(network, eos, &self.speaker.chain, &asked, &stop.interrupt(), &mut hear);
         progress.end();
         let found = match found {
             Err(LmError::Interrupted) => return Err(stopped()),
@@ -397,19 +371,22 @@ fn trust_the_draw(own: &mut [f64], drawn: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::Stage;
 
     #[test]
     fn a_speaker_is_a_model_and_its_settings() {
         let got: Speaker = "org/name@main@T=0.7,top_p=0.9,top-k=50".parse().unwrap();
         assert_eq!(got.model, "org/name@main");
-        let Decoding { temperature, top_p, top_k, .. } = got.decoding;
-        assert_eq!((temperature, top_p, top_k), (0.7, Some(0.9), Some(50)));
+        assert_eq!(
+            got.chain.stages(),
+            [Stage::Temperature(0.7), Stage::TopK(50), Stage::TopP(0.9)]
+        );
         for long in ["temp", "temps", "temperature"] {
             let got: Speaker = format!("org/name@{long}=0.7").parse().unwrap();
-            assert_eq!(got.decoding.temperature, 0.7, "{long}");
+            assert_eq!(got.chain.stages(), [Stage::Temperature(0.7)], "{long}");
         }
         let plain: Speaker = "org/name@main".parse().unwrap();
-        assert_eq!((plain.model.as_str(), plain.decoding), ("org/name@main", Decoding::default()));
+        assert_eq!((plain.model.as_str(), plain.chain.stages()), ("org/name@main", [].as_slice()));
     }
 
     #[test]

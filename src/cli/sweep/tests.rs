@@ -1,7 +1,10 @@
 //! Flags, files and presets become one set of settings.
 
 use super::*;
-use crate::metric::{neighbors::Ties, score::Unequal};
+use crate::{
+    decode::knobs,
+    metric::{neighbors::Ties, score::Unequal},
+};
 
 fn settings(flags: &str) -> anyhow::Result<SweepSettings> {
     let words: Vec<String> = flags.split_whitespace().map(str::to_owned).collect();
@@ -30,6 +33,18 @@ fn flags_go_before_the_file_and_the_file_before_the_preset() {
     assert_eq!(settings.grid.shots.values(), [1]);
     assert_eq!(settings.score.ties, Ties::Inclusive);
     assert_eq!(settings.grid.points().unwrap()[0].decoding.top_k, Some(50));
+}
+
+#[test]
+fn every_knob_s_flag_reaches_the_cells() {
+    for knob in knobs::optional() {
+        let range = if knob.whole { "7,9" } else { "0.25,0.5" };
+        let settings = settings(&format!("--temps 1 --shots 0 --{} {range}", knob.flag)).unwrap();
+        let points = settings.grid.points().unwrap();
+        let values: Vec<_> = points.iter().map(|p| knob.text(&p.decoding)).collect();
+        let wanted: Vec<_> = range.split(',').map(|value| Some(value.to_owned())).collect();
+        assert_eq!(values, wanted, "--{}", knob.flag);
+    }
 }
 
 #[test]

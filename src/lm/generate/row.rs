@@ -2,7 +2,7 @@
 
 use super::{Completion, FinishReason, Request, prompts::PromptId};
 use crate::{
-    decode::{Chain, DecodeError, Pick},
+    decode::{DecodeError, Pick},
     lm::{
         Incremental, LmError, Tokenizer,
         kv::SegmentId,
@@ -17,7 +17,6 @@ pub(super) struct Row<'a> {
     pub prompt: PromptId,
     /// Where its own keys and values go.
     pub own: SegmentId,
-    chain: Chain,
     /// Prompt and tokens where the chain reads them, else nothing.
     context: Vec<u32>,
     pub tokens: Vec<u32>,
@@ -30,22 +29,22 @@ pub(super) struct Row<'a> {
 impl<'a> Row<'a> {
     pub fn new(
         request: Request,
-        chain: Chain,
         prompt: PromptId,
         own: SegmentId,
         tokenizer: Option<&'a Tokenizer>,
     ) -> Self {
-        let context = if chain.needs_context() { request.prompt.to_vec() } else { Vec::new() };
+        let reads = request.chain.needs_context();
+        let context = if reads { request.prompt.to_vec() } else { Vec::new() };
         let text = tokenizer.map(|tokenizer| Incremental::new(tokenizer, &request.prompt));
         let (tokens, sums) = (Vec::new(), [0.0; 3]);
-        Self { request, prompt, own, chain, context, tokens, text, sums, end: None }
+        Self { request, prompt, own, context, tokens, text, sums, end: None }
     }
 
     /// What the next token is drawn from.
     pub fn ask<'b>(&'b self, logits: LogitRow<'b>) -> Ask<'b> {
-        let Request { seed, draw, .. } = self.request;
-        let u = rng::uniform(seed, draw, self.tokens.len());
-        Ask { logits, chain: &self.chain, context: &self.context, u }
+        let Request { chain, seed, draw, .. } = &self.request;
+        let u = rng::uniform(*seed, *draw, self.tokens.len());
+        Ask { logits, chain, context: &self.context, u }
     }
 
     /// Takes what was drawn and decides whether it was the last token.
@@ -66,7 +65,7 @@ impl<'a> Row<'a> {
             return;
         }
         self.tokens.push(token);
-        if self.chain.needs_context() {
+        if self.request.chain.needs_context() {
             self.context.push(token);
         }
         if let Some(text) = &mut self.text {

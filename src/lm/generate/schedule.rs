@@ -10,7 +10,7 @@ use super::{
     row::Row,
 };
 use crate::{
-    decode::{Chain, DecodeError, Pick},
+    decode::{DecodeError, Pick},
     lm::{
         LmError, Tokenizer, check,
         kv::{Piece, Span, Want},
@@ -150,10 +150,6 @@ impl<'a> Schedule<'a> {
         if let Err(error) = check::check_ids(config, &request.prompt, request.max_new_tokens) {
             return failed(error);
         }
-        let chain = match Chain::new(request.decoding) {
-            Ok(chain) => chain,
-            Err(error) => return failed(LmError::Decode(error)),
-        };
         if request.max_new_tokens == 0 {
             return Admission::Done(Event::Finished(nothing(tag)));
         }
@@ -192,7 +188,7 @@ impl<'a> Schedule<'a> {
                 return self.no_memory(request, error);
             }
         };
-        self.rows.push(Row::new(request, chain, prompt, own, self.tokenizer));
+        self.rows.push(Row::new(request, prompt, own, self.tokenizer));
         Admission::Row
     }
 

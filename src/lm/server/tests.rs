@@ -126,6 +126,21 @@ fn each_draw_is_a_request_with_its_own_seed_and_only_the_settings_that_are_set()
 }
 
 #[test]
+fn every_knob_has_a_field_in_a_request_or_a_reason_why_there_is_none() {
+    let server = Server::new("http://127.0.0.1:9/v1", "org/tiny").unwrap();
+    let mut decoding = Decoding::default();
+    KNOBS.iter().for_each(|knob| knob.set(&mut decoding, if knob.whole { 7.0 } else { 0.25 }));
+    let (_, body) = server.body(&ask(0, decoding));
+    for knob in KNOBS {
+        let wanted = if knob.whole { json!(7) } else { json!(0.25) };
+        match knob.server {
+            Ok(field) => assert_eq!(body[field], wanted, "{field}"),
+            Err(why) => assert!(!why.is_empty() && body.get(knob.column).is_none(), "{body}"),
+        }
+    }
+}
+
+#[test]
 fn turns_go_to_the_chat_and_an_answer_that_is_begun_is_continued() {
     let (server, heard) = serve(|_, _| {
         let choice = json!({"message": {"content": "Ada."}, "finish_reason": "length"});

@@ -4,6 +4,7 @@ use indexmap::IndexSet;
 use serde::Serialize;
 
 use crate::{
+    decode::knobs,
     metric::{
         frontier::MAUVE,
         prdc::{COVERAGE, DENSITY, PRECISION, RECALL},
@@ -63,30 +64,25 @@ pub(super) struct Table {
 
 pub(super) fn table(cells: &[CellResult]) -> Table {
     let mut table = Table { columns: vec![], rows: cells.iter().map(|_| vec![]).collect() };
-    type Get = fn(&CellResult) -> Option<f64>;
     let word = |text: String| Value { sort: text.clone(), text, extra: String::new() };
     let paths: Vec<&str> = cells.iter().map(|c| c.cell.model.as_str()).collect();
     let name = |c: &CellResult| telling_name(&c.cell.model, &paths).to_owned();
     let models = cells.iter().map(|c| word(name(c))).collect();
     table.add("model", "the model", false, models);
-    let settings: [(&str, bool, Get); 9] = [
-        ("T", true, |c| Some(c.cell.decoding.temperature)),
-        ("shots", false, |c| Some(c.cell.shots as f64)),
-        ("top-k", false, |c| c.cell.decoding.top_k.map(|k| k as f64)),
-        ("top-p", false, |c| c.cell.decoding.top_p),
-        ("min-p", false, |c| c.cell.decoding.min_p),
-        ("typical", false, |c| c.cell.decoding.typical_p),
-        ("penalty", false, |c| c.cell.decoding.repetition_penalty),
-        ("seed", false, |c| Some(c.cell.seed as f64)),
-        ("n", true, |c| Some(c.texts.n as f64)),
-    ];
-    for (name, always, get) in settings {
+    let mut setting = |name: &str, always: bool, get: &dyn Fn(&CellResult) -> Option<f64>| {
         let values: Vec<Option<f64>> = cells.iter().map(get).collect();
         if always || values.windows(2).any(|pair| pair[0] != pair[1]) {
             let plain = |v: &Option<f64>| word(v.map(|v| v.to_string()).unwrap_or_default());
             table.add(name, "setting", true, values.iter().map(plain).collect());
         }
+    };
+    setting("T", true, &|c| Some(c.cell.decoding.temperature));
+    setting("shots", false, &|c| Some(c.cell.shots as f64));
+    for knob in knobs::optional() {
+        setting(knob.short, false, &|c| knob.get(&c.cell.decoding));
     }
+    setting("seed", false, &|c| Some(c.cell.seed as f64));
+    setting("n", true, &|c| Some(c.texts.n as f64));
     let names: IndexSet<&str> =
         cells.iter().flat_map(|c| c.score.metrics.keys()).map(String::as_str).collect();
     let leading = FIRST.map(|spec| spec.name);
@@ -150,6 +146,22 @@ impl Table {
         self.columns.push(Column { name: name.to_owned(), number, help: help.to_owned() });
         for (row, value) in self.rows.iter_mut().zip(values) {
             row.push(value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{decode::knobs::KNOBS, report::record::tests::turned};
+
+    #[test]
+    fn every_knob_that_varies_has_a_column() {
+        let table = table(&turned().cells);
+        for knob in KNOBS {
+            let at = table.columns.iter().position(|column| column.name == knob.short);
+            let value = at.map(|at| table.rows[1][at].text.as_str());
+            assert_eq!(value, Some(if knob.whole { "7" } else { "0.25" }), "{}", knob.flag);
         }
     }
 }
