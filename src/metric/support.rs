@@ -137,11 +137,11 @@ pub struct Radii {
 /// # use llmpr::metric::support::support;
 /// # use llmpr::sides::Sides;
 /// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
-/// let sets = Sides { reference: line(&[0.0, 1.0, 2.0, 3.0]), model: line(&[0.5, 0.75]) };
+/// let sets = Sides { reference: line(&[0.0, 1.0, 2.0, 3.0]), model: line(&[0.5, 0.875]) };
 /// let options = SupportOptions { ks: vec![1], ..SupportOptions::default() };
 /// let scores = support(Clouds::new(sets.as_ref())?, &options)?;
 /// assert_eq!((scores.prdc[0].precision, scores.prdc[0].recall), (1.0, 0.25));
-/// assert_eq!((scores.model[1].nearest, scores.model[1].distance), (1, 0.25)); // 0.75 is next to 1
+/// assert_eq!((scores.model[1].nearest, scores.model[1].distance), (1, 0.125)); // 0.875 is next to 1
 /// assert!(scores.clipped.is_none()); // its rank of 5 needs more rows
 /// # Ok::<(), llmpr::metric::MetricError>(())
 /// ```
