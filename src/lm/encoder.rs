@@ -6,15 +6,16 @@ use std::{
     sync::OnceLock,
 };
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device};
 use candle_nn::VarBuilder;
-use candle_transformers::models::bert::{BertModel, Config};
 use rayon::prelude::*;
 use serde_json::Value;
 
+use self::bert::{Bert, BertConfig};
 use super::{LmError, Tokenizer, Weights, load, network::Interrupt};
 use crate::matrix::Matrix;
 
+mod bert;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -31,7 +32,7 @@ enum Pooling {
 /// Each text goes through alone, so that a vector depends on its own text only.
 pub struct SentenceEncoder {
     source: String,
-    model: BertModel,
+    model: Bert,
     tokenizer: Tokenizer,
     device: Device,
     dim: usize,
@@ -68,10 +69,13 @@ impl SentenceEncoder {
         let path = folder.join("config.json");
         let bad = |what: String| LmError::BadFile { path: path.display().to_string(), what };
         let text = super::read_text(&path)?;
-        let config: Config = serde_json::from_str(&text)
+        let config: BertConfig = serde_json::from_str(&text)
             .map_err(|e| bad(format!("not a BERT encoder's configuration: {e}")))?;
-        let Config {
-            hidden_size: dim, num_attention_heads: heads, num_hidden_layers: layers, ..
+        let BertConfig {
+            hidden_size: dim,
+            num_attention_heads: heads,
+            num_hidden_layers: layers,
+            ..
         } = config;
         if heads == 0 || dim == 0 || !dim.is_multiple_of(heads) || layers == 0 || layers > 1 << 10 {
             return Err(bad(format!(
@@ -87,7 +91,7 @@ impl SentenceEncoder {
             return Err(bad(format!("a limit of {max_tokens} tokens leaves no room for a text")));
         }
         let weights = Weights::open(folder)?;
-        let model = BertModel::load(variables(&weights, device)?, &config)?;
+        let model = Bert::new(&config, &variables(&weights, device)?)?;
         let missing = || LmError::NoTokenizer { path: source.into(), what: "no tokenizer.json" };
         let tokenizer = Tokenizer::open(folder)?.ok_or_else(missing)?;
         let mut hashed = vec![path];
@@ -228,8 +232,7 @@ impl SentenceEncoder {
     }
 
     fn vector(&self, ids: &[u32]) -> Result<Vec<f32>, LmError> {
-        let input = Tensor::new(ids, &self.device)?.unsqueeze(0)?;
-        let states = self.model.forward(&input, &input.zeros_like()?, None)?;
+        let states = self.model.forward(ids)?;
         let states = states.to_device(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>()?;
         let tokens = || states.chunks_exact(self.dim);
         let mut vector: Vec<f64> = match self.pooling {

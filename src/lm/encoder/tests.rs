@@ -1,3 +1,5 @@
+use candle_core::Tensor;
+
 use super::*;
 
 /// Words of the toy vocabulary, behind `[PAD] [UNK] [CLS] [SEP]`.
@@ -5,18 +7,12 @@ const WORDS: [&str; 4] = ["a", "b", "c", "d"];
 
 /// Writes a random encoder, 8 wide with 2 layers and 16 positions, and what stands around it.
 pub(crate) fn write(folder: &Path, pooling: &str, max_tokens: usize) {
+    write_network(folder, "gelu");
     let file = |name: &str, text: &str| {
         let path = folder.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     };
-    file(
-        "config.json",
-        r#"{"model_type": "bert", "vocab_size": 8, "hidden_size": 8, "num_hidden_layers": 2,
-        "num_attention_heads": 2, "intermediate_size": 16, "hidden_act": "gelu", "hidden_dropout_prob": 0.1,
-        "max_position_embeddings": 16, "type_vocab_size": 2, "initializer_range": 0.02,
-        "layer_norm_eps": 1e-12, "pad_token_id": 0}"#,
-    );
     file(
         "modules.json",
         r#"[{"path": "", "type": "sentence_transformers.models.Transformer"},
@@ -38,6 +34,18 @@ pub(crate) fn write(folder: &Path, pooling: &str, max_tokens: usize) {
             vocab.join(",")
         ),
     );
+}
+
+/// Writes config.json and random weights of such a network.
+fn write_network(folder: &Path, activation: &str) {
+    let config = format!(
+        r#"{{"model_type": "bert", "vocab_size": 8, "hidden_size": 8, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "intermediate_size": 16, "hidden_act": "{activation}",
+        "hidden_dropout_prob": 0.1, "max_position_embeddings": 16, "type_vocab_size": 2,
+        "initializer_range": 0.02, "layer_norm_eps": 1e-12, "pad_token_id": 0}}"#
+    );
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(folder.join("config.json"), config).unwrap();
     let mut state = 7u32;
     let mut draw = |shape: &[usize]| {
         let values: Vec<f32> = (0..shape.iter().product::<usize>())
@@ -104,6 +112,59 @@ fn a_vector_depends_on_its_own_text_only_and_has_length_one() {
             assert!((norm - 1.0).abs() < 1e-5, "{norm}");
         }
         assert_ne!(together.row(0), together.row(4), "{pooling}: the order of words counts");
+    }
+}
+
+#[test] // golden: the last token's state by candle-transformers 0.11.1, off by the order of products alone
+fn hidden_states_are_those_of_candle_transformers() {
+    let folder = tempfile::tempdir().unwrap();
+    for (activation, expected) in [
+        (
+            "gelu",
+            [
+                0.29460293f32,
+                -0.13315545,
+                -0.46051556,
+                -0.22889641,
+                -0.30084258,
+                -0.17009206,
+                0.3127314,
+                0.7426189,
+            ],
+        ),
+        (
+            "geluapproximate",
+            [
+                0.29461205,
+                -0.13313855,
+                -0.4605143,
+                -0.2288818,
+                -0.30084187,
+                -0.17011148,
+                0.31274146,
+                0.7425734,
+            ],
+        ),
+        (
+            "relu",
+            [
+                0.27052948,
+                -0.15303342,
+                -0.45779642,
+                -0.28500828,
+                -0.31657162,
+                -0.16865753,
+                0.28743237,
+                0.96613914,
+            ],
+        ),
+    ] {
+        write(folder.path(), "mean_tokens", 12);
+        write_network(folder.path(), activation);
+        let states = open(folder.path()).unwrap().model.forward(&[2, 4, 5, 6, 3]).unwrap();
+        let last = &states.to_vec2::<f32>().unwrap()[4];
+        let off = last.iter().zip(expected).map(|(x, e)| (x - e).abs()).fold(0.0, f32::max);
+        assert!(off < 1e-6, "{activation}: {last:?}");
     }
 }
 
