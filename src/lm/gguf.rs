@@ -8,6 +8,8 @@ use std::{
 
 use super::LmError;
 
+#[cfg(test)]
+mod gpt2_tests;
 mod model;
 mod tensor;
 #[cfg(test)]
