@@ -1,6 +1,8 @@
 //! The language models: parity with reference values, independence of the batch, exact distributions.
 #![cfg(feature = "lm")]
 
+#[path = "lm/checkpoints.rs"]
+mod checkpoints;
 #[path = "lm/embed.rs"]
 mod embed;
 #[path = "lm/faults.rs"]

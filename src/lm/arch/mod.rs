@@ -14,14 +14,15 @@ pub mod layout;
 pub(super) mod llama;
 mod mistral;
 pub mod parts;
+mod phi3;
 mod qwen;
 mod usual;
 
 pub(super) use family::Family;
 
 /// What can be loaded, in the order in which messages name it.
-static FAMILIES: [&Family; 5] =
-    [&gpt2::GPT2, &llama::LLAMA, &mistral::MISTRAL, &qwen::QWEN2, &qwen::QWEN3];
+static FAMILIES: [&Family; 6] =
+    [&gpt2::GPT2, &llama::LLAMA, &mistral::MISTRAL, &phi3::PHI3, &qwen::QWEN2, &qwen::QWEN3];
 
 /// Settings that change results when they differ from these neutral values.
 const NEUTRAL: [(&str, &[&str]); 28] = [
@@ -68,7 +69,7 @@ pub(super) fn find(
     found.ok_or_else(|| ConfigError::Architecture { name: name.into(), supported: supported() })
 }
 
-/// The families' names as a sentence has them: `gpt2, llama (also SmolLM2), mistral, qwen2 and qwen3`.
+/// The families' names as a sentence has them: `gpt2, llama (also SmolLM2), mistral, phi3, qwen2 and qwen3`.
 pub fn supported() -> String {
     let name = |family: &&Family| match family.also {
         [] => family.name.to_owned(),

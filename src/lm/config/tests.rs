@@ -70,7 +70,7 @@ fn what_would_change_results_is_refused_by_name() {
     }
     let error = ModelConfig::from_json(r#"{"model_type": "mamba"}"#, None).unwrap_err();
     let message = "the architecture `mamba` is not supported; supported are gpt2, llama (also SmolLM2), \
-                   mistral, qwen2 and qwen3";
+                   mistral, phi3, qwen2 and qwen3";
     assert_eq!(error.to_string(), message);
     assert!(ModelConfig::from_json("[1]", None).is_err());
     let huge = LLAMA.replace("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 4000000000") + "}";
@@ -118,4 +118,27 @@ fn gpt2_can_scale_its_scores_three_ways() {
     );
     assert_eq!(gpt2(r#", "scale_attn_weights": false"#).attention_scale(1), 1.0);
     assert_eq!(gpt2(r#", "scale_attn_by_inverse_layer_idx": true"#).attention_scale(1), 0.25);
+}
+
+#[test]
+fn phi3_slides_where_it_gives_a_width_and_has_one_rope() {
+    let phi3 = |more: &str| {
+        let text = LLAMA.replace("llama", "phi3") + more + "}";
+        ModelConfig::from_json(&text, None).map_err(|e| e.to_string())
+    };
+    let plain = phi3("").unwrap();
+    assert_eq!((&plain.windows[..], plain.norm_eps), (&[None; 2][..], 1e-5));
+    assert_eq!(phi3(r#", "sliding_window": 2047"#).unwrap().windows, [Some(2047); 2]);
+    let longrope =
+        r#", "rope_scaling": {"type": "longrope", "short_factor": [1], "long_factor": [2]}"#;
+    for (more, says) in [
+        (longrope, "longrope"),
+        (&longrope.replace("longrope", "su"), "su"),
+        (r#", "rope_scaling": {"type": "linear", "factor": 2}"#, "rope_scaling"),
+        (r#", "partial_rotary_factor": 0.75"#, "partial_rotary_factor"),
+        (r#", "attention_bias": true"#, "attention_bias"),
+    ] {
+        let error = phi3(more).expect_err(more);
+        assert!(error.contains(says), "{more}: {error}");
+    }
 }

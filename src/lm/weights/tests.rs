@@ -36,15 +36,26 @@ pub fn wanted(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
                 for (name, shape) in [
                     ("input_layernorm.weight", &[h][..]),
                     ("post_attention_layernorm.weight", &[h]),
-                    ("self_attn.q_proj.weight", &[q, h]),
-                    ("self_attn.k_proj.weight", &[kv, h]),
-                    ("self_attn.v_proj.weight", &[kv, h]),
                     ("self_attn.o_proj.weight", &[h, q]),
-                    ("mlp.gate_proj.weight", &[m, h]),
-                    ("mlp.up_proj.weight", &[m, h]),
                     ("mlp.down_proj.weight", &[h, m]),
                 ] {
                     add(name, shape);
+                }
+                let fused = config.model_type == "phi3";
+                if fused {
+                    add("self_attn.qkv_proj.weight", &[q + 2 * kv, h]);
+                    add("mlp.gate_up_proj.weight", &[2 * m, h]);
+                }
+                for (name, rows) in [
+                    ("self_attn.q_proj.weight", q),
+                    ("self_attn.k_proj.weight", kv),
+                    ("self_attn.v_proj.weight", kv),
+                    ("mlp.gate_proj.weight", m),
+                    ("mlp.up_proj.weight", m),
+                ] {
+                    if !fused {
+                        add(name, &[rows, h]);
+                    }
                 }
                 if config.qkv_bias {
                     add("self_attn.q_proj.bias", &[q]);
