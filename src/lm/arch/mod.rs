@@ -1,7 +1,7 @@
 //! The families of networks: a page each, and the one list of them.
 //!
 //! A page says how a family's config.json is read and what its tensors are called, here and in GGUF files.
-//! A family of arithmetic that the engines have is a page and its line in [`FAMILIES`], nothing else; only
+//! A family of arithmetic that the engines have is a page and its line in the list, nothing else; only
 //! a tokenizer that cuts texts in a new way has a place of its own (`gguf/vocabulary.rs`).
 
 use serde_json::{Map, Value};
