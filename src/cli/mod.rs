@@ -4,6 +4,7 @@ mod compare;
 mod completions;
 mod embed;
 mod flags;
+mod layer;
 mod models;
 mod options;
 mod progress;

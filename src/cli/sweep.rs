@@ -12,7 +12,8 @@ use super::{
         self, DeviceFlags, DrawFlags, EmbedFlags, KnobFlags, ReferenceFlag, ScoreFlags,
         score_defaults,
     },
-    options::{self, Layer, Names, options},
+    layer::{Layer, options},
+    options::{self, Names},
     progress,
 };
 use crate::{

@@ -22,6 +22,7 @@ mod linear;
 pub mod load;
 pub mod logits;
 pub mod logprob;
+pub(crate) mod memory;
 pub mod model;
 pub mod network;
 pub mod notes;

@@ -11,9 +11,9 @@ use std::{
 use super::{
     LmError,
     config::ModelConfig,
-    device,
     kv::{Kv, KvShape, Place, Span},
     logits::{Ask, Logits, draw_on_host},
+    memory,
 };
 use crate::decode::{DecodeError, Pick};
 
@@ -138,7 +138,7 @@ pub trait Network: Send + Sync {
 
     /// Bytes that are free where the cache lies.
     fn free_memory(&self) -> usize {
-        device::free_memory()
+        memory::free_memory()
     }
 
     /// Computes the spans' tokens, fills their segments, and gives the states asked for.

@@ -370,7 +370,7 @@ impl Network for TensorDecoder {
         if let Ok(free) = cuda::free_memory(&self.device) {
             return free;
         }
-        super::device::free_memory()
+        super::memory::free_memory()
     }
 
     /// Libraries choose products by shape.

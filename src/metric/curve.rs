@@ -5,10 +5,7 @@
 
 use std::f64::consts::FRAC_PI_2;
 
-use super::{
-    record::PrCurve,
-    spec::{Better, Family, Null, Parameter, Range, Spec, Truth},
-};
+use super::spec::{Better, Family, Null, Parameter, Range, Spec, Truth};
 use crate::sides::Sides;
 
 /// [`Summary::max_f8_recall`].
@@ -194,17 +191,6 @@ pub fn summary(points: &[Point]) -> Summary {
 /// The largest [`Point::f_b`] over `points`; 0 where there are none.
 pub fn max_f_b(points: &[Point], b: f64) -> f64 {
     points.iter().map(|point| point.f_b(b)).fold(0.0, f64::max)
-}
-
-/// The points as columns, as a score's JSON holds them.
-impl From<&[Point]> for PrCurve {
-    fn from(points: &[Point]) -> Self {
-        Self {
-            lambda: points.iter().map(|point| point.lambda).collect(),
-            alpha: points.iter().map(|point| point.alpha).collect(),
-            beta: points.iter().map(|point| point.beta).collect(),
-        }
-    }
 }
 
 #[cfg(test)]

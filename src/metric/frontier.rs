@@ -8,7 +8,6 @@ use std::f64::consts::FRAC_PI_2;
 use super::{
     divergence::{Divergence, p_ln_ratio},
     histogram::{HistogramError, Smoothing, shares},
-    record::FrontierCurve,
 };
 use crate::sides::Sides;
 
@@ -76,7 +75,7 @@ impl Settings {
 /// Its first point is `(1, 0)` and its last `(0, 1)`; `x` falls and `y` rises along it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frontier {
-    points: Vec<(f64, f64)>,
+    pub(super) points: Vec<(f64, f64)>,
     area: Area,
 }
 
@@ -148,13 +147,6 @@ impl Frontier {
             Area::OneSided => y_dx,
             Area::Mean => 0.5 * (y_dx + sum(&|a, b| 0.5 * (a.0 + b.0) * (b.1 - a.1))),
         }
-    }
-}
-
-impl From<&Frontier> for FrontierCurve {
-    fn from(frontier: &Frontier) -> Self {
-        let (x, y) = frontier.points.iter().copied().unzip();
-        Self { x, y }
     }
 }
 

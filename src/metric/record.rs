@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 pub use super::warnings::Warning;
 
+use super::{curve::Point, frontier::Frontier};
+
 /// The name and version of the JSON that a [`Score`] becomes.
 pub const SCHEMA: &str = "llmpr.score/1";
 
@@ -70,6 +72,17 @@ pub struct PrCurve {
     pub beta: Vec<f64>,
 }
 
+/// The points as columns, as a score's JSON holds them.
+impl From<&[Point]> for PrCurve {
+    fn from(points: &[Point]) -> Self {
+        Self {
+            lambda: points.iter().map(|point| point.lambda).collect(),
+            alpha: points.iter().map(|point| point.alpha).collect(),
+            beta: points.iter().map(|point| point.beta).collect(),
+        }
+    }
+}
+
 /// A divergence frontier: `exp(−c KL(Q‖R_w))` against `exp(−c KL(P‖R_w))`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FrontierCurve {
@@ -79,6 +92,13 @@ pub struct FrontierCurve {
     /// `exp(−c KL(P‖R_w))` per weight.
     #[serde(with = "crate::number::list")]
     pub y: Vec<f64>,
+}
+
+impl From<&Frontier> for FrontierCurve {
+    fn from(frontier: &Frontier) -> Self {
+        let (x, y) = frontier.points.iter().copied().unzip();
+        Self { x, y }
+    }
 }
 
 /// How coverage grows with the number of samples: exact means over all subsets of them.

@@ -1,6 +1,6 @@
 //! What is drawn, and what it continues.
 
-use crate::{cli::options::options, run::settings::Batch, text::chat::ChatMode};
+use crate::{cli::layer::options, run::settings::Batch, text::chat::ChatMode};
 
 /// What one cell's completions continue: a task's prompts, one prompt, or those of a file.
 #[derive(clap::Args, Clone, Debug)]

@@ -3,7 +3,7 @@
 use anyhow::bail;
 
 use crate::{
-    cli::options::options,
+    cli::layer::options,
     lm::{
         LmError,
         device::{DeviceChoice, DtypeChoice},

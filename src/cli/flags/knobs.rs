@@ -5,7 +5,7 @@ use std::error::Error;
 use clap::{Arg, ArgMatches, Command, builder::ValueParser};
 
 use crate::{
-    cli::options::Layer,
+    cli::layer::Layer,
     decode::{
         Decoding,
         knobs::{self, Knob},

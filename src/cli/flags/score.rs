@@ -1,7 +1,7 @@
 //! What is measured and how.
 
 use crate::{
-    cli::options::options,
+    cli::layer::options,
     metric::{
         neighbors::Ties,
         score::{Clusters, Families, Normalize, Reduce, ScoreOptions, Unequal},

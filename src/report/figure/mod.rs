@@ -9,7 +9,8 @@ mod tests;
 mod vega;
 mod xml;
 
-pub use svg::{STYLE, Theme};
+pub use plain::STYLE;
+pub use svg::Theme;
 
 /// A figure of one or more panels in a row.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,7 +2,8 @@
 
 use std::{collections::HashMap, fmt::Write, sync::OnceLock};
 
-use super::STYLE;
+/// Colors and type of figures, light and dark; they follow what the reader's system prefers.
+pub const STYLE: &str = include_str!("figure.css");
 
 /// [`STYLE`] in light colors, every variable put in: what editors, converters and typesetters read.
 pub(super) fn style() -> &'static str {

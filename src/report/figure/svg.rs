@@ -16,9 +16,6 @@ pub enum Theme {
     Inline,
 }
 
-/// Colors and type of figures, light and dark; they follow what the reader's system prefers.
-pub const STYLE: &str = include_str!("figure.css");
-
 const WIDTH: f64 = 880.0;
 const TOP: f64 = 58.0;
 const GAP: f64 = 30.0;
