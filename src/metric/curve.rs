@@ -23,7 +23,7 @@ pub const MAX_F8_RECALL: Spec = Spec {
 /// [`Summary::max_f1_8_precision`].
 pub const MAX_F1_8_PRECISION: Spec = Spec {
     name: "max_f1_8_precision",
-    title: "Largest F₁⸝₈ of the PR-curve",
+    title: "Largest F⅛ of the PR-curve",
     truth: &[Truth::Precision],
     ..MAX_F8_RECALL
 };

@@ -20,6 +20,7 @@ pub mod likelihood;
 mod moments;
 pub mod neighbors;
 pub mod ngram;
+pub mod nn_accuracy;
 pub mod nulls;
 mod pass;
 pub mod permutation;

@@ -1,8 +1,16 @@
 //! What costs more than it tells, of the clouds themselves.
 
-use super::{ScoreError, ScoreOptions, cloud_rows::CloudRows, family::Measures, support::passes};
+use super::{
+    ScoreError, ScoreOptions,
+    cloud_rows::CloudRows,
+    draws::Draws,
+    estimate::{Estimated, find},
+    family::Measures,
+    support::passes,
+};
 use crate::{
     metric::{
+        nn_accuracy::{NN_ACCURACY, expected, nn_accuracy},
         realism::{REALISM_SHARE, realism},
         spec::{Measured, Spec},
         topological::{TOP_F1, TOP_PRECISION, TOP_RECALL, TopOptions, top_pr},
@@ -11,9 +19,10 @@ use crate::{
 };
 
 /// [`Extra`] in the order of the table.
-pub(super) const SPECS: &[&Spec] = &[&TOP_PRECISION, &TOP_RECALL, &TOP_F1, &REALISM_SHARE];
+pub(super) const SPECS: &[&Spec] =
+    &[&TOP_PRECISION, &TOP_RECALL, &TOP_F1, &REALISM_SHARE, &NN_ACCURACY];
 
-/// TopP&R and realism.
+/// TopP&R, realism and the nearest neighbor's accuracy.
 #[derive(Clone, Copy)]
 pub(super) struct Extra {
     k: usize,
@@ -54,6 +63,7 @@ impl Measures<CloudRows<'_>> for Extra {
             TOP_RECALL.of(recall),
             TOP_F1.of(f1),
             REALISM_SHARE.of(inside),
+            NN_ACCURACY.of(nn_accuracy(clouds)?),
         ])
     }
 
@@ -61,5 +71,17 @@ impl Measures<CloudRows<'_>> for Extra {
         let rows = (sizes.reference + sizes.model) as f64;
         // Distances of all rows to each other in 32 columns one by one, four times.
         passes(sizes, d) + 8.0 * rows * rows * (d as f64).min(32.0)
+    }
+    /// The nearest neighbor's accuracy has a closed form for one distribution at these sizes.
+    fn amend(
+        &self,
+        rows: &CloudRows<'_>,
+        _draws: &Draws<'_>,
+        found: &mut [Estimated],
+    ) -> Result<(), ScoreError> {
+        if let Some(accuracy) = find(found, &NN_ACCURACY) {
+            accuracy.ceiling = Some(expected(rows.clouds()?));
+        }
+        Ok(())
     }
 }

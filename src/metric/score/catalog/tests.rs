@@ -102,7 +102,6 @@ fn values_and_ceilings_lie_in_the_ranges_that_are_listed() {
         let (spec, at) = spec(key).unwrap();
         let (least, most) = spec.range.ends(at);
         for value in [Some(estimate.value), estimate.ceiling].into_iter().flatten() {
-            // α-precision is a mean of distances that may leave its range on few rows.
             let inside = (least - 1e-9..=most + 1e-9).contains(&value);
             assert!(inside || value.is_nan(), "{key}: {value} outside of {least} to {most}");
         }
@@ -202,7 +201,13 @@ fn range(range: Range) -> String {
         Range::Positive => "[0, ∞)".to_owned(),
         Range::FromOne => "[1, ∞)".to_owned(),
         Range::Any => "(−∞, ∞)".to_owned(),
-        Range::Between(least, most) => format!("[{least:.3}, {most:.3}]").replace('-', "−"),
+        Range::Between(least, most) => {
+            let [least, most] = [least, most].map(|end| match end {
+                0.0 => "0".to_owned(),
+                end => format!("{end:.3}").replace('-', "−"),
+            });
+            format!("[{least}, {most}]")
+        }
         Range::Slope => "[0, min(λ, 1)]".to_owned(),
         Range::InverseSlope => "[0, min(1/λ, 1)]".to_owned(),
     }
