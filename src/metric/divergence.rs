@@ -4,6 +4,7 @@ mod specs;
 
 use std::f64::consts::LN_2;
 
+use super::spec::Spec;
 use crate::sides::Sides;
 
 pub use specs::*;
@@ -59,6 +60,34 @@ use Divergence::{
 };
 
 impl Divergence {
+    /// Those that a score reports.
+    pub const NAMED: [(&'static Spec, Self); 6] = [
+        (&KL, Self::Kl),
+        (&REVERSE_KL, Self::ReverseKl),
+        (&JS, Self::Js),
+        (&CHI2, Self::Chi2),
+        (&HELLINGER2, Self::Hellinger2),
+        (&TV, Self::Tv),
+    ];
+    /// The same of smoothed shares.
+    pub const SMOOTHED: [(&'static Spec, Self); 6] = [
+        (&KL_SMOOTHED, Self::Kl),
+        (&REVERSE_KL_SMOOTHED, Self::ReverseKl),
+        (&JS_SMOOTHED, Self::Js),
+        (&CHI2_SMOOTHED, Self::Chi2),
+        (&HELLINGER2_SMOOTHED, Self::Hellinger2),
+        (&TV_SMOOTHED, Self::Tv),
+    ];
+    /// Lower bounds of them by a classifier.
+    pub const BOUNDS: [(&'static Spec, Self); 6] = [
+        (&KL_BOUND, Self::Kl),
+        (&REVERSE_KL_BOUND, Self::ReverseKl),
+        (&JS_BOUND, Self::Js),
+        (&CHI2_BOUND, Self::Chi2),
+        (&HELLINGER2_BOUND, Self::Hellinger2),
+        (&TV_BOUND, Self::Tv),
+    ];
+
     /// `D_f(P‖Q)` of two distributions over the same bins, in nats; `inf` where it is infinite.
     ///
     /// # Example

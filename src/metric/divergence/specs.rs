@@ -2,12 +2,9 @@
 
 use std::f64::consts::LN_2;
 
-use super::{
-    super::spec::{Better, Family, Null, Parameter, Range, Spec, Truth},
-    Divergence,
-};
+use super::super::spec::{Better, Family, Null, Parameter, Range, Spec, Truth};
 
-/// [`Divergence::Kl`] over clusters.
+/// [`Divergence::Kl`](super::Divergence::Kl) over clusters.
 pub const KL: Spec = Spec {
     name: "kl",
     title: "KL(P‖Q)",
@@ -19,19 +16,19 @@ pub const KL: Spec = Spec {
     cost: "k-means, then O(bins)",
     parameter: None,
 };
-/// [`Divergence::ReverseKl`] over clusters.
+/// [`Divergence::ReverseKl`](super::Divergence::ReverseKl) over clusters.
 pub const REVERSE_KL: Spec = Spec { name: "reverse_kl", title: "KL(Q‖P)", ..KL };
-/// [`Divergence::Js`] over clusters.
+/// [`Divergence::Js`](super::Divergence::Js) over clusters.
 pub const JS: Spec =
     Spec {
         name: "js", title: "Jensen–Shannon divergence", range: Range::Between(0.0, LN_2), ..KL
     };
-/// [`Divergence::Chi2`] over clusters.
+/// [`Divergence::Chi2`](super::Divergence::Chi2) over clusters.
 pub const CHI2: Spec = Spec { name: "chi2", title: "χ² divergence (Pearson)", ..KL };
-/// [`Divergence::Hellinger2`] over clusters.
+/// [`Divergence::Hellinger2`](super::Divergence::Hellinger2) over clusters.
 pub const HELLINGER2: Spec =
     Spec { name: "hellinger2", title: "Squared Hellinger distance", range: Range::Unit, ..KL };
-/// [`Divergence::Tv`] over clusters.
+/// [`Divergence::Tv`](super::Divergence::Tv) over clusters.
 pub const TV: Spec = Spec {
     name: "tv",
     title: "Total variation",
@@ -99,17 +96,17 @@ pub const TV_BOUND: Spec = Spec {
     ..KL_BOUND
 };
 
-/// [`Divergence::NeymanChi2`] over clusters.
+/// [`Divergence::NeymanChi2`](super::Divergence::NeymanChi2) over clusters.
 pub const NEYMAN_CHI2: Spec =
     Spec { name: "neyman_chi2", title: "χ² divergence (Neyman)", family: Family::Extra, ..KL };
-/// [`Divergence::Gan`] over clusters.
+/// [`Divergence::Gan`](super::Divergence::Gan) over clusters.
 pub const GAN: Spec = Spec {
     name: "gan",
     title: "Value of the discriminator's game",
     range: Range::Between(-2.0 * LN_2, 0.0),
     ..NEYMAN_CHI2
 };
-/// [`Divergence::Alpha`] over clusters.
+/// [`Divergence::Alpha`](super::Divergence::Alpha) over clusters.
 pub const ALPHA_DIVERGENCE: Spec = Spec {
     name: "alpha_divergence",
     title: "α-divergence",
@@ -118,33 +115,3 @@ pub const ALPHA_DIVERGENCE: Spec = Spec {
 };
 /// [`renyi`](super::renyi) over clusters.
 pub const RENYI: Spec = Spec { name: "renyi", title: "Rényi divergence", ..ALPHA_DIVERGENCE };
-
-impl Divergence {
-    /// Those that a score reports.
-    pub const NAMED: [(&'static Spec, Self); 6] = [
-        (&KL, Self::Kl),
-        (&REVERSE_KL, Self::ReverseKl),
-        (&JS, Self::Js),
-        (&CHI2, Self::Chi2),
-        (&HELLINGER2, Self::Hellinger2),
-        (&TV, Self::Tv),
-    ];
-    /// The same of smoothed shares.
-    pub const SMOOTHED: [(&'static Spec, Self); 6] = [
-        (&KL_SMOOTHED, Self::Kl),
-        (&REVERSE_KL_SMOOTHED, Self::ReverseKl),
-        (&JS_SMOOTHED, Self::Js),
-        (&CHI2_SMOOTHED, Self::Chi2),
-        (&HELLINGER2_SMOOTHED, Self::Hellinger2),
-        (&TV_SMOOTHED, Self::Tv),
-    ];
-    /// Lower bounds of them by a classifier.
-    pub const BOUNDS: [(&'static Spec, Self); 6] = [
-        (&KL_BOUND, Self::Kl),
-        (&REVERSE_KL_BOUND, Self::ReverseKl),
-        (&JS_BOUND, Self::Js),
-        (&CHI2_BOUND, Self::Chi2),
-        (&HELLINGER2_BOUND, Self::Hellinger2),
-        (&TV_BOUND, Self::Tv),
-    ];
-}
