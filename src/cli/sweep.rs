@@ -86,6 +86,9 @@ options! {
         /// Repetition penalty; 1 is none
         #[arg(long, value_name = "RANGE")]
         pub repetition_penalty: Option<Reals>,
+        /// Standard deviations of the logits, below the greatest, within which tokens are kept; 0 keeps all
+        #[arg(long, value_name = "RANGE")]
+        pub top_n_sigma: Option<Reals>,
         /// Seeds of the draws; several give independent replicas of every cell
         #[arg(long, value_name = "RANGE")]
         pub seeds: Option<Integers>,
