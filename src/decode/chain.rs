@@ -8,8 +8,8 @@ use super::{DecodeError, Decoding, Stage, row::Scratch};
 
 /// Stages whose settings have been checked, wherever they came from; cheap to clone.
 ///
-/// From a [`Decoding`] they stand in Hugging Face's order: repetition penalty, temperature, top-k,
-/// top-p, min-p, typical.
+/// From a [`Decoding`] they stand in Hugging Face's order, which has no top-nσ: repetition penalty, top-nσ,
+/// temperature, top-k, top-p, min-p, typical.
 ///
 /// ```
 /// # use llmpr::decode::{Chain, Decoding};

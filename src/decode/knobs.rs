@@ -138,9 +138,28 @@ pub static REPETITION_PENALTY: Knob = Knob {
     set: |d, x| d.repetition_penalty = x,
 };
 
+/// See [`Decoding::top_n_sigma`].
+pub static TOP_N_SIGMA: Knob = Knob {
+    flag: "top-n-sigma",
+    column: "top_n_sigma",
+    short: "top-nσ",
+    letter: "N",
+    help: "Standard deviations of the logits, below the greatest, within which tokens are kept; 0 keeps all",
+    whole: false,
+    neutral: 0.0,
+    allowed: "(0, ∞)",
+    server: Err(
+        "of the usual servers llama.cpp's alone has it, and others pass over it in silence",
+    ),
+    fixed_column: false,
+    inside: |x| x > 0.0,
+    get: |d| d.top_n_sigma,
+    set: |d, x| d.top_n_sigma = x,
+};
+
 /// Every sampling setting in the order in which they are printed, the temperature first.
-pub static KNOBS: [&Knob; 6] =
-    [&TEMPERATURE, &TOP_K, &TOP_P, &MIN_P, &TYPICAL_P, &REPETITION_PENALTY];
+pub static KNOBS: [&Knob; 7] =
+    [&TEMPERATURE, &TOP_K, &TOP_P, &MIN_P, &TYPICAL_P, &REPETITION_PENALTY, &TOP_N_SIGMA];
 
 /// The knobs that a decoding may leave out: all but the temperature.
 pub fn optional() -> &'static [&'static Knob] {

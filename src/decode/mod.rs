@@ -59,6 +59,10 @@ pub struct Decoding {
     /// Divides positive and multiplies negative logits of tokens seen before; `> 0`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repetition_penalty: Option<f64>,
+    /// Keep tokens whose logit is at most this many standard deviations of the logits below the greatest;
+    /// `> 0`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_n_sigma: Option<f64>,
 }
 
 impl Default for Decoding {
@@ -70,6 +74,7 @@ impl Default for Decoding {
             min_p: None,
             typical_p: None,
             repetition_penalty: None,
+            top_n_sigma: None,
         }
     }
 }

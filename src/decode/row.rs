@@ -49,6 +49,7 @@ impl Scratch {
                 self.keep(|w, _| w >= floor);
             }
             Stage::TypicalP(p) => self.typical(p),
+            Stage::TopNSigma(n) => self.top_n_sigma(n),
         }
         Ok(())
     }
@@ -191,6 +192,17 @@ impl Scratch {
             self.keep(|_, s| atypical(s) <= cutoff.distance);
         }
         self.select = select;
+    }
+
+    fn top_n_sigma(&mut self, n: f64) {
+        let scores = || self.remaining().map(|(_, s)| s);
+        // From the greatest down, so that squares stay small.
+        let max = scores().fold(f64::NEG_INFINITY, f64::max);
+        let count = scores().count() as f64;
+        let mean = scores().map(|s| max - s).sum::<f64>() / count;
+        let variance = scores().map(|s| (max - s - mean).powi(2)).sum::<f64>() / count;
+        let farthest = n * variance.sqrt();
+        self.keep(|_, s| max - s <= farthest);
     }
 
     /// Weight and score of every token that is left.

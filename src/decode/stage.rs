@@ -26,13 +26,26 @@ pub enum Stage {
     /// Keeps the fewest tokens whose surprise is nearest to the entropy that hold this share of
     /// the mass, and those tied with the last; in `(0, 1]`.
     TypicalP(f64),
+    /// Keeps tokens whose logit is at least the greatest minus this many standard deviations `σ` of the
+    /// logits that are left; `> 0`.
+    ///
+    /// ```text
+    /// kept = { i : x_i ≥ max x − n σ },   σ² = Σ (x_i − x̄)² / V
+    /// ```
+    ///
+    /// A logit of −∞ is a token that is left out and counts for nothing. Dividing all logits by `T`
+    /// divides `σ` by `T`, so the set does not depend on the temperature; in the usual order the stage
+    /// stands before it, where that holds to the last bit. Tang et al. 2024, arXiv:2411.07641.
+    TopNSigma(f64),
 }
 
 impl Stage {
-    /// The stages of `decoding` in Hugging Face's order; neutral ones are left out.
+    /// The stages of `decoding` in Hugging Face's order, and top-nσ where its authors and llama.cpp have it:
+    /// before anything is cut, since `σ` is that of all logits.
     pub(super) fn in_order(decoding: &Decoding) -> Vec<Self> {
         [
             decoding.repetition_penalty.map(Self::RepetitionPenalty),
+            decoding.top_n_sigma.map(Self::TopNSigma),
             Some(Self::Temperature(decoding.temperature)),
             decoding.top_k.map(Self::TopK),
             decoding.top_p.map(Self::TopP),
@@ -65,6 +78,7 @@ impl Stage {
             Self::TopP(x) => (&knobs::TOP_P, x),
             Self::MinP(x) => (&knobs::MIN_P, x),
             Self::TypicalP(x) => (&knobs::TYPICAL_P, x),
+            Self::TopNSigma(x) => (&knobs::TOP_N_SIGMA, x),
         }
     }
 }

@@ -66,10 +66,14 @@ fn chi_square(counts: &BTreeMap<Vec<u32>, f64>, texts: &[(Vec<u32>, f64)], n: f6
 fn completions_follow_the_enumerated_distribution_under_every_truncation() {
     let (toy, n) = (toy(), 20_000);
     for temperature in [0.4, 1.0, 1.7] {
-        for (top_k, top_p) in
-            [(None, None), (Some(3), None), (None, Some(0.7)), (Some(4), Some(0.8))]
-        {
-            let decoding = Decoding { temperature, top_k, top_p, ..Decoding::default() };
+        let plain = Decoding { temperature, ..Decoding::default() };
+        for decoding in [
+            plain,
+            Decoding { top_k: Some(3), ..plain },
+            Decoding { top_p: Some(0.7), ..plain },
+            Decoding { top_k: Some(4), top_p: Some(0.8), ..plain },
+            Decoding { top_n_sigma: Some(1.2), ..plain },
+        ] {
             let chain = Chain::new(decoding).unwrap();
             let texts = toy.texts(&chain, 3, LENGTH).unwrap();
             let total: f64 = texts.iter().map(|(_, p)| p).sum();

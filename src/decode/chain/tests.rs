@@ -62,6 +62,63 @@ fn typical_keeps_what_is_as_surprising_as_expected() {
     check(&[Stage::TypicalP(0.5)], &p, &[0.55 / 0.85, 0.30 / 0.85, 0.0, 0.0]);
 }
 
+/// Logits of mean 0 and standard deviation √5.
+const SPREAD: [f32; 4] = [3.0, 1.0, -1.0, -3.0];
+
+/// Which of `logits` have any probability.
+fn kept(stages: &[Stage], logits: &[f32]) -> Vec<bool> {
+    let p = chain(stages).distribution(logits, &[]).unwrap();
+    p.iter().map(|p| *p > 0.0).collect()
+}
+
+#[test]
+fn top_n_sigma_keeps_what_is_within_n_deviations_of_the_greatest() {
+    let e = [3.0, 1.0, -1.0].map(f64::exp);
+    // 3 − √5 = 0.76, and 3 − 2√5 = −1.47.
+    for (n, left) in [(0.5, 1), (1.0, 2), (2.0, 3)] {
+        let got = chain(&[Stage::TopNSigma(n)]).distribution(&SPREAD, &[]).unwrap();
+        let total: f64 = e[..left].iter().sum();
+        for (token, got) in got.iter().enumerate() {
+            let expected = if token < left { e[token] / total } else { 0.0 };
+            assert!((got - expected).abs() < 1e-12, "n = {n}, token {token}: {got}");
+        }
+    }
+}
+
+#[test]
+fn sigma_is_of_all_logits_that_are_left_and_divides_by_their_number() {
+    // Divided by V − 1 it would be 2.58 and keep the second at n = 0.8.
+    assert_eq!(kept(&[Stage::TopNSigma(0.8)], &SPREAD), [true, false, false, false]);
+    let masked = [3.0, 1.0, f32::NEG_INFINITY, -1.0, -3.0];
+    assert_eq!(kept(&[Stage::TopNSigma(1.0)], &masked), [true, true, false, false, false]);
+    // Of 3 and 1 alone it is 1.
+    let (cut, near) = (Stage::TopK(2), Stage::TopNSigma(1.0));
+    assert_eq!(kept(&[cut, near], &SPREAD), [true, false, false, false]);
+    assert_eq!(kept(&[near, cut], &SPREAD), [true, true, false, false]);
+    assert_eq!(kept(&[Stage::TopNSigma(0.1)], &[2.0; 3]), [true; 3]);
+}
+
+#[test]
+fn what_top_n_sigma_keeps_does_not_depend_on_the_temperature() {
+    let logits: Vec<f32> = (0..500u16).map(|i| f32::from(i * 37 % 251) * 0.05).collect();
+    let near = Stage::TopNSigma(1.0);
+    let set = kept(&[near], &logits);
+    let count = |set: &[bool]| set.iter().filter(|kept| **kept).count();
+    assert!((50..450).contains(&count(&set)), "{}", count(&set));
+    let min_p = count(&kept(&[Stage::Temperature(1.0), Stage::MinP(0.1)], &logits));
+    for t in [0.3, 0.9, 2.5, 100.0] {
+        let decoding = Decoding { temperature: t, top_n_sigma: Some(1.0), ..Decoding::default() };
+        let usual = Chain::new(decoding).unwrap();
+        assert_eq!(usual.stages(), [near, Stage::Temperature(t)]);
+        assert_eq!(kept(usual.stages(), &logits), set, "T = {t}");
+        assert_eq!(kept(&[Stage::Temperature(t), near], &logits), set, "after T = {t}");
+        let other = count(&kept(&[Stage::Temperature(t), Stage::MinP(0.1)], &logits));
+        assert_ne!(other, min_p, "min-p keeps more at a higher temperature");
+    }
+    let greedy = Decoding { temperature: 0.0, top_n_sigma: Some(1.0), ..Decoding::default() };
+    assert_eq!(Chain::new(greedy).unwrap().distribution(&[1.0, 3.0], &[]).unwrap(), [0.0, 1.0]);
+}
+
 #[test]
 fn the_repetition_penalty_moves_each_seen_token_once() {
     let chain = chain(&[Stage::RepetitionPenalty(2.0)]);
@@ -100,10 +157,12 @@ fn settings_come_in_hugging_faces_order_and_neutral_ones_go() {
         min_p: Some(0.1),
         typical_p: Some(1.0),
         repetition_penalty: Some(1.2),
+        top_n_sigma: Some(1.5),
     };
     let stages = Chain::new(all).unwrap();
     let expected = [
         Stage::RepetitionPenalty(1.2),
+        Stage::TopNSigma(1.5),
         Stage::Temperature(0.7),
         Stage::TopK(50),
         Stage::TopP(0.9),
@@ -122,6 +181,8 @@ fn settings_out_of_range_are_refused_from_code_and_from_a_file() {
         (Stage::TopP(1.5), "top_p = 1.5 is outside (0, 1]"),
         (Stage::MinP(-1.0), "min_p = -1 is outside [0, 1]"),
         (Stage::TypicalP(2.0), "typical_p = 2 is outside (0, 1]"),
+        (Stage::TopNSigma(0.0), "top_n_sigma = 0 is outside (0, ∞)"),
+        (Stage::TopNSigma(f64::INFINITY), "top_n_sigma = inf is outside (0, ∞)"),
         (Stage::RepetitionPenalty(0.0), "repetition_penalty = 0 is outside (0, ∞)"),
     ];
     for (stage, message) in wrong {

@@ -39,7 +39,7 @@ impl Settings {
                 Stage::TopK(k) => (3, all.top_k = k).0,
                 Stage::TopP(p) => (4, all.top_p = p).0,
                 Stage::MinP(p) => (5, all.min_p = p).0,
-                Stage::TypicalP(_) => return None,
+                Stage::TypicalP(_) | Stage::TopNSigma(_) => return None,
             };
             if rank <= last {
                 return None;
@@ -260,6 +260,17 @@ mod tests {
             }
         }
         assert!(same + 2 >= all, "{same} of {all} draws are the same");
+    }
+
+    #[test]
+    fn stages_that_the_kernel_does_not_have_are_drawn_without_it() {
+        let plain = Decoding::default();
+        for decoding in [
+            Decoding { typical_p: Some(0.9), ..plain },
+            Decoding { top_n_sigma: Some(1.0), temperature: 0.7, ..plain },
+        ] {
+            assert_eq!(Settings::of(&Chain::new(decoding).unwrap()), None, "{decoding:?}");
+        }
     }
 
     #[test]
