@@ -1,20 +1,20 @@
 //! Permutations within a pooled partition, PR-curves of scores, classifiers.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+
 use llmpr::{
-    matrix::Matrix,
+    cloud::Clouds,
+    data::{matrix::Matrix, sides::Sides},
     metric::{
-        Clouds,
         curve::sajjadi_lambdas,
         divergence::Divergence,
         envelope::Envelope,
         frontier::{Settings, smoothed},
         histogram::{Smoothing, shares},
-        permutation::permutation_test,
         ratio::{Classifier, KnnVote, Logistic},
     },
     rng,
-    sides::Sides,
+    score::permutation::permutation_test,
 };
 
 fn noise(rows: usize, cols: usize, name: &str) -> Matrix {

@@ -1,21 +1,22 @@
 //! Measures of two clouds at the sizes papers use.
 
+use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 
-use criterion::{Criterion, criterion_group, criterion_main};
 use llmpr::{
-    matrix::Matrix,
-    metric::{
+    cloud::{
         Clouds,
         kmeans::{KMeansOptions, kmeans},
         neighbors::Ties,
+        pca::{Keep, Pca},
+    },
+    data::{matrix::Matrix, sides::Sides},
+    metric::{
         prdc::prdc,
         support::{SupportOptions, support},
         vendi::vendi,
     },
-    pca::{Keep, Pca},
     rng,
-    sides::Sides,
 };
 
 /// Rows whose variance falls along the columns, about a mean of their own.

@@ -4,25 +4,26 @@
 //! Prints one JSON object: the values, the seconds of the computation alone by the clock and of the
 //! processors, and the most memory the process held (the last two where `/proc` says).
 
+use serde_json::{Value, json};
 use std::time::Instant;
 
 use llmpr::{
-    metric::{
+    cloud::{
         Clouds,
-        frontier::{Settings, auto_clusters, mauve},
         kmeans::{KMeansOptions, kmeans},
         neighbors::Ties,
+        pca::{Keep, Pca},
+    },
+    data::{rows::UnitRows, sides::Sides},
+    metric::{
+        frontier::{Settings, auto_clusters, mauve},
         prdc::prdc,
-        score::{ScoreOptions, score},
         support::{SupportOptions, support},
         vendi::vendi,
     },
     npy::read_features,
-    pca::{Keep, Pca},
-    rows::UnitRows,
-    sides::Sides,
+    score::{ScoreOptions, score},
 };
-use serde_json::{Value, json};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();

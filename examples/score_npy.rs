@@ -6,10 +6,10 @@
 use std::error::Error;
 
 use llmpr::{
-    metric::score::{ScoreOptions, score},
+    data::sides::Sides,
     npy::read_features,
     report::score::table,
-    sides::Sides,
+    score::{ScoreOptions, score},
 };
 
 fn main() -> Result<(), Box<dyn Error>> {

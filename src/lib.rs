@@ -17,10 +17,10 @@
 //! and the counts of their letters are the rows; with feature `lm` models do both.
 //!
 //! ```
-//! use llmpr::matrix::Matrix;
-//! use llmpr::metric::score::{ScoreOptions, score};
+//! use llmpr::data::matrix::Matrix;
+//! use llmpr::score::{ScoreOptions, score};
 //! use llmpr::report::score::table;
-//! use llmpr::sides::Sides;
+//! use llmpr::data::sides::Sides;
 //! use llmpr::text::grammar::Grammar;
 //!
 //! // People write biographies of everybody; the model never writes one of a painter.
@@ -54,34 +54,37 @@
 //! `lm` (models, by candle), `cli` (the program), `parquet` and `png` are on by default, `cuda` is not. Without any of
 //! them every measure is there, and nothing reaches for a network or a device.
 
+pub mod cloud;
+pub mod data;
 pub mod decode;
-pub mod hex;
 #[cfg(feature = "lm")]
 pub mod lm;
 pub mod math;
-pub mod matrix;
 pub mod metric;
 pub mod npy;
-pub mod number;
-pub mod pca;
 pub mod report;
 pub mod rng;
-pub mod rows;
 pub mod run;
+pub mod score;
 #[cfg(test)]
 mod shared_data;
-pub mod sides;
-pub mod signature;
 pub mod text;
 
 #[cfg(feature = "cli")]
 pub mod cli;
 
+/// Where version 0.1 had these; they go on being found there for one more version.
+#[doc(hidden)]
+pub use {
+    cloud::pca,
+    data::{matrix, rows, sides, signature},
+};
+
 /// Pages of the repository, so that they are found here, too.
 pub mod guide {
     /// [decisions.md]: crate::guide::decisions
     /// [measures.md]: crate::metric
-    /// [warnings.md]: crate::metric::warnings
+    /// [warnings.md]: crate::score::warnings
     #[doc = include_str!("../docs/architecture.md")]
     pub mod architecture {}
 

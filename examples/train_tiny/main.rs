@@ -426,13 +426,17 @@ fn draw(logits: &[f32], temperature: f64, mut u: f64) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use candle_core::{Device, Tensor};
+
     use llmpr::{
-        lm::{check, decoder::Decoder, kv::Want, load::Checkpoint, network::Depth},
+        lm::{
+            check,
+            checkpoint::load::Checkpoint,
+            engine::{cpu::decoder::Decoder, kv::Want, network::Depth},
+        },
         math::gemm::Storage,
     };
-
-    use super::*;
 
     fn loss(model: &Model, batch: &Batch) -> f64 {
         let logits = model.logits(&batch.ids, batch.rows).unwrap();

@@ -2,21 +2,19 @@
 
 mod read;
 
-use std::{collections::HashMap, path::PathBuf};
-
 use anyhow::{Context, bail};
 use indexmap::IndexMap;
+use read::{Files, Named, read};
+use std::{collections::HashMap, path::PathBuf};
 
 use super::flags::{Format, FormatFlag, OutFlag};
 use crate::{
+    data::matrix::Matrix,
     math::special::normal_cdf,
-    matrix::Matrix,
     metric::{
         frechet::FRECHET_DISTANCE,
         frontier::MAUVE,
         prdc::{COVERAGE, DENSITY, PRECISION, RECALL},
-        record::Estimate,
-        score::{Families, Family, ScoreOptions, Spread, catalog, paired_spreads},
         spec::Spec,
     },
     npy,
@@ -25,8 +23,8 @@ use crate::{
         record::SampleRecord,
     },
     run::store::read_log,
+    score::{Families, Family, ScoreOptions, Spread, catalog, paired_spreads, record::Estimate},
 };
-use read::{Files, Named, read};
 
 /// Measures that are compared where none is named.
 const HEADLINES: [&Spec; 6] = [&PRECISION, &RECALL, &DENSITY, &COVERAGE, &MAUVE, &FRECHET_DISTANCE];
@@ -63,17 +61,17 @@ struct Difference {
     first: String,
     second: String,
     metric: String,
-    #[serde(with = "crate::number")]
+    #[serde(with = "crate::data::json_number")]
     a: f64,
-    #[serde(with = "crate::number")]
+    #[serde(with = "crate::data::json_number")]
     b: f64,
-    #[serde(with = "crate::number")]
+    #[serde(with = "crate::data::json_number")]
     difference: f64,
-    #[serde(with = "crate::number::option")]
+    #[serde(with = "crate::data::json_number::option")]
     low: Option<f64>,
-    #[serde(with = "crate::number::option")]
+    #[serde(with = "crate::data::json_number::option")]
     high: Option<f64>,
-    #[serde(with = "crate::number::option")]
+    #[serde(with = "crate::data::json_number::option")]
     p_value: Option<f64>,
     /// Whether both were drawn from the same halves of reference and prompts.
     paired: bool,

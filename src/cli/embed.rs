@@ -93,7 +93,7 @@ fn embed(
     embedder: &Embedder,
     ids: &[Vec<u32>],
     progress: &dyn Progress,
-) -> Result<crate::matrix::Matrix, LmError> {
+) -> Result<crate::data::matrix::Matrix, LmError> {
     let total = ids.iter().map(|ids| ids.len() as u64).sum();
     progress.begin("embedding", "tokens", total, 0);
     let mut before = 0;

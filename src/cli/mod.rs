@@ -79,7 +79,7 @@ pub fn main() -> ExitCode {
         eprintln!("llmpr: {unknown}");
         return ExitCode::from(2);
     }
-    crate::lm::notes::listen(|note| eprintln!("llmpr: {note}"));
+    crate::lm::checkpoint::notes::listen(|note| eprintln!("llmpr: {note}"));
     let result = match cli.command {
         Command::Sweep(args) => sweep::run(&args),
         Command::Sample(args) => sample::run(&args),

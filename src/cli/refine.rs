@@ -9,22 +9,23 @@ use super::{
     score::{FILES, input},
 };
 use crate::{
-    matrix::Matrix,
+    cloud::{Clouds, neighbors::Ties},
+    data::{
+        matrix::Matrix,
+        sides::{Side, Sides},
+    },
     metric::{
-        Clouds,
-        neighbors::Ties,
         prdc::{COVERAGE, DENSITY, PRECISION, RECALL, prdc},
         ratio::{Folds, Logistic, Scores, cross_fitted},
         rejection::{
             drs, drs_gamma_for_budget, effective_size, keep_evenly, metropolis_hastings, obrs,
             refined,
         },
-        score::{ScoreOptions, prepared_clouds},
         spec::Spec,
     },
     report::number::number,
     rng,
-    sides::{Side, Sides},
+    score::{ScoreOptions, prepared_clouds},
 };
 
 /// Rows of the model are scored by a classifier that learnt from the other folds.

@@ -3,23 +3,19 @@
 pub mod input;
 mod likelihood;
 
-use std::io::IsTerminal;
-
 use anyhow::{Context, bail};
+use input::Input;
+use std::io::IsTerminal;
 
 use super::flags::{
     self, DeviceFlags, EmbedFlags, Format, FormatFlag, OutFlag, ReferenceFlag, ScoreFlags,
     SeedFlag, score_defaults,
 };
 use crate::{
-    metric::{
-        record::Score,
-        score::{ScoreOptions, score, score_histograms},
-    },
+    data::sides::Sides,
     report,
-    sides::Sides,
+    score::{ScoreOptions, record::Score, score, score_histograms},
 };
-use input::Input;
 
 /// Arguments of `llmpr score`.
 #[derive(clap::Args)]

@@ -6,13 +6,13 @@ use super::flags::SeedFlag;
 use crate::{
     cli::progress,
     lm::embed::Pooling,
-    metric::selftest::{Check, closed_forms, sanity_panel},
     report::number::number,
     run::{
         self,
         settings::{SweepSettings, WORLD},
         signals::Stop,
     },
+    score::selftest::{Check, closed_forms, sanity_panel},
 };
 
 /// Arguments of `llmpr selftest`.

@@ -2,9 +2,8 @@
 
 mod dry_run;
 
-use std::path::PathBuf;
-
 use anyhow::{Context, bail};
+use std::path::PathBuf;
 
 use super::{
     Exit,
@@ -17,7 +16,6 @@ use super::{
     progress,
 };
 use crate::{
-    metric::score::ScoreOptions,
     report::{browse::Limits, overview::overview, record::short_name},
     run::{
         execute::{self, Outcome},
@@ -28,6 +26,7 @@ use crate::{
         signals::Stop,
         sweep::Sweep,
     },
+    score::ScoreOptions,
     text::prompt::Style,
 };
 

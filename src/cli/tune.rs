@@ -1,21 +1,20 @@
 //! `llmpr tune`: the settings of a run for a wanted precision, recall or F-score.
 
-use std::{path::PathBuf, str::FromStr};
-
 use anyhow::{Context, bail};
+use std::{path::PathBuf, str::FromStr};
 
 use super::flags::{Format, FormatFlag, OutFlag};
 use crate::{
     decode::knobs::KNOBS,
     metric::{
         prdc::{COVERAGE, PRECISION, RECALL},
-        score::catalog,
         spec::{Better, Spec},
     },
     report::{
         number::number,
         record::{CellRecord, CellResult, Results},
     },
+    score::catalog,
 };
 
 /// Measures shown of each cell.

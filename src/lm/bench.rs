@@ -4,20 +4,18 @@
     reason = "the peak of the processor is measured with its vector instructions"
 )]
 
+use candle_core::{DType, Device, Tensor};
+use rayon::prelude::*;
 use std::{
     ops::ControlFlow,
     sync::{Arc, OnceLock},
     time::Instant,
 };
 
-use candle_core::{DType, Device, Tensor};
-use rayon::prelude::*;
-
 use super::{
     LmError, ModelConfig,
+    engine::{kv::Place, network::Network},
     generate::{Event, GenerateOptions, Request, run},
-    kv::Place,
-    network::Network,
 };
 use crate::{
     decode::Chain,

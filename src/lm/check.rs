@@ -1,15 +1,16 @@
 //! Parity with reference values: hidden states, logits, greedy tokens and log-probabilities.
 
-use std::path::Path;
-
 use serde::Deserialize;
+use std::path::Path;
 
 use super::{
     Checkpoint, LmError, ModelConfig,
-    kv::{Piece, Span, Want},
-    network::{Depth, Network, Session},
+    engine::{
+        kv::{Piece, Span, Want},
+        network::{Depth, Network, Session},
+    },
 };
-use crate::{matrix::Matrix, npy};
+use crate::{data::matrix::Matrix, npy};
 
 /// Largest allowed absolute error of a hidden state.
 pub const HIDDEN_TOLERANCE: f64 = 1e-4;

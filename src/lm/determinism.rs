@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 
 use super::{
     LmError,
+    engine::network::Network,
     generate::{Event, GenerateOptions, Request, run},
-    network::Network,
 };
 use crate::{
     decode::{Chain, DecodeError, Decoding},

@@ -3,19 +3,20 @@
 //! Texts are packed one behind the other up to a budget of tokens, longest first, without padding; the
 //! same text is computed once however often it occurs. A vector does not depend on the other texts.
 
-use std::{collections::HashMap, path::Path};
-
 use rayon::prelude::*;
+use std::{collections::HashMap, path::Path};
 
 use super::{
     Checkpoint, Lm, LmError, check,
-    device::{self, DeviceChoice, DtypeChoice},
+    checkpoint::load,
     encoder::{self, SentenceEncoder},
-    kv::{Piece, Span, Want},
-    load,
-    network::{Depth, Interrupt, Session},
+    engine::{
+        device::{self, DeviceChoice, DtypeChoice},
+        kv::{Piece, Span, Want},
+        network::{Depth, Interrupt, Session},
+    },
 };
-use crate::{matrix::Matrix, signature::Signature};
+use crate::data::{matrix::Matrix, signature::Signature};
 
 /// Tokens of one forward pass.
 const TOKENS: usize = 2048;

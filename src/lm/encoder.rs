@@ -1,19 +1,18 @@
 //! Sentence encoders of the BERT family, as sentence-transformers describes them in modules.json.
 
+use candle_core::{DType, Device};
+use candle_nn::VarBuilder;
+use rayon::prelude::*;
+use serde_json::Value;
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
     sync::OnceLock,
 };
 
-use candle_core::{DType, Device};
-use candle_nn::VarBuilder;
-use rayon::prelude::*;
-use serde_json::Value;
-
 use self::bert::{Bert, BertConfig};
-use super::{LmError, Tokenizer, Weights, load, network::Interrupt};
-use crate::matrix::Matrix;
+use super::{LmError, Tokenizer, Weights, checkpoint::load, engine::network::Interrupt};
+use crate::data::matrix::Matrix;
 
 mod bert;
 #[cfg(test)]

@@ -9,13 +9,12 @@ mod prompts;
 mod row;
 mod schedule;
 
-use std::{ops::ControlFlow, sync::Arc};
-
 use serde::{Deserialize, Serialize};
+use std::{ops::ControlFlow, sync::Arc};
 
 use super::{
     Lm, LmError, Tokenizer,
-    network::{Interrupt, Network},
+    engine::network::{Interrupt, Network},
 };
 use crate::{decode::Chain, rng::Draw};
 

@@ -1,15 +1,16 @@
 //! What there is to say about a model without running it.
 
-use std::path::Path;
-
 use serde::Serialize;
+use std::path::Path;
 
 use super::{
     Checkpoint, LmError, Weights,
-    config::RopeScaling,
+    arch::config::RopeScaling,
+    checkpoint::{
+        hub::{Hub, HubId},
+        load, source,
+    },
     encoder::{self, SentenceEncoder},
-    hub::{Hub, HubId},
-    load, source,
 };
 
 /// A model's facts, as `llmpr models inspect` prints them.
@@ -175,7 +176,7 @@ pub struct AtHand {
 pub fn at_hand(hub: &Hub) -> Vec<AtHand> {
     let shown = |path: &Path| path.display().to_string();
     let bundled = source::bundled_names().into_iter().filter_map(|model| {
-        let inside = super::bundled::folder(&model).ok().flatten();
+        let inside = super::checkpoint::bundled::folder(&model).ok().flatten();
         let path = shown(&inside.or_else(|| source::bundled(&model))?);
         Some(AtHand { model, from: "bundled", path })
     });

@@ -1,13 +1,14 @@
 //! The probability of a completion under any decoding settings, token by token.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
+use std::ops::Range;
 
 use super::{
     LmError, check,
-    kv::{Piece, SegmentId, Span, Want},
-    network::{Depth, Interrupt, Network, Session},
+    engine::{
+        kv::{Piece, SegmentId, Span, Want},
+        network::{Depth, Interrupt, Network, Session},
+    },
 };
 use crate::decode::Chain;
 

@@ -1,47 +1,25 @@
 //! The language models: where a model comes from, its weights, batched generation and embedding.
 
 pub mod arch;
-mod attention;
-mod batch;
 pub mod bench;
-pub mod bundled;
 pub mod check;
-pub mod config;
-pub mod decoder;
+pub mod checkpoint;
 pub mod determinism;
-pub mod device;
 pub mod embed;
 pub mod encoder;
+pub mod engine;
 pub mod generate;
-pub mod gguf;
-mod http;
-pub mod hub;
 pub mod inspect;
-pub mod kv;
-mod linear;
-pub mod load;
-pub mod logits;
 pub mod logprob;
-pub(crate) mod memory;
-pub mod model;
-pub mod network;
-pub mod notes;
 pub mod random;
-mod row_ops;
 pub mod server;
-pub mod source;
-pub mod tensors;
-pub mod tokenizer;
-pub mod toy;
-pub mod weights;
-mod work;
 
-pub use arch::parts;
-pub use config::ModelConfig;
-pub use load::Checkpoint;
-pub use model::Lm;
-pub use tokenizer::{Incremental, Tokenizer};
-pub use weights::Weights;
+pub use arch::config::ModelConfig;
+pub use checkpoint::load::Checkpoint;
+pub use checkpoint::tokenizer::{Incremental, Tokenizer};
+pub use checkpoint::weights::Weights;
+pub use engine::model::Lm;
+pub use engine::parts;
 
 /// Why a language model cannot be loaded or run.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +34,7 @@ pub enum LmError {
     BadFile { path: String, what: String },
     /// A config.json that cannot be used.
     #[error("`{path}`: {source}")]
-    Config { path: String, source: Box<config::ConfigError> },
+    Config { path: String, source: Box<arch::config::ConfigError> },
     /// A checkpoint without a tensor that its configuration calls for.
     #[error("`{path}` has no tensor `{name}`, which its configuration calls for")]
     NoTensor { path: String, name: String },

@@ -1,13 +1,12 @@
 //! Weights of any shape without a download, for timing.
 
-use std::collections::BTreeMap;
-
 use candle_core::{Device, Tensor};
+use std::collections::BTreeMap;
 
 use super::{
     LmError, ModelConfig,
-    arch::parts,
-    weights::{Store, Weights},
+    checkpoint::weights::{Store, Weights},
+    engine::parts,
 };
 use crate::rng;
 

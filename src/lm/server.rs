@@ -1,5 +1,6 @@
 //! Completions from a server that speaks OpenAI's protocol (vLLM, llama.cpp, and others).
 
+use serde_json::{Value, json};
 use std::{
     collections::VecDeque,
     ops::ControlFlow,
@@ -11,13 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::{Value, json};
-
 use super::{
     LmError,
+    checkpoint::http,
+    engine::network::Interrupt,
     generate::{Completion, Event, FinishReason, Totals},
-    http,
-    network::Interrupt,
 };
 use crate::{
     decode::{Decoding, knobs::KNOBS},

@@ -1,12 +1,15 @@
 //! α-precision and β-recall: supports that hold a given share of the mass.
 
-use super::{
-    Clouds, MetricError,
-    pass::{Ask, Found},
-    prepared::Prepared,
-    spec::{Better, Family, Null, Range, Spec, Truth},
+use super::spec::{Better, Family, Null, Range, Spec, Truth};
+use crate::{
+    cloud::{
+        Clouds, MetricError,
+        pass::{Ask, Found},
+        prepared::Prepared,
+    },
+    data::{matrix::Matrix, rows::mean, sides::Side},
+    math::quantile::quantiles,
 };
-use crate::{math::quantile::quantiles, matrix::Matrix, rows::mean, sides::Side};
 
 /// [`AlphaPr::alpha_precision`].
 pub const ALPHA_PRECISION: Spec = Spec {
@@ -61,10 +64,10 @@ pub struct AlphaPr {
 /// # Example
 ///
 /// ```
-/// # use llmpr::matrix::Matrix;
-/// # use llmpr::metric::Clouds;
+/// # use llmpr::data::matrix::Matrix;
+/// # use llmpr::cloud::Clouds;
 /// # use llmpr::metric::alpha::alpha_precision_recall;
-/// # use llmpr::sides::Sides;
+/// # use llmpr::data::sides::Sides;
 /// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
 /// // Q writes the most typical text of P again and again.
 /// let sets = Sides { reference: line(&[0.0, 1.0, 2.0, 3.0]), model: line(&[1.5, 1.5]) };
@@ -73,7 +76,7 @@ pub struct AlphaPr {
 /// assert_eq!(scores.beta_curve, [0.5; 30]); // and of P only 1 and 2 have a text of Q as near as their own nearest
 /// // The levels t/29 lie 15 below a curve of ones in all: 1 − 2 · 15/29.
 /// assert!((scores.alpha_precision + 1.0 / 29.0).abs() < 1e-12);
-/// # Ok::<(), llmpr::metric::MetricError>(())
+/// # Ok::<(), llmpr::cloud::MetricError>(())
 /// ```
 pub fn alpha_precision_recall(clouds: Clouds<'_>) -> Result<AlphaPr, MetricError> {
     let prepared = Prepared::new(clouds, 1)?;
@@ -82,7 +85,7 @@ pub fn alpha_precision_recall(clouds: Clouds<'_>) -> Result<AlphaPr, MetricError
 }
 
 impl AlphaPr {
-    pub(super) fn read(prepared: &Prepared, found: &Found) -> Self {
+    pub(crate) fn read(prepared: &Prepared, found: &Found) -> Self {
         let (p, q) = (&prepared.space.0.reference, &prepared.space.0.model);
         let levels: Vec<f64> = (0..LEVELS).map(|t| t as f64 / (LEVELS - 1) as f64).collect();
         let share = |values: &[f64], within: f64| {

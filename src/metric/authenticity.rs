@@ -1,12 +1,14 @@
 //! Authenticity: how much of what a model writes is no near copy of a reference text.
 
-use super::{
-    Clouds, MetricError,
-    pass::{Ask, Found},
-    prepared::Prepared,
-    spec::{Better, Family, Null, Range, Spec},
+use super::spec::{Better, Family, Null, Range, Spec};
+use crate::{
+    cloud::{
+        Clouds, MetricError,
+        pass::{Ask, Found},
+        prepared::Prepared,
+    },
+    data::sides::Side,
 };
-use crate::sides::Side;
 
 /// [`authenticity()`].
 pub const AUTHENTICITY: Spec = Spec {
@@ -40,15 +42,15 @@ pub const AUTHENTICITY: Spec = Spec {
 /// # Example
 ///
 /// ```
-/// # use llmpr::matrix::Matrix;
-/// # use llmpr::metric::Clouds;
+/// # use llmpr::data::matrix::Matrix;
+/// # use llmpr::cloud::Clouds;
 /// # use llmpr::metric::authenticity::authenticity;
-/// # use llmpr::sides::Sides;
+/// # use llmpr::data::sides::Sides;
 /// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
 /// let sets = Sides { reference: line(&[0.0, 1.0, 10.0]), model: line(&[0.25, 3.0]) };
 /// // 0.25 is nearer to 0 than any other reference is: a near copy. 3 is 2 from 1, whose own nearest is 1 away.
 /// assert_eq!(authenticity(Clouds::new(sets.as_ref())?)?, 0.5);
-/// # Ok::<(), llmpr::metric::MetricError>(())
+/// # Ok::<(), llmpr::cloud::MetricError>(())
 /// ```
 pub fn authenticity(clouds: Clouds<'_>) -> Result<f64, MetricError> {
     let prepared = Prepared::new(clouds, 1)?;
@@ -56,7 +58,7 @@ pub fn authenticity(clouds: Clouds<'_>) -> Result<f64, MetricError> {
     Ok(read(&prepared, &found))
 }
 
-pub(super) fn read(prepared: &Prepared, found: &Found) -> f64 {
+pub(crate) fn read(prepared: &Prepared, found: &Found) -> f64 {
     let radii = prepared.squared_radii(Side::Reference, 1);
     prepared.share(Side::Model, |g| {
         let near = found.nearest.model[g];

@@ -1,13 +1,16 @@
 //! Clipped density and clipped coverage: 1 for equal distributions, whatever the dimension.
 
-use super::{
-    Clouds, MetricError,
-    neighbors::Ties,
-    pass::{Ask, Balls, Found},
-    prepared::Prepared,
-    spec::{Better, Family, Null, Range, Spec, Truth},
+use super::spec::{Better, Family, Null, Range, Spec, Truth};
+use crate::{
+    cloud::{
+        Clouds, MetricError,
+        neighbors::Ties,
+        pass::{Ask, Balls, Found},
+        prepared::Prepared,
+    },
+    data::sides::Side,
+    math::quantile::median,
 };
-use crate::{math::quantile::median, sides::Side};
 
 /// [`Clipped::density`].
 pub const CLIPPED_DENSITY: Spec = Spec {
@@ -75,17 +78,17 @@ pub struct Clipped {
 /// # Example
 ///
 /// ```
-/// # use llmpr::matrix::Matrix;
-/// # use llmpr::metric::Clouds;
+/// # use llmpr::data::matrix::Matrix;
+/// # use llmpr::cloud::Clouds;
 /// # use llmpr::metric::clipped::clipped;
-/// # use llmpr::sides::Sides;
+/// # use llmpr::data::sides::Sides;
 /// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
 /// let sets = Sides { reference: line(&[0.0, 1.0, 2.0, 3.0]), model: line(&[0.5, 0.75, 9.0]) };
 /// let scores = clipped(Clouds::new(sets.as_ref())?, 1)?;
 /// assert_eq!(scores.density, 2.0 / 3.0); // two of three texts lie in a ball, and count once
 /// assert_eq!(scores.raw_coverage, 0.5); // the balls of 0 and 1 hold a text
 /// assert_eq!(scores.coverage, 0.75); // f(m') = m'/(m' + 3) is 1/2 at m' = 3, of m + 1 = 4
-/// # Ok::<(), llmpr::metric::MetricError>(())
+/// # Ok::<(), llmpr::cloud::MetricError>(())
 /// ```
 pub fn clipped(clouds: Clouds<'_>, k: usize) -> Result<Clipped, MetricError> {
     let prepared = Prepared::new(clouds, k)?;
@@ -96,14 +99,14 @@ pub fn clipped(clouds: Clouds<'_>, k: usize) -> Result<Clipped, MetricError> {
 }
 
 /// Where the balls of the two measures stand among those asked for.
-pub(super) struct Asked {
+pub(crate) struct Asked {
     k: usize,
     at: usize,
     squared: Vec<f64>,
 }
 
 impl Clipped {
-    pub(super) fn ask(prepared: &Prepared, k: usize, ask: &mut Ask) -> Asked {
+    pub(crate) fn ask(prepared: &Prepared, k: usize, ask: &mut Ask) -> Asked {
         let around = Side::Reference;
         let whole = prepared.balls(around, k, Ties::Strict);
         let clip = median(prepared.radii(around, k));
@@ -118,7 +121,7 @@ impl Clipped {
 }
 
 impl Asked {
-    pub(super) fn read(&self, prepared: &Prepared, found: &Found) -> Clipped {
+    pub(crate) fn read(&self, prepared: &Prepared, found: &Found) -> Clipped {
         let Self { k, at, squared } = self;
         let (p, q) = (&prepared.space.0.reference.distinct, &prepared.space.0.model.distinct);
         let once = |count: u32| f64::from(count.min(*k as u32)) / *k as f64;

@@ -1,13 +1,15 @@
 //! PR cover: how many rows of the other set a ball of larger rank takes in.
 
-use super::{
-    Clouds, MetricError,
-    neighbors::Ties,
-    pass::{Ask, Found},
-    prepared::Prepared,
-    spec::{Better, Family, Null, Range, Spec, Truth},
+use super::spec::{Better, Family, Null, Range, Spec, Truth};
+use crate::{
+    cloud::{
+        Clouds, MetricError,
+        neighbors::Ties,
+        pass::{Ask, Found},
+        prepared::Prepared,
+    },
+    data::sides::Side,
 };
-use crate::sides::Side;
 
 /// [`CoverPr::precision`].
 pub const COVER_PRECISION: Spec = Spec {
@@ -83,18 +85,18 @@ pub struct CoverPr {
 /// # Example
 ///
 /// ```
-/// # use llmpr::matrix::Matrix;
-/// # use llmpr::metric::Clouds;
+/// # use llmpr::data::matrix::Matrix;
+/// # use llmpr::cloud::Clouds;
 /// # use llmpr::metric::cover::Cover;
 /// # use llmpr::metric::cover::pr_cover;
-/// # use llmpr::sides::Sides;
+/// # use llmpr::data::sides::Sides;
 /// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
 /// let sets = Sides { reference: line(&[0.0, 1.0, 2.0, 3.0]), model: line(&[0.5, 0.75]) };
 /// let nearest = Cover { k: 1, times: 1, ..Cover::default() };
 /// let scores = pr_cover(Clouds::new(sets.as_ref())?, nearest)?;
 /// assert_eq!(scores.precision, 0.5); // balls of radius 0.25: that of 0.75 reaches 1
 /// assert_eq!(scores.recall, 0.5); // balls of radius 1: those of 0 and 1 hold a text of Q
-/// # Ok::<(), llmpr::metric::MetricError>(())
+/// # Ok::<(), llmpr::cloud::MetricError>(())
 /// ```
 pub fn pr_cover(clouds: Clouds<'_>, cover: Cover) -> Result<CoverPr, MetricError> {
     let prepared = Prepared::new(clouds, cover.rank())?;
@@ -106,7 +108,7 @@ pub fn pr_cover(clouds: Clouds<'_>, cover: Cover) -> Result<CoverPr, MetricError
 
 impl Cover {
     /// Rank among other rows of the neighbor that sets the radius.
-    pub(super) fn rank(self) -> usize {
+    pub(crate) fn rank(self) -> usize {
         let rank = self.k * self.times;
         match self.own {
             Own::Excluded => rank,
@@ -114,7 +116,7 @@ impl Cover {
         }
     }
 
-    pub(super) fn ask(self, prepared: &Prepared, ask: &mut Ask) -> usize {
+    pub(crate) fn ask(self, prepared: &Prepared, ask: &mut Ask) -> usize {
         let at = ask.balls.len();
         for side in [Side::Reference, Side::Model] {
             ask.balls.push(prepared.balls(side, self.rank(), Ties::Inclusive));
@@ -122,7 +124,7 @@ impl Cover {
         at
     }
 
-    pub(super) fn read(self, prepared: &Prepared, found: &Found, at: usize) -> CoverPr {
+    pub(crate) fn read(self, prepared: &Prepared, found: &Found, at: usize) -> CoverPr {
         let enough = |at: usize, g: usize| found.counts[at].held[g] as usize >= self.k;
         CoverPr {
             precision: prepared.share(Side::Model, |g| enough(at + 1, g)),

@@ -6,7 +6,7 @@
 use std::f64::consts::FRAC_PI_2;
 
 use super::spec::{Better, Family, Null, Parameter, Range, Spec, Truth};
-use crate::sides::Sides;
+use crate::data::sides::Sides;
 
 /// [`Summary::max_f8_recall`].
 pub const MAX_F8_RECALL: Spec = Spec {
@@ -130,7 +130,7 @@ pub fn pr_curve(shares: Sides<&[f64]>, lambdas: &[f64]) -> Vec<Point> {
 ///
 /// ```
 /// # use llmpr::metric::curve::pr_divergence;
-/// # use llmpr::sides::Sides;
+/// # use llmpr::data::sides::Sides;
 /// let shares = Sides { reference: &[0.5, 0.5][..], model: &[1.0, 0.0][..] };
 /// assert_eq!(pr_divergence(shares, 1.0), 0.5); // total variation
 /// assert_eq!(pr_divergence(shares, 2.0), 0.0); // α is 1 there: all of Q is plausible
@@ -177,7 +177,7 @@ pub struct Summary {
 /// ```
 /// # use llmpr::metric::curve::pr_curve;
 /// # use llmpr::metric::curve::summary;
-/// # use llmpr::sides::Sides;
+/// # use llmpr::data::sides::Sides;
 /// let shares = Sides { reference: &[0.5, 0.5][..], model: &[1.0, 0.0][..] };
 /// // (α, β) = (0.05, 0.5), (0.5, 0.5), (1, 0.1); 10⁻¹⁰ in the denominator moves the tenth digit.
 /// let summary = summary(&pr_curve(shares, &[0.1, 1.0, 10.0]));

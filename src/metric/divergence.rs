@@ -2,12 +2,11 @@
 
 mod specs;
 
+pub use specs::*;
 use std::f64::consts::LN_2;
 
 use super::spec::Spec;
-use crate::sides::Sides;
-
-pub use specs::*;
+use crate::data::sides::Sides;
 
 /// An f-divergence `D_f(P‖Q) = Σ q f(p/q)`, with `f` convex and `f(1) = 0` (but for [`Gan`](Self::Gan)).
 ///
@@ -236,7 +235,7 @@ impl Divergence {
 ///
 /// ```
 /// # use llmpr::metric::divergence::renyi;
-/// # use llmpr::sides::Sides;
+/// # use llmpr::data::sides::Sides;
 /// let shares = Sides { reference: &[0.5, 0.5][..], model: &[0.25, 0.75][..] };
 /// // Σ p²/q = 1 + 1/3
 /// assert!((renyi(shares, 2.0) - (4f64 / 3.0).ln()).abs() < 1e-15);

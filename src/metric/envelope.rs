@@ -6,7 +6,7 @@
 //! discrete distributions, from which every divergence follows.
 
 use super::curve::Point;
-use crate::sides::{Side, Sides};
+use crate::data::sides::{Side, Sides};
 
 /// Why scores have no curve.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

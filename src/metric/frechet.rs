@@ -1,13 +1,10 @@
 //! Fréchet distance: the 2-Wasserstein distance between two Gaussians.
 
-use super::{
-    Clouds, MetricError,
-    moments::Moments,
-    spec::{Better, Family, Null, Range, Spec, Truth},
-};
+use super::spec::{Better, Family, Null, Range, Spec, Truth};
 use crate::{
+    cloud::{Clouds, MetricError, moments::Moments},
+    data::sides::{Side, Sides},
     math::{eigen, gemm::rows_by_rows_f64},
-    sides::{Side, Sides},
 };
 
 /// [`Frechet::distance`].
@@ -65,16 +62,16 @@ pub struct Frechet {
 /// # Example
 ///
 /// ```
-/// # use llmpr::matrix::Matrix;
-/// # use llmpr::metric::Clouds;
+/// # use llmpr::data::matrix::Matrix;
+/// # use llmpr::cloud::Clouds;
 /// # use llmpr::metric::frechet::frechet;
-/// # use llmpr::sides::Sides;
+/// # use llmpr::data::sides::Sides;
 /// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
 /// let sets = Sides { reference: line(&[0.0, 2.0]), model: line(&[2.0, 6.0]) };
 /// let scores = frechet(Clouds::new(sets.as_ref())?)?;
 /// assert_eq!(scores.mean_term, 9.0); // means 1 and 4
 /// assert!((scores.distance - 11.0).abs() < 1e-12); // variances 2 and 8: 9 + 2 + 8 − 2 √(2 · 8)
-/// # Ok::<(), llmpr::metric::MetricError>(())
+/// # Ok::<(), llmpr::cloud::MetricError>(())
 /// ```
 pub fn frechet(clouds: Clouds<'_>) -> Result<Frechet, MetricError> {
     let sides = clouds.sides();
@@ -131,7 +128,7 @@ fn null_bias(values: &[f64], sizes: Sides<usize>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::Matrix;
+    use crate::data::matrix::Matrix;
 
     #[test] // closed form: two intervals of one shape, 3 apart, one twice as wide
     fn on_a_line_it_is_the_difference_of_means_and_of_deviations() {

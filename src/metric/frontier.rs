@@ -3,16 +3,15 @@
 mod specs;
 mod terms;
 
+pub use specs::*;
 use std::f64::consts::FRAC_PI_2;
+pub(crate) use terms::Terms;
 
 use super::{
     divergence::{Divergence, p_ln_ratio},
     histogram::{HistogramError, Smoothing, shares},
 };
-use crate::sides::Sides;
-
-pub use specs::*;
-pub(super) use terms::Terms;
+use crate::data::sides::Sides;
 
 /// Where on the frontier its mixtures lie.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,7 +74,7 @@ impl Settings {
 /// Its first point is `(1, 0)` and its last `(0, 1)`; `x` falls and `y` rises along it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frontier {
-    pub(super) points: Vec<(f64, f64)>,
+    pub(crate) points: Vec<(f64, f64)>,
     area: Area,
 }
 
@@ -163,7 +162,7 @@ impl Frontier {
 ///
 /// ```
 /// # use llmpr::metric::frontier::frontier_integral_of_ratios;
-/// # use llmpr::sides::Sides;
+/// # use llmpr::data::sides::Sides;
 /// let apart = Sides { reference: &[f64::INFINITY; 3][..], model: &[0.0; 2][..] };
 /// assert_eq!(frontier_integral_of_ratios(apart), 1.0); // A(0) = ½ on either side
 /// let equal = Sides { reference: &[1.0; 3][..], model: &[1.0; 2][..] };

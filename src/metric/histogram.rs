@@ -1,6 +1,6 @@
 //! Counts over bins that both sides share, and the shares they stand for.
 
-use crate::sides::{Side, Sides};
+use crate::data::sides::{Side, Sides};
 
 /// Why counts do not make two distributions over the same bins.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

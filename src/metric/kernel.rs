@@ -2,18 +2,18 @@
 
 use rayon::prelude::*;
 
-use super::{
-    Clouds, MetricError,
-    spec::{Better, Family, Null, Range, Spec, Truth},
-};
+use super::spec::{Better, Family, Null, Range, Spec, Truth};
 use crate::{
+    cloud::{Clouds, MetricError},
+    data::{
+        matrix::Matrix,
+        sides::{Side, Sides},
+    },
     math::{
         gemm::{rows_by_rows, rows_by_rows_f64},
         lanes::{cube, sum_of_cubes},
     },
-    matrix::Matrix,
     rng,
-    sides::{Side, Sides},
 };
 
 /// The unbiased value of [`kernel_distance`], which may fall below 0.
@@ -60,17 +60,17 @@ const BLOCK: usize = 256;
 /// # Example
 ///
 /// ```
-/// # use llmpr::matrix::Matrix;
-/// # use llmpr::metric::Clouds;
+/// # use llmpr::data::matrix::Matrix;
+/// # use llmpr::cloud::Clouds;
 /// # use llmpr::metric::kernel::kernel_distance;
-/// # use llmpr::sides::Sides;
+/// # use llmpr::data::sides::Sides;
 /// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
 /// let sets = Sides { reference: line(&[0.0, 1.0]), model: line(&[2.0, 2.0]) };
 /// let scores = kernel_distance(Clouds::new(sets.as_ref())?)?;
 /// // k(0, 1) = 1; k(2, 2) = 5³; k(0, 2) = 1 and k(1, 2) = 3³ have the mean 14
 /// assert_eq!(scores.unbiased, 1.0 + 125.0 - 2.0 * 14.0);
 /// assert_eq!(scores.biased, (1.0 + 8.0 + 2.0 * 1.0) / 4.0 + 125.0 - 2.0 * 14.0);
-/// # Ok::<(), llmpr::metric::MetricError>(())
+/// # Ok::<(), llmpr::cloud::MetricError>(())
 /// ```
 pub fn kernel_distance(clouds: Clouds<'_>) -> Result<Kernel, MetricError> {
     let sides = clouds.sides();
@@ -133,7 +133,7 @@ fn diagonal_sum(a: &[f64], d: usize) -> f64 {
 /// # Cost
 ///
 /// `O((n + m)² (d + parts))` in `f64`, `O((n + m) (d + parts))` memory.
-pub(super) fn kernel_distances(clouds: Clouds<'_>, parts: &[Sides<Vec<usize>>]) -> Vec<f64> {
+pub(crate) fn kernel_distances(clouds: Clouds<'_>, parts: &[Sides<Vec<usize>>]) -> Vec<f64> {
     let d = clouds.dim();
     let values = clouds.sides().map(values);
     let members = Sides {
@@ -223,16 +223,16 @@ fn part_sums(
 /// # Example
 ///
 /// ```
-/// # use llmpr::matrix::Matrix;
-/// # use llmpr::metric::Clouds;
+/// # use llmpr::data::matrix::Matrix;
+/// # use llmpr::cloud::Clouds;
 /// # use llmpr::metric::kernel::kernel_test;
-/// # use llmpr::sides::Sides;
+/// # use llmpr::data::sides::Sides;
 /// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
 /// let ten = |from: f32| line(&(0..10).map(|i| from + i as f32).collect::<Vec<_>>());
 /// let sets = Sides { reference: ten(0.0), model: ten(100.0) };
 /// // Of 99 splits none parts the rows as well: 1 of 100.
 /// assert_eq!(kernel_test(Clouds::new(sets.as_ref())?, 99, 0)?, 0.01);
-/// # Ok::<(), llmpr::metric::MetricError>(())
+/// # Ok::<(), llmpr::cloud::MetricError>(())
 /// ```
 pub fn kernel_test(clouds: Clouds<'_>, permutations: usize, seed: u64) -> Result<f64, MetricError> {
     let sides = clouds.sides();

@@ -1,7 +1,7 @@
 //! PR-curves between two language models from log-probabilities: no features, no clusters.
 
 use super::{curve::Point, divergence::Divergence};
-use crate::sides::{Side, Sides};
+use crate::data::sides::{Side, Sides};
 
 /// Why log-probabilities give no curve.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -90,7 +90,7 @@ impl LikelihoodRatios {
     /// ```
     /// # use llmpr::metric::likelihood::LikelihoodRatios;
     /// # use llmpr::metric::likelihood::LogProbs;
-    /// # use llmpr::sides::Sides;
+    /// # use llmpr::data::sides::Sides;
     /// // P writes a and b alike, Q only a.
     /// let ln_half = 0.5f64.ln();
     /// let a = LogProbs { ln_p: ln_half, ln_q: 0.0 };

@@ -52,7 +52,7 @@ pub const NGRAM_VENDI: Spec = Spec {
 
 /// A hasher of single words, by one multiplication.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct WordHasher(u64);
+pub(crate) struct WordHasher(u64);
 
 impl Hasher for WordHasher {
     fn finish(&self) -> u64 {
@@ -74,7 +74,7 @@ impl Hasher for WordHasher {
 }
 
 /// A map whose keys are words.
-pub(super) type WordMap<K, V> = HashMap<K, V, BuildHasherDefault<WordHasher>>;
+pub(crate) type WordMap<K, V> = HashMap<K, V, BuildHasherDefault<WordHasher>>;
 
 /// The n-grams of all texts as numbers `0..distinct`: equal n-grams have equal numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -265,7 +265,7 @@ fn unit_counts(text: &[u32]) -> Vec<(u32, f64)> {
 }
 
 /// The distinct n-grams of a text, ascending, with their counts.
-pub(super) fn counted(text: &[u32]) -> Vec<(u32, u32)> {
+pub(crate) fn counted(text: &[u32]) -> Vec<(u32, u32)> {
     let mut sorted = text.to_vec();
     sorted.sort_unstable();
     let runs = sorted.chunk_by(|a, b| a == b);

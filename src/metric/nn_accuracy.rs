@@ -1,14 +1,12 @@
 //! Two-sample accuracy of the nearest neighbor: whether a text's nearest other text is of its own side.
 
-use super::{
-    Clouds, MetricError,
-    neighbors::Neighbors,
-    space::Rows,
-    spec::{Better, Family, Null, Range, Spec},
-};
+use super::spec::{Better, Family, Null, Range, Spec};
 use crate::{
-    matrix::Matrix,
-    sides::{Side, Sides},
+    cloud::{Clouds, MetricError, neighbors::Neighbors, space::Rows},
+    data::{
+        matrix::Matrix,
+        sides::{Side, Sides},
+    },
 };
 
 /// [`nn_accuracy()`].
@@ -61,7 +59,7 @@ pub const NN_ACCURACY: Spec = Spec {
 /// assert_eq!(of(&[0.0, 1.0], &[8.0, 9.0])?, 1.0); // told apart
 /// assert_eq!(of(&[0.0, 5.0], &[0.0, 5.0])?, 0.0); // copied
 /// assert_eq!(of(&[0.0, 1.0], &[3.0, 9.0])?, 0.75); // only 3 is taken for one of the reference
-/// # Ok::<(), llmpr::metric::MetricError>(())
+/// # Ok::<(), llmpr::cloud::MetricError>(())
 /// ```
 pub fn nn_accuracy(clouds: Clouds<'_>) -> Result<f64, MetricError> {
     let n = clouds.reference().rows();

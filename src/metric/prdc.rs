@@ -1,14 +1,16 @@
 //! Precision, recall, density and coverage by balls to the `k`-th neighbor.
 
-use super::{
-    Clouds, MetricError,
-    distinct::Distinct,
-    neighbors::Ties,
-    pass::{Ask, Counts},
-    prepared::Prepared,
-    spec::{Better, Family, Null, Range, Spec, Truth},
+use super::spec::{Better, Family, Null, Range, Spec, Truth};
+use crate::{
+    cloud::{
+        Clouds, MetricError,
+        equal_rows::Distinct,
+        neighbors::Ties,
+        pass::{Ask, Counts},
+        prepared::Prepared,
+    },
+    data::sides::{Side, Sides},
 };
-use crate::sides::{Side, Sides};
 
 /// [`Prdc::precision`].
 pub const PRECISION: Spec = Spec {
@@ -117,7 +119,7 @@ impl std::fmt::Display for Prdc {
 /// let scores = prdc(Clouds::new(sets.as_ref())?, 1, Ties::Strict)?;
 /// assert_eq!(scores.precision, 1.0); // both texts are plausible
 /// assert_eq!(scores.recall, 0.25); // but they reach only the second of four references
-/// # Ok::<(), llmpr::metric::MetricError>(())
+/// # Ok::<(), llmpr::cloud::MetricError>(())
 /// ```
 pub fn prdc(clouds: Clouds<'_>, k: usize, ties: Ties) -> Result<Prdc, MetricError> {
     Ok(prdc_at(clouds, &[k], ties)?[0])
@@ -149,7 +151,7 @@ pub fn prdc_at(clouds: Clouds<'_>, ks: &[usize], ties: Ties) -> Result<Vec<Prdc>
 
 impl Prdc {
     /// From the memberships in the balls of either side.
-    pub(super) fn from_counts(
+    pub(crate) fn from_counts(
         distinct: Sides<&Distinct>,
         k: usize,
         counts: Sides<&Counts>,
@@ -183,7 +185,7 @@ fn share(distinct: &Distinct, counts: &[u32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::Matrix;
+    use crate::data::matrix::Matrix;
 
     fn line(xs: &[f32]) -> Matrix {
         Matrix::new(1, xs.to_vec()).unwrap()

@@ -1,12 +1,14 @@
 //! P-precision and P-recall: membership that fades with distance.
 
-use super::{
-    Clouds, MetricError,
-    pass::{Ask, Found},
-    prepared::Prepared,
-    spec::{Better, Family, Null, Range, Spec, Truth},
+use super::spec::{Better, Family, Null, Range, Spec, Truth};
+use crate::{
+    cloud::{
+        Clouds, MetricError,
+        pass::{Ask, Found},
+        prepared::Prepared,
+    },
+    data::sides::{Side, Sides},
 };
-use crate::sides::{Side, Sides};
 
 /// [`SoftPr::precision`].
 pub const P_PRECISION: Spec = Spec {
@@ -70,11 +72,11 @@ pub struct SoftPr {
 /// # Example
 ///
 /// ```
-/// # use llmpr::matrix::Matrix;
-/// # use llmpr::metric::Clouds;
+/// # use llmpr::data::matrix::Matrix;
+/// # use llmpr::cloud::Clouds;
 /// # use llmpr::metric::probabilistic::Soft;
 /// # use llmpr::metric::probabilistic::p_precision_recall;
-/// # use llmpr::sides::Sides;
+/// # use llmpr::data::sides::Sides;
 /// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
 /// let sets = Sides { reference: line(&[0.0, 1.0, 2.0, 3.0]), model: line(&[0.5, 1.5]) };
 /// let scores = p_precision_recall(Clouds::new(sets.as_ref())?, Soft { k: 1, scale: 1.0 })?;
@@ -82,7 +84,7 @@ pub struct SoftPr {
 /// assert_eq!(scores.precision, 0.75);
 /// // 0, 1, 2, 3 have the distances ½ and 1½, ½ and ½, 1½ and ½, 2½ and 1½.
 /// assert_eq!(scores.recall, (0.5 + 0.75 + 0.5 + 0.0) / 4.0);
-/// # Ok::<(), llmpr::metric::MetricError>(())
+/// # Ok::<(), llmpr::cloud::MetricError>(())
 /// ```
 pub fn p_precision_recall(clouds: Clouds<'_>, soft: Soft) -> Result<SoftPr, MetricError> {
     let prepared = Prepared::new(clouds, soft.k)?;
@@ -93,7 +95,7 @@ pub fn p_precision_recall(clouds: Clouds<'_>, soft: Soft) -> Result<SoftPr, Metr
 }
 
 impl Soft {
-    pub(super) fn ask(self, prepared: &Prepared, ask: &mut Ask) -> Sides<f64> {
+    pub(crate) fn ask(self, prepared: &Prepared, ask: &mut Ask) -> Sides<f64> {
         let radius = |side| {
             let radii = prepared.radii(side, self.k);
             self.scale * radii.iter().sum::<f64>() / radii.len() as f64
@@ -105,7 +107,7 @@ impl Soft {
 }
 
 impl SoftPr {
-    pub(super) fn read(prepared: &Prepared, found: &Found, radii: Sides<f64>) -> Self {
+    pub(crate) fn read(prepared: &Prepared, found: &Found, radii: Sides<f64>) -> Self {
         let inside = |side| prepared.mean(side, |g| 1.0 - found.soft.get(side)[g]);
         Self { precision: inside(Side::Model), recall: inside(Side::Reference), radii }
     }

@@ -1,12 +1,11 @@
 //! Realism: how deep each generated text lies in the support of the reference.
 
-use super::{
-    Clouds, MetricError,
-    pass::Ask,
-    prepared::Prepared,
-    spec::{Better, Family, Null, Range, Spec},
+use super::spec::{Better, Family, Null, Range, Spec};
+use crate::{
+    cloud::{Clouds, MetricError, pass::Ask, prepared::Prepared},
+    data::sides::Side,
+    math::quantile::median,
 };
-use crate::{math::quantile::median, sides::Side};
 
 /// Share of the model's rows with a [`realism()`] of at least 1.
 pub const REALISM_SHARE: Spec = Spec {
@@ -45,16 +44,16 @@ pub const REALISM_SHARE: Spec = Spec {
 /// # Example
 ///
 /// ```
-/// # use llmpr::matrix::Matrix;
-/// # use llmpr::metric::Clouds;
+/// # use llmpr::data::matrix::Matrix;
+/// # use llmpr::cloud::Clouds;
 /// # use llmpr::metric::realism::realism;
-/// # use llmpr::sides::Sides;
+/// # use llmpr::data::sides::Sides;
 /// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
 /// let sets = Sides { reference: line(&[0.0, 1.0, 3.0, 7.0]), model: line(&[1.5, 5.0]) };
 /// // Radii 1, 1, 2, 4: the balls of 0 and 1 are below the median.
 /// let realism = realism(Clouds::new(sets.as_ref())?, 1)?;
 /// assert_eq!(realism, [2.0, 0.25]); // half a radius from 1; four radii from it
-/// # Ok::<(), llmpr::metric::MetricError>(())
+/// # Ok::<(), llmpr::cloud::MetricError>(())
 /// ```
 pub fn realism(clouds: Clouds<'_>, k: usize) -> Result<Vec<f64>, MetricError> {
     let prepared = Prepared::new(clouds, k)?;
@@ -67,7 +66,7 @@ pub fn realism(clouds: Clouds<'_>, k: usize) -> Result<Vec<f64>, MetricError> {
 }
 
 /// Asks for realism; whether any ball is left to measure it by.
-pub(super) fn ask(prepared: &Prepared, k: usize, ask: &mut Ask) -> bool {
+pub(crate) fn ask(prepared: &Prepared, k: usize, ask: &mut Ask) -> bool {
     let around = Side::Reference;
     let limit = median(prepared.radii(around, k));
     let kept: Vec<f64> = prepared

@@ -284,7 +284,7 @@ fn check(ratios: &[f64], budget: f64) -> Result<(), RejectionError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{metric::curve::pr_curve, sides::Sides};
+    use crate::{data::sides::Sides, metric::curve::pr_curve};
 
     const P: [f64; 4] = [0.5, 0.3, 0.2, 0.0];
     const Q: [f64; 4] = [0.1, 0.2, 0.3, 0.4];

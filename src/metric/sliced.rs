@@ -2,11 +2,13 @@
 
 use rayon::prelude::*;
 
-use super::{
-    Clouds,
-    spec::{Better, Family, Null, Range, Spec},
+use super::spec::{Better, Family, Null, Range, Spec};
+use crate::{
+    cloud::Clouds,
+    data::{matrix::Matrix, rows::mean, sides::Sides},
+    math::gemm::rows_by_rows_f64,
+    rng,
 };
-use crate::{math::gemm::rows_by_rows_f64, matrix::Matrix, rng, rows::mean, sides::Sides};
 
 /// [`sliced_wasserstein`].
 pub const SLICED_WASSERSTEIN: Spec = Spec {
@@ -46,16 +48,16 @@ pub const SLICED_W_APPROX: Spec = Spec {
 /// # Example
 ///
 /// ```
-/// # use llmpr::matrix::Matrix;
-/// # use llmpr::metric::Clouds;
+/// # use llmpr::data::matrix::Matrix;
+/// # use llmpr::cloud::Clouds;
 /// # use llmpr::metric::sliced::sliced_wasserstein;
-/// # use llmpr::sides::Sides;
+/// # use llmpr::data::sides::Sides;
 /// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
 /// // In one column there is one direction: 0 goes to 2 and 2 to 6.
 /// let sets = Sides { reference: line(&[0.0, 2.0]), model: line(&[2.0, 6.0]) };
 /// let distance = sliced_wasserstein(Clouds::new(sets.as_ref())?, 10, 0);
 /// assert!((distance - 10f64.sqrt()).abs() < 1e-12); // √((2² + 4²)/2)
-/// # Ok::<(), llmpr::metric::MetricError>(())
+/// # Ok::<(), llmpr::cloud::MetricError>(())
 /// ```
 pub fn sliced_wasserstein(clouds: Clouds<'_>, directions: usize, seed: u64) -> f64 {
     let axes = random_axes(directions.max(1), clouds.dim(), seed);
@@ -69,7 +71,7 @@ pub fn sliced_wasserstein(clouds: Clouds<'_>, directions: usize, seed: u64) -> f
 }
 
 /// [`sliced_wasserstein`] between parts of `P` and `Q`, whose rows are sorted once along every direction.
-pub(super) fn sliced_distances(
+pub(crate) fn sliced_distances(
     clouds: Clouds<'_>,
     directions: usize,
     seed: u64,
@@ -186,15 +188,15 @@ fn transport(x: &[f64], y: &[f64]) -> f64 {
 /// # Example
 ///
 /// ```
-/// # use llmpr::matrix::Matrix;
-/// # use llmpr::metric::Clouds;
+/// # use llmpr::data::matrix::Matrix;
+/// # use llmpr::cloud::Clouds;
 /// # use llmpr::metric::sliced::sliced_w_approx;
-/// # use llmpr::sides::Sides;
+/// # use llmpr::data::sides::Sides;
 /// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
 /// let sets = Sides { reference: line(&[0.0, 2.0]), model: line(&[2.0, 6.0]) };
 /// // Means 1 and 4, spreads 1 and 2.
 /// assert_eq!(sliced_w_approx(Clouds::new(sets.as_ref())?), (9f64 + 1.0).sqrt());
-/// # Ok::<(), llmpr::metric::MetricError>(())
+/// # Ok::<(), llmpr::cloud::MetricError>(())
 /// ```
 pub fn sliced_w_approx(clouds: Clouds<'_>) -> f64 {
     let d = clouds.dim() as f64;

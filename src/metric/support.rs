@@ -1,21 +1,23 @@
 //! The whole support family from one search of neighbors and one pass over the distances.
 
 use super::{
-    Clouds, MetricError,
     alpha::AlphaPr,
     authenticity,
     clipped::Clipped,
     cover::{Cover, CoverPr},
-    neighbors::Ties,
-    pass::{Ask, Found},
     prdc::Prdc,
-    prepared::Prepared,
     probabilistic::{Soft, SoftPr},
     realism,
 };
 use crate::{
+    cloud::{
+        Clouds, MetricError,
+        neighbors::Ties,
+        pass::{Ask, Found},
+        prepared::Prepared,
+    },
+    data::sides::{Side, Sides},
     math::quantile::median,
-    sides::{Side, Sides},
 };
 
 /// What [`support`] computes with. The default holds the authors' settings.
@@ -131,11 +133,11 @@ pub struct Radii {
 /// # Example
 ///
 /// ```
-/// # use llmpr::matrix::Matrix;
-/// # use llmpr::metric::Clouds;
+/// # use llmpr::data::matrix::Matrix;
+/// # use llmpr::cloud::Clouds;
 /// # use llmpr::metric::support::SupportOptions;
 /// # use llmpr::metric::support::support;
-/// # use llmpr::sides::Sides;
+/// # use llmpr::data::sides::Sides;
 /// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
 /// let sets = Sides { reference: line(&[0.0, 1.0, 2.0, 3.0]), model: line(&[0.5, 0.875]) };
 /// let options = SupportOptions { ks: vec![1], ..SupportOptions::default() };
@@ -143,7 +145,7 @@ pub struct Radii {
 /// assert_eq!((scores.prdc[0].precision, scores.prdc[0].recall), (1.0, 0.25));
 /// assert_eq!((scores.model[1].nearest, scores.model[1].distance), (1, 0.125)); // 0.875 is next to 1
 /// assert!(scores.clipped.is_none()); // its rank of 5 needs more rows
-/// # Ok::<(), llmpr::metric::MetricError>(())
+/// # Ok::<(), llmpr::cloud::MetricError>(())
 /// ```
 pub fn support(clouds: Clouds<'_>, options: &SupportOptions) -> Result<Support, MetricError> {
     let sizes = clouds.sides().map(|rows| rows.rows());

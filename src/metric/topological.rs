@@ -2,15 +2,15 @@
 
 use rayon::prelude::*;
 
-use super::{
-    Clouds, MetricError,
-    spec::{Better, Family, Null, Range, Spec},
-};
+use super::spec::{Better, Family, Null, Range, Spec};
 use crate::{
+    cloud::{Clouds, MetricError},
+    data::{
+        matrix::Matrix,
+        sides::{Side, Sides},
+    },
     math::quantile::quantiles,
-    matrix::Matrix,
     rng,
-    sides::{Side, Sides},
 };
 
 /// Precision of [`top_pr`].
@@ -85,18 +85,18 @@ pub struct TopPr {
 /// # Example
 ///
 /// ```
-/// # use llmpr::matrix::Matrix;
-/// # use llmpr::metric::Clouds;
+/// # use llmpr::data::matrix::Matrix;
+/// # use llmpr::cloud::Clouds;
 /// # use llmpr::metric::topological::TopOptions;
 /// # use llmpr::metric::topological::top_pr;
-/// # use llmpr::sides::Sides;
+/// # use llmpr::data::sides::Sides;
 /// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
 /// let ten = |from: f32| line(&(0..10).map(|i| from + i as f32).collect::<Vec<_>>());
 /// let sets = Sides { reference: ten(0.0), model: ten(100.0) };
 /// let scores = top_pr(Clouds::new(sets.as_ref())?, &TopOptions::default())?;
 /// assert_eq!(scores.bandwidths.reference, 5.0); // the fifth of the later rows is 5 away
 /// assert_eq!((scores.precision, scores.recall), (Some(0.0), Some(0.0))); // no dense row of one is in the other
-/// # Ok::<(), llmpr::metric::MetricError>(())
+/// # Ok::<(), llmpr::cloud::MetricError>(())
 /// ```
 pub fn top_pr(clouds: Clouds<'_>, options: &TopOptions) -> Result<TopPr, MetricError> {
     let axes =

@@ -2,17 +2,17 @@
 
 use rayon::prelude::*;
 
-use super::{
-    MetricError,
-    spec::{Better, Family, Null, Parameter, Range, Spec, Truth},
-};
+use super::spec::{Better, Family, Null, Parameter, Range, Spec, Truth};
 use crate::{
+    cloud::MetricError,
+    data::{
+        matrix::Matrix,
+        rows::{ReadRows, UnitRows},
+    },
     math::{
         eigen,
         gemm::{Gram, Rows},
     },
-    matrix::Matrix,
-    rows::{ReadRows, UnitRows},
 };
 
 /// [`vendi()`] of order 1, of the model's rows.
@@ -70,14 +70,14 @@ pub const VENDI_SCORE_OF_ORDER: Spec = Spec {
 /// # Example
 ///
 /// ```
-/// # use llmpr::matrix::Matrix;
+/// # use llmpr::data::matrix::Matrix;
 /// # use llmpr::metric::vendi::vendi;
 /// // Two rows point one way, one the other: eigenvalues 2/3 and 1/3.
 /// let rows = Matrix::new(2, vec![1.0, 0.0, 3.0, 0.0, 0.0, 1.0]).unwrap();
 /// let scores = vendi(&rows, &[1.0, 2.0, f64::INFINITY])?;
 /// let expected = [3.0 / 2f64.powf(2.0 / 3.0), 1.0 / (4.0 / 9.0 + 1.0 / 9.0), 1.5];
 /// assert!(scores.iter().zip(expected).all(|(score, expected)| (score - expected).abs() < 1e-12));
-/// # Ok::<(), llmpr::metric::MetricError>(())
+/// # Ok::<(), llmpr::cloud::MetricError>(())
 /// ```
 pub fn vendi(rows: &Matrix, orders: &[f64]) -> Result<Vec<f64>, MetricError> {
     let weights = weights(rows)?;

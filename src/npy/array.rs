@@ -3,7 +3,7 @@
 use std::io::{Read, Seek};
 
 use super::{FeatureError, float::Dtype};
-use crate::matrix::Matrix;
+use crate::data::matrix::Matrix;
 
 /// Longest header that is read; NumPy's own are 128 bytes, and it refuses more than 10 000.
 const MAX_HEADER: u32 = 1 << 20;

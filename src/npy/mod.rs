@@ -9,12 +9,11 @@ mod float;
 mod tensors;
 mod write;
 
+use array::Npy;
+use std::{fs::File, io::BufReader, path::Path};
 pub use write::{write_npy, write_safetensors};
 
-use std::{fs::File, io::BufReader, path::Path};
-
-use crate::matrix::{Matrix, MatrixError};
-use array::Npy;
+use crate::data::matrix::{Matrix, MatrixError};
 
 /// Why a file holds no feature matrix and no histogram.
 #[derive(Debug, thiserror::Error)]

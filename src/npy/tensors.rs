@@ -1,15 +1,14 @@
 //! The safetensors format: the length of a JSON header, the header, the tensors.
 
-use std::{collections::BTreeMap, io::Read};
-
 use serde::Deserialize;
+use std::{collections::BTreeMap, io::Read};
 
 use super::{
     FeatureError,
     array::{read_floats, rows_and_columns},
     float::Dtype,
 };
-use crate::matrix::Matrix;
+use crate::data::matrix::Matrix;
 
 /// Longest header that is read, as in the reference implementation.
 const MAX_HEADER: u64 = 100_000_000;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::FeatureError;
-use crate::matrix::Matrix;
+use crate::data::matrix::Matrix;
 
 /// Writes `matrix` as a `.npy` of little-endian f32 in C order.
 ///

@@ -1,14 +1,13 @@
 //! The texts behind the numbers: a random choice of them, with what the supports say of each.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 use super::record::{CellResult, SampleRecord};
 use crate::{
-    metric::evidence::RowEvidence,
+    data::sides::Sides,
     rng::{self, shuffle},
-    sides::Sides,
+    score::evidence::RowEvidence,
 };
 
 /// How much a page holds.

@@ -5,13 +5,15 @@ use super::{
     record::Results,
     trail::{Spot, Trail, models, trails},
 };
-use crate::metric::{
-    frechet::FRECHET_DISTANCE,
-    frontier::MAUVE,
-    prdc::{COVERAGE, DENSITY, PRECISION, RECALL},
-    record::Estimate,
-    spec::Spec,
-    vendi::VENDI_SCORE,
+use crate::{
+    metric::{
+        frechet::FRECHET_DISTANCE,
+        frontier::MAUVE,
+        prdc::{COVERAGE, DENSITY, PRECISION, RECALL},
+        spec::Spec,
+        vendi::VENDI_SCORE,
+    },
+    score::record::Estimate,
 };
 
 mod curves;

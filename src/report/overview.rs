@@ -11,10 +11,9 @@ use crate::{
     metric::{
         frontier::MAUVE_STAR,
         prdc::{COVERAGE, PRECISION, RECALL},
-        record::Estimate,
         spec::Spec,
-        warnings::Code,
     },
+    score::{record::Estimate, warnings::Code},
 };
 
 /// The measures of the table: which, heading, whether their interval is shown too.
@@ -176,11 +175,11 @@ mod tests {
     use super::*;
     use crate::{
         decode::knobs::KNOBS,
-        metric::record::{Curves, SCHEMA, Score, SetFacts, Warning},
         report::record::{
             RESULT_SCHEMA, RESULTS_SCHEMA, TextFacts,
             tests::{cell, turned},
         },
+        score::record::{Curves, SCHEMA, Score, SetFacts, Warning},
     };
 
     #[test]

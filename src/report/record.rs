@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     decode::{Decoding, knobs},
-    metric::record::{Estimate, Score},
+    score::record::{Estimate, Score},
 };
 
 /// The name and version of `cell.json`.
@@ -115,13 +115,13 @@ pub struct SampleRecord {
     /// `eos`, `stop` or `length`.
     pub finish_reason: String,
     /// Sum of log-probabilities under the sampling distribution, nats.
-    #[serde(with = "crate::number")]
+    #[serde(with = "crate::data::json_number")]
     pub logprob: f64,
     /// The same under the untempered, untruncated model.
-    #[serde(with = "crate::number")]
+    #[serde(with = "crate::data::json_number")]
     pub logprob_model: f64,
     /// Sum over positions of the sampling distribution's entropy, nats.
-    #[serde(with = "crate::number")]
+    #[serde(with = "crate::data::json_number")]
     pub entropy: f64,
     /// How tokens were drawn; its fields stand among the others, those that are off left out.
     #[serde(flatten)]
@@ -159,7 +159,7 @@ pub struct TextFacts {
     /// Completions whose prompt lost in-context examples because it did not fit.
     pub shortened_prompts: usize,
     /// Mean log-probability a token under the untempered model, nats.
-    #[serde(with = "crate::number")]
+    #[serde(with = "crate::data::json_number")]
     pub logprob_per_token: f64,
 }
 
@@ -215,7 +215,7 @@ pub struct Results {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::metric::record::{Curves, SetFacts};
+    use crate::score::record::{Curves, SetFacts};
 
     /// A cell to test with.
     pub(crate) fn cell(model: &str, temperature: f64) -> CellRecord {
@@ -249,7 +249,7 @@ pub(crate) mod tests {
             inputs: String::new(),
             texts: TextFacts { n: 10, unique: 10, ..TextFacts::default() },
             score: Score {
-                schema: crate::metric::record::SCHEMA.to_owned(),
+                schema: crate::score::record::SCHEMA.to_owned(),
                 signature: "llmpr".to_owned(),
                 reference: SetFacts::default(),
                 samples: SetFacts::default(),

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     decode::knobs::{KNOBS, Knob},
-    metric::record::Estimate,
+    score::record::Estimate,
 };
 
 /// Settings before and behind those of the draw.
@@ -131,13 +131,13 @@ impl Columns {
 mod tests {
     use super::*;
     use crate::{
-        metric::{
-            record::{Curves, SCHEMA, Score, SetFacts, Warning},
-            warnings::Code,
-        },
         report::record::{
             RESULT_SCHEMA, RESULTS_SCHEMA, TextFacts,
             tests::{cell, turned},
+        },
+        score::{
+            record::{Curves, SCHEMA, Score, SetFacts, Warning},
+            warnings::Code,
         },
     };
 

@@ -3,11 +3,15 @@
 use std::fmt::Write as _;
 
 use super::number::{exact, number};
-use crate::metric::{
-    divergence::TV,
-    prdc::{COVERAGE, DENSITY, PRECISION, RECALL},
-    record::{Estimate, Score},
-    score::catalog,
+use crate::{
+    metric::{
+        divergence::TV,
+        prdc::{COVERAGE, DENSITY, PRECISION, RECALL},
+    },
+    score::{
+        catalog,
+        record::{Estimate, Score},
+    },
 };
 
 /// A score as a table: measures by family with interval, ceiling and p-value, then warnings, then
@@ -127,7 +131,7 @@ fn enough(score: &Score, bold: &dyn Fn(&str) -> String) -> String {
 }
 
 fn sizes(score: &Score) -> String {
-    let side = |facts: &crate::metric::record::SetFacts| {
+    let side = |facts: &crate::score::record::SetFacts| {
         let repeated = facts.n - facts.unique.min(facts.n);
         let distinct = match repeated {
             0 => String::new(),
@@ -172,7 +176,7 @@ fn p(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::{
+    use crate::score::{
         record::{Curves, PcaFacts, SCHEMA, SetFacts, Warning},
         warnings::Code,
     };

@@ -4,10 +4,12 @@ use super::{
     record::Results,
     trail::{Spot, Trail, models, trails},
 };
-use crate::metric::{
-    prdc::{PRECISION, RECALL},
-    record::Estimate,
-    spec::{Spec, Truth},
+use crate::{
+    metric::{
+        prdc::{PRECISION, RECALL},
+        spec::{Spec, Truth},
+    },
+    score::record::Estimate,
 };
 
 /// The sentences at the top of a report: each model along the temperature, models against each

@@ -1,9 +1,9 @@
 //! How well estimates follow the truth, where the truth is known.
 
 use super::record::CellResult;
-use crate::metric::{
+use crate::{
+    metric::spec::{Parameter, Spec, Truth},
     score::catalog,
-    spec::{Parameter, Spec, Truth},
 };
 
 /// Every estimate with an exact value that it stands for: quality, then diversity, then both.

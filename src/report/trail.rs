@@ -5,10 +5,8 @@ use std::cmp::Ordering;
 use super::record::{CellResult, Results, telling_name};
 use crate::{
     decode::knobs,
-    metric::{
-        record::Estimate,
-        spec::{Spec, Truth},
-    },
+    metric::spec::{Spec, Truth},
+    score::record::Estimate,
 };
 
 /// Cells of one model that differ in temperature (and seed) alone.

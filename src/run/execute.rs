@@ -1,11 +1,10 @@
 //! A sweep from start to end: draw, embed, score. Every step finds what an earlier run left and goes on.
 
+use indexmap::IndexMap;
 use std::{
     collections::HashSet,
     time::{Duration, Instant},
 };
-
-use indexmap::IndexMap;
 
 use super::{
     features::{EmbedError, cache_folder, texts_hash},
@@ -22,13 +21,13 @@ use super::{
 };
 use crate::{
     lm::LmError,
-    metric::score::ScoreOptions,
     report::{
         record::{
             CellRecord, CellResult, FailedCell, RESULTS_SCHEMA, Results, SampleRecord, short_name,
         },
         results::to_csv,
     },
+    score::ScoreOptions,
     text::Text,
 };
 

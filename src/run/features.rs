@@ -1,13 +1,12 @@
 //! Features of texts, computed once: beside a cell's texts, and for references in the user's cache.
 
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::{
     collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
-
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::{
     progress::Progress,
@@ -15,14 +14,17 @@ use super::{
     store::{StoreError, make_folder, read_json, write_json},
 };
 use crate::{
-    hex::hex,
+    data::{
+        hex::hex,
+        matrix::{Matrix, MatrixError},
+    },
     lm::{
         Checkpoint, Lm, LmError,
-        device::{self, DeviceChoice, DtypeChoice},
+        checkpoint::load,
         embed::{Embedder, Pooling},
-        encoder, load,
+        encoder,
+        engine::device::{self, DeviceChoice, DtypeChoice},
     },
-    matrix::{Matrix, MatrixError},
     npy::{self, FeatureError},
 };
 

@@ -1,20 +1,19 @@
 //! The models of a sweep: who they are, how they are spoken to, and what draws their completions.
 
-use std::{ops::ControlFlow, sync::Arc};
-
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::{ops::ControlFlow, sync::Arc};
 
 use super::{folder::ModelRecord, plan::PlannedCell};
 use crate::{
+    data::hex::hex,
     decode::{Decoding, knobs::KNOBS},
-    hex::hex,
     lm::{
         self, Checkpoint, Lm, LmError,
-        device::{self, DeviceChoice, DtypeChoice},
+        checkpoint::source::ModelSource,
+        engine::device::{self, DeviceChoice, DtypeChoice},
         generate::{Event, GenerateOptions, Request, Totals, generate},
         server::{Ask, Server, ServerPrompt},
-        source::ModelSource,
     },
     report::record::CellRecord,
     rng::Draw,
@@ -91,7 +90,7 @@ impl SweepModel {
             let (name, chat) = (name.to_owned(), chat == ChatMode::Always);
             return Ok(Self { name, source, template: None, chat });
         }
-        let checkpoint = Arc::new(lm::load::open(name)?);
+        let checkpoint = Arc::new(lm::checkpoint::load::open(name)?);
         let tokenizer = checkpoint.tokenizer()?;
         let source = tokenizer.chat_template.as_deref();
         let template = match source.filter(|_| chat != ChatMode::Never) {

@@ -1,19 +1,18 @@
 //! From a grid of settings to the cells of a sweep, and which of them a shard computes.
 
-use std::sync::Arc;
-
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 use super::{
     prompts::PlannedPrompts,
     range::{Integers, Reals},
 };
 use crate::{
+    data::hex::hex,
     decode::{
         Chain, DecodeError, Decoding,
         knobs::{KNOBS, Knob, TEMPERATURE},
     },
-    hex::hex,
     report::record::CellRecord,
     rng::Draw,
 };

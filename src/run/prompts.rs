@@ -1,11 +1,10 @@
 //! The prompts of a cell as token ids, shared by all cells that read the same.
 
+use sha2::{Digest, Sha256};
 use std::{collections::HashMap, sync::Arc};
 
-use sha2::{Digest, Sha256};
-
 use crate::{
-    hex::hex,
+    data::hex::hex,
     text::{
         prompt::{Body, Pools, Prompt, PromptError, Style, render_within},
         task::Task,

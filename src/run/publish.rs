@@ -12,14 +12,12 @@ use super::{
 #[cfg(feature = "png")]
 use crate::report::png::png;
 use crate::{
-    matrix::Matrix,
-    metric::{
+    cloud::{
         Clouds,
-        evidence::{RowEvidence, evidence},
-        score::{Normalize, ScoreOptions},
+        pca::{Keep, Pca},
     },
+    data::{matrix::Matrix, sides::Sides},
     npy::read_features,
-    pca::{Keep, Pca},
     report::{
         browse::{CellTexts, Limits, browser},
         figure::Theme,
@@ -28,7 +26,10 @@ use crate::{
         record::{CellResult, RESULTS_SCHEMA, Results, SampleRecord},
         results::to_csv,
     },
-    sides::Sides,
+    score::{
+        Normalize, ScoreOptions,
+        evidence::{RowEvidence, evidence},
+    },
     text::Text,
 };
 

@@ -10,16 +10,10 @@ use super::{
     store::{StoreError, read_json, write_json},
 };
 use crate::{
-    hex::hex,
-    matrix::Matrix,
-    metric::{
-        record::Estimate,
-        score::{self, Normalize, Reduce, ScoreError, ScoreOptions},
-    },
-    pca::{Keep, Pca, PcaError},
+    cloud::pca::{Keep, Pca, PcaError},
+    data::{hex::hex, matrix::Matrix, rows::UnitRows, sides::Sides},
     report::record::{CellRecord, CellResult, RESULT_SCHEMA, SampleRecord, TextFacts},
-    rows::UnitRows,
-    sides::Sides,
+    score::{self, Normalize, Reduce, ScoreError, ScoreOptions, record::Estimate},
 };
 
 /// Why there is no score.

@@ -8,10 +8,10 @@ use super::{
 };
 use crate::{
     lm::{
-        device::{DeviceChoice, DtypeChoice},
         embed::{EMBED_TOKENS, Pooling},
+        engine::device::{DeviceChoice, DtypeChoice},
     },
-    metric::score::ScoreOptions,
+    score::ScoreOptions,
     text::{chat::ChatMode, prompt::Style},
 };
 
@@ -87,7 +87,7 @@ impl Batch {
 /// A sweep.
 #[derive(Clone, Debug)]
 pub struct SweepSettings {
-    /// Models, by whatever [`crate::lm::load::open`] understands.
+    /// Models, by whatever [`crate::lm::checkpoint::load::open`] understands.
     pub models: Vec<String>,
     /// The task: a bundled name or a file.
     pub task: String,

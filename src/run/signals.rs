@@ -49,8 +49,8 @@ impl Stop {
 
     /// The same answer, as the engine asks for it.
     #[cfg(feature = "lm")]
-    pub fn interrupt(&self) -> crate::lm::network::Interrupt {
-        crate::lm::network::Interrupt::on(self.0.clone())
+    pub fn interrupt(&self) -> crate::lm::engine::network::Interrupt {
+        crate::lm::engine::network::Interrupt::on(self.0.clone())
     }
 
     /// Asks for a stop.

@@ -3,14 +3,16 @@
 use indexmap::IndexMap;
 
 use crate::{
+    data::sides::Sides,
     metric::{
-        calibrate::{Subsample, interval, subsample},
         curve::{ALPHA, BETA, pr_curve},
-        record::Estimate,
         spec::Truth,
     },
     rng,
-    sides::Sides,
+    score::{
+        calibrate::{Subsample, interval, subsample},
+        record::Estimate,
+    },
     text::grammar::Grammar,
 };
 

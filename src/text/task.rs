@@ -4,10 +4,10 @@ mod file;
 #[cfg(test)]
 mod tests;
 
-use std::ops::Range;
-
+use file::File;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use std::ops::Range;
 use toml::Spanned;
 
 use super::{
@@ -15,8 +15,7 @@ use super::{
     grammar::{Grammar, GrammarError},
     template::fill,
 };
-use crate::hex::hex;
-use file::File;
+use crate::data::hex::hex;
 
 /// Why a task is refused.
 #[derive(Debug, thiserror::Error)]

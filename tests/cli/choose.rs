@@ -47,7 +47,7 @@ fn cells_of_one_run_are_compared_in_pairs_and_the_best_is_named() {
 fn cloud(path: &std::path::Path, rows: usize, at: impl Fn(usize) -> f32) -> String {
     let noise = |i: usize| ((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f32 / 1.7e7;
     let values = (0..rows * 3).map(|i| at(i / 3) + noise(i + rows)).collect();
-    let matrix = llmpr::matrix::Matrix::new(3, values).unwrap();
+    let matrix = llmpr::data::matrix::Matrix::new(3, values).unwrap();
     llmpr::npy::write_npy(path, &matrix).unwrap();
     path.to_str().unwrap().to_owned()
 }

@@ -10,7 +10,7 @@ mod sweep_from_code;
 
 use std::path::Path;
 
-use llmpr::{matrix::Matrix, npy::write_npy};
+use llmpr::{data::matrix::Matrix, npy::write_npy};
 
 #[test]
 fn the_example_scores_two_files() {

@@ -1,16 +1,15 @@
 //! The numbers do not depend on the vector instructions, and `LLMPR_ISA` chooses them.
 
-use std::{path::Path, process::Command};
-
-use llmpr::{
-    matrix::Matrix,
-    npy::write_npy,
-    rng::{named, next_unit},
-};
-
 use super::{
     score::Ran,
     sweep::{done, ran},
+};
+use std::{path::Path, process::Command};
+
+use llmpr::{
+    data::matrix::Matrix,
+    npy::write_npy,
+    rng::{named, next_unit},
 };
 
 /// The binary on instructions `isa`, or on the widest where it is empty, with a cache in `dir` of its own:

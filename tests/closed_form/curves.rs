@@ -4,6 +4,7 @@
 //! width of a bin.
 
 use llmpr::{
+    data::sides::Sides,
     math::special::{chi2_cdf_sf, normal_cdf},
     metric::{
         curve::{Point, pr_curve},
@@ -11,7 +12,6 @@ use llmpr::{
         frontier::{Frontier, Settings},
         likelihood::truncation,
     },
-    sides::Sides,
 };
 
 const LAMBDAS: [f64; 7] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];

@@ -1,9 +1,12 @@
 //! One pair of clouds and what the peers say about it.
 
-use llmpr::{matrix::Matrix, metric::Clouds, sides::Sides};
+use super::read;
 use serde_json::Value;
 
-use super::read;
+use llmpr::{
+    cloud::Clouds,
+    data::{matrix::Matrix, sides::Sides},
+};
 
 /// `P` and `Q` with `expected.json`.
 pub struct Case {

@@ -1,16 +1,16 @@
 //! Rejection sampling and the inception score.
 
+use crate::read::{assert_close, json, numbers};
+use serde_json::Value;
+
 use llmpr::{
+    data::sides::Sides,
     metric::{
         curve::{pr_curve, pr_divergence},
         inception::inception_score,
         rejection::{drs, drs_gamma_at_percentile, drs_gamma_for_budget, obrs, obrs_weighted},
     },
-    sides::Sides,
 };
-use serde_json::Value;
-
-use crate::read::{assert_close, json, numbers};
 
 const TOLERANCE: f64 = 1e-9;
 

@@ -1,20 +1,19 @@
 //! PR-curves of classifiers fitted on even rows and scored on odd ones.
 
+use crate::{
+    histograms::check_curve,
+    read::{CASES, assert_close, cloud, expected, number, numbers},
+};
+use serde_json::Value;
+
 use llmpr::{
-    matrix::Matrix,
+    cloud::Clouds,
+    data::{matrix::Matrix, sides::Sides},
     metric::{
-        Clouds,
         curve::sajjadi_lambdas,
         envelope::Envelope,
         ratio::{Classifier, KnnVote, Logistic},
     },
-    sides::Sides,
-};
-use serde_json::Value;
-
-use crate::{
-    histograms::check_curve,
-    read::{CASES, assert_close, cloud, expected, number, numbers},
 };
 
 /// A case's expected values with its rows of one parity.

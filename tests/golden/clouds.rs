@@ -1,17 +1,19 @@
 //! Measures of two clouds of features.
 
+use super::case::{Case, cases};
+
 use llmpr::{
-    matrix::Matrix,
-    metric::{
+    cloud::{
         Clouds,
         neighbors::Ties,
-        prdc::{Prdc, prdc_at},
+        pca::{Keep, Pca},
     },
-    pca::{Keep, Pca},
-    sides::{Side, Sides},
+    data::{
+        matrix::Matrix,
+        sides::{Side, Sides},
+    },
+    metric::prdc::{Prdc, prdc_at},
 };
-
-use super::case::{Case, cases};
 
 const KS: [usize; 4] = [3, 4, 5, 10];
 

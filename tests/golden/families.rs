@@ -1,9 +1,21 @@
 //! The relatives of precision and recall, moments, kernels, transport and diversity.
 
+use super::{
+    case::{Case, cases},
+    clouds::reduced,
+    read,
+};
+
 use llmpr::{
-    matrix::Matrix,
-    metric::{
+    cloud::{
         Clouds,
+        kmeans::{KMeansOptions, kmeans},
+    },
+    data::{
+        matrix::Matrix,
+        sides::{Side, Sides},
+    },
+    metric::{
         alpha::alpha_precision_recall,
         authenticity::authenticity,
         clipped::{clipped, expected_coverage},
@@ -12,7 +24,6 @@ use llmpr::{
         frontier::{Settings, auto_clusters, mauve},
         histogram::counts,
         kernel::kernel_distance,
-        kmeans::{KMeansOptions, kmeans},
         probabilistic::{Soft, p_precision_recall},
         realism::realism,
         sliced::sliced_w_approx,
@@ -20,13 +31,6 @@ use llmpr::{
         topological::{Density, TopOptions, top_pr_along},
         vendi::vendi,
     },
-    sides::{Side, Sides},
-};
-
-use super::{
-    case::{Case, cases},
-    clouds::reduced,
-    read,
 };
 
 /// Every case on its features (`raw`) and after the papers' reduction (`pca_extra`).

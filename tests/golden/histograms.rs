@@ -1,17 +1,17 @@
 //! Curves and divergences of counts: `histograms.json` and the histogram of each case.
 
+use crate::read::{CASES, assert_close, expected, json, numbers};
+use serde_json::Value;
+
 use llmpr::{
+    data::sides::Sides,
     metric::{
         curve::{Point, pr_curve, pr_divergence, sajjadi_lambdas, summary, verine_lambdas},
         divergence::Divergence,
         frontier::{Frontier, Settings, mauve},
         histogram::{Smoothing, shares},
     },
-    sides::Sides,
 };
-use serde_json::Value;
-
-use crate::read::{CASES, assert_close, expected, json, numbers};
 
 /// Every histogram with its name and expected values.
 fn histograms() -> Vec<(String, Value)> {

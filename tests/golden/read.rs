@@ -1,9 +1,9 @@
 //! Reading `../shared/golden`.
 
+use serde_json::Value;
 use std::path::PathBuf;
 
-use llmpr::matrix::Matrix;
-use serde_json::Value;
+use llmpr::data::matrix::Matrix;
 
 /// The eight cases of point clouds.
 pub const CASES: [&str; 8] = [

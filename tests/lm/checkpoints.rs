@@ -1,10 +1,13 @@
 //! Families whose tiny checkpoint lies here, made by `scripts/make-checkpoint.py`, against transformers.
 
+use candle_core::{DType, Device};
 use std::path::Path;
 
-use candle_core::{DType, Device};
 use llmpr::{
-    lm::{Checkpoint, check, decoder::Decoder, network::Network, tensors::TensorDecoder},
+    lm::{
+        Checkpoint, check,
+        engine::{cpu::decoder::Decoder, network::Network, tensor::TensorDecoder},
+    },
     math::gemm::Storage,
 };
 

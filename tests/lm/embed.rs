@@ -1,13 +1,12 @@
 //! Embedding: packed texts equal texts alone, pooling, log-probabilities.
 
+use super::generate::stories;
+
 use llmpr::lm::{
     check,
     embed::{Embedder, Pooling},
-    kv::Want,
-    network::Depth,
+    engine::{kv::Want, network::Depth},
 };
-
-use super::generate::stories;
 
 fn texts() -> Vec<Vec<u32>> {
     let text = |n: u32| (0..n).map(|i| 3 + (i * 31 + n) % 500).collect();

@@ -1,22 +1,24 @@
 //! Devices that run out of memory and networks that compute nonsense.
 
+use candle_core::{DType, Device, Tensor};
 use std::{
     collections::BTreeMap,
     ops::ControlFlow,
     sync::{Arc, atomic::AtomicBool},
 };
 
-use candle_core::{DType, Device, Tensor};
 use llmpr::{
     decode::{Chain, Decoding},
     lm::{
         LmError, ModelConfig, Weights,
-        decoder::Decoder,
+        engine::{
+            cpu::decoder::Decoder,
+            kv::{KvShape, Span},
+            network::{Depth, Interrupt, Network, Session, States},
+            tensor::TensorDecoder,
+        },
         generate::{Event, GenerateOptions, Request, Totals, run},
-        kv::{KvShape, Span},
-        network::{Depth, Interrupt, Network, Session, States},
         random,
-        tensors::TensorDecoder,
     },
     math::gemm::Storage,
     rng::Draw,

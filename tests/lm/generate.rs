@@ -1,13 +1,13 @@
 //! Generation on stories260K: texts that do not notice their company, shared prompts, bad requests.
 
+use candle_core::Device;
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path, sync::Arc};
 
-use candle_core::Device;
 use llmpr::{
     decode::{Chain, Decoding},
     lm::{
         Checkpoint, Lm,
-        device::DtypeChoice,
+        engine::device::DtypeChoice,
         generate::{Event, FinishReason, GenerateOptions, Request, Totals, generate},
     },
     rng::Draw,

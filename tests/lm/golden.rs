@@ -1,10 +1,13 @@
 //! Every golden model in both styles of config.json, against transformers 5.23 in float64.
 
+use candle_core::{DType, Device};
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device};
 use llmpr::{
-    lm::{check, decoder::Decoder, determinism, kv::Want, network::Depth, tensors::TensorDecoder},
+    lm::{
+        check, determinism,
+        engine::{cpu::decoder::Decoder, kv::Want, network::Depth, tensor::TensorDecoder},
+    },
     math::{gemm::Storage, simd::Isa},
 };
 

@@ -3,21 +3,19 @@
 use std::ops::ControlFlow;
 
 use llmpr::{
+    data::{sides::Sides, signature::Signature},
     decode::{Chain, Decoding},
     lm::{
+        engine::{network::Interrupt, toy::Toy},
         generate::{Event, GenerateOptions, Request, run},
         logprob::{Continued, log_probs},
-        network::Interrupt,
-        toy::Toy,
     },
     metric::{
         curve::pr_curve,
         likelihood::{LikelihoodRatios, LogProbs},
-        score::{LikelihoodText, ScoreOptions, score_likelihood},
     },
     rng::Draw,
-    sides::Sides,
-    signature::Signature,
+    score::{LikelihoodText, ScoreOptions, score_likelihood},
 };
 
 const LENGTH: usize = 4;

@@ -6,10 +6,12 @@ use llmpr::{
     decode::{Chain, Decoding},
     lm::{
         LmError,
+        engine::{
+            kv::{Piece, Span, Want},
+            network::{Depth, Network, Session},
+            toy::Toy,
+        },
         generate::{Event, GenerateOptions, Request, run},
-        kv::{Piece, Span, Want},
-        network::{Depth, Network, Session},
-        toy::Toy,
     },
     rng::Draw,
 };
@@ -112,7 +114,7 @@ impl Network for Spoiled {
     fn weight_bytes(&self) -> usize {
         0
     }
-    fn kv_shape(&self) -> llmpr::lm::kv::KvShape {
+    fn kv_shape(&self) -> llmpr::lm::engine::kv::KvShape {
         self.0.kv_shape()
     }
     fn forward(
@@ -120,7 +122,7 @@ impl Network for Spoiled {
         session: &mut Session,
         spans: &[Span<'_>],
         depth: Depth,
-    ) -> Result<llmpr::lm::network::States, LmError> {
+    ) -> Result<llmpr::lm::engine::network::States, LmError> {
         let mut states = self.0.forward(session, spans, depth)?;
         for (fault, span) in states.faults.iter_mut().zip(spans) {
             *fault = (span.tokens == [4]).then_some(2);

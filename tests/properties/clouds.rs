@@ -1,19 +1,21 @@
 //! Measures of two clouds.
 
+use proptest::prelude::*;
+
 use llmpr::{
-    matrix::Matrix,
-    metric::{
+    cloud::{
         Clouds,
         kmeans::{KMeansOptions, kmeans},
         neighbors::Ties,
+        pca::{Keep, Pca},
+    },
+    data::{matrix::Matrix, sides::Sides},
+    metric::{
         prdc::{Prdc, prdc},
         support::{Support, SupportOptions, support},
     },
-    pca::{Keep, Pca},
     rng,
-    sides::Sides,
 };
-use proptest::prelude::*;
 
 /// Small integers, so that distances are exact and ties and copies are common.
 fn sets() -> impl Strategy<Value = Sides<Matrix>> {

@@ -1,18 +1,17 @@
 //! Intervals hold what they say: simulated, counted, from both sides.
 
+use rayon::prelude::*;
+
 use llmpr::{
-    matrix::Matrix,
+    cloud::{Clouds, neighbors::Ties},
+    data::{matrix::Matrix, sides::Sides},
     metric::{
-        Clouds,
-        calibrate::{Subsample, interval, subsample},
         inception::inception_score,
-        neighbors::Ties,
         prdc::{Prdc, prdc},
     },
     rng,
-    sides::Sides,
+    score::calibrate::{Subsample, interval, subsample},
 };
-use rayon::prelude::*;
 
 const NAMES: [&str; 4] = ["precision", "recall", "density", "coverage"];
 

@@ -1,15 +1,11 @@
 //! A run folder as a sweep leaves it, with scores of real clouds of points.
 
+use indexmap::IndexMap;
 use std::path::{Path, PathBuf};
 
-use indexmap::IndexMap;
 use llmpr::{
+    data::{matrix::Matrix, sides::Sides},
     decode::Decoding,
-    matrix::Matrix,
-    metric::{
-        record::{Curves, Estimate, FrontierCurve, PrCurve},
-        score::{Families, Family, Normalize, Reduce, ScoreOptions, score},
-    },
     npy::write_npy,
     report::record::{
         CELL_SCHEMA, CellRecord, CellResult, RESULT_SCHEMA, RESULTS_SCHEMA, Results, SampleRecord,
@@ -20,7 +16,11 @@ use llmpr::{
         folder::{ModelRecord, RunFolder, Session, Shared},
         store::{make_folder, write_json, write_whole},
     },
-    sides::Sides,
+    score::{
+        Families, Family, Normalize, Reduce, ScoreOptions,
+        record::{Curves, Estimate, FrontierCurve, PrCurve},
+        score,
+    },
     text::Text,
 };
 
@@ -235,7 +235,7 @@ fn samples(cell: &CellRecord) -> Vec<SampleRecord> {
         .collect()
 }
 
-fn result(cell: CellRecord, score: llmpr::metric::record::Score, width: f64) -> CellResult {
+fn result(cell: CellRecord, score: llmpr::score::record::Score, width: f64) -> CellResult {
     let exact = |value: f64| Estimate {
         low: Some((value - 0.03).max(0.0)),
         high: Some((value + 0.03).min(1.0)),

@@ -1,15 +1,14 @@
 //! Scores on disk, with the features behind them where they are there.
 
+use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
-
 use crate::{
-    metric::{
-        record::{SCHEMA, Score},
-        score::ScoreOptions,
-    },
     report::record::{CellResult, RESULT_SCHEMA, Results},
+    score::{
+        ScoreOptions,
+        record::{SCHEMA, Score},
+    },
 };
 
 /// A score with the name it is shown under.

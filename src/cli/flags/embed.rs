@@ -6,8 +6,8 @@ use crate::{
     cli::layer::options,
     lm::{
         LmError,
-        device::{DeviceChoice, DtypeChoice},
         embed::{EMBED_TOKENS, Embedder, Pooling},
+        engine::device::{DeviceChoice, DtypeChoice},
     },
 };
 

@@ -2,10 +2,8 @@
 
 use crate::{
     cli::layer::options,
-    metric::{
-        neighbors::Ties,
-        score::{Clusters, Families, Normalize, Reduce, ScoreOptions, Unequal},
-    },
+    cloud::neighbors::Ties,
+    score::{Clusters, Families, Normalize, Reduce, ScoreOptions, Unequal},
 };
 
 options! {

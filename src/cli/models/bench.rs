@@ -1,18 +1,14 @@
 //! `llmpr models bench`.
 
-use std::path::PathBuf;
-
 use anyhow::Context;
+use std::path::PathBuf;
 
 use crate::{
     cli::flags::{self, DeviceFlags},
     lm::{
         Lm, ModelConfig,
         bench::{flops_per_token, limits_of, speed},
-        device,
-        kv::Place,
-        model::network,
-        network::Network,
+        engine::{device, kv::Place, model::network, network::Network},
         random,
     },
     math::simd::Isa,

@@ -1,20 +1,21 @@
 //! `llmpr models check`.
 
-use std::path::{Path, PathBuf};
-
 use anyhow::{Context, bail, ensure};
+use std::path::{Path, PathBuf};
 
 use crate::{
     cli::flags::{self, DeviceFlags},
+    data::matrix::Matrix,
     lm::{
         Lm, check,
         determinism::determinism,
-        device::{self, DtypeChoice},
-        kv::Want,
-        model::network,
-        network::Depth,
+        engine::{
+            device::{self, DtypeChoice},
+            kv::Want,
+            model::network,
+            network::Depth,
+        },
     },
-    matrix::Matrix,
     npy,
 };
 

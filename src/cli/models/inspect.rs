@@ -1,12 +1,11 @@
 //! `llmpr models list`, `inspect` and `pull`.
 
-use std::io::{IsTerminal, Write};
-
 use anyhow::bail;
 use serde::Serialize;
+use std::io::{IsTerminal, Write};
 
 use crate::lm::{
-    hub::{Hub, HubId},
+    checkpoint::hub::{Hub, HubId},
     inspect::{self, EncoderFacts, Facts},
 };
 

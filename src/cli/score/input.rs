@@ -7,12 +7,14 @@ use crate::{
         flags::{DeviceFlags, EmbedFlags},
         progress,
     },
+    data::{
+        matrix::Matrix,
+        sides::{Side, Sides},
+        signature::Signature,
+    },
     lm::embed::Embedder,
-    matrix::Matrix,
-    metric::score::TextFacts,
     npy,
-    sides::{Side, Sides},
-    signature::Signature,
+    score::TextFacts,
     text::{Text, read_texts},
 };
 

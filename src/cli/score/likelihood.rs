@@ -1,8 +1,7 @@
 //! `llmpr score --likelihood A B`: two language models, or two settings of one, by log-probabilities.
 
-use std::{collections::HashSet, ops::ControlFlow, str::FromStr, sync::Arc};
-
 use anyhow::{Context, bail};
+use std::{collections::HashSet, ops::ControlFlow, str::FromStr, sync::Arc};
 
 use super::Args;
 use crate::{
@@ -12,21 +11,21 @@ use crate::{
         progress,
         prompting::{Source, find_task},
     },
+    data::{
+        sides::{Side, Sides},
+        signature::Signature,
+    },
     decode::{Chain, DecodeError, Decoding, knobs::KnobError},
     lm::{
-        Checkpoint, Lm, LmError, device,
+        Checkpoint, Lm, LmError,
+        engine::device,
         generate::{Completion, Event, FinishReason, GenerateOptions, Request, generate},
         logprob::{Continued, log_probs},
-    },
-    metric::{
-        record::Score,
-        score::{LikelihoodText, ScoreOptions, score_likelihood},
     },
     run::{
         models::SweepModel, plan::draws, progress::Progress, prompts::PlannedPrompts, signals::Stop,
     },
-    sides::{Side, Sides},
-    signature::Signature,
+    score::{LikelihoodText, ScoreOptions, record::Score, score_likelihood},
     text::task::Task,
 };
 

@@ -1,10 +1,7 @@
 //! Flags, files and presets become one set of settings.
 
 use super::*;
-use crate::{
-    decode::knobs,
-    metric::{neighbors::Ties, score::Unequal},
-};
+use crate::{cloud::neighbors::Ties, decode::knobs, score::Unequal};
 
 fn settings(flags: &str) -> anyhow::Result<SweepSettings> {
     let words: Vec<String> = flags.split_whitespace().map(str::to_owned).collect();

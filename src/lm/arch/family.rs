@@ -1,7 +1,9 @@
 //! What sets one `model_type` apart from the others.
 
-use super::layout::Layout;
-use crate::lm::config::{Activation, ConfigError, Fields, ModelConfig};
+use super::{
+    config::{Activation, ConfigError, Fields, ModelConfig},
+    layout::Layout,
+};
 
 /// A `model_type` that can be loaded.
 pub struct Family {

@@ -1,11 +1,11 @@
 //! GPT-2: learned positions, LayerNorm, biases, one matrix for queries, keys and values, stored `in × out`.
 
 use super::{
+    config::{Activation, ConfigError, Fields, ModelConfig},
     family::Family,
     layout::{Layout, Qkv, Up, name},
     usual::divided,
 };
-use crate::lm::config::{Activation, ConfigError, Fields, ModelConfig};
 
 pub static GPT2: Family = Family {
     name: "gpt2",

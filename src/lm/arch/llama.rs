@@ -1,11 +1,11 @@
 //! Llama: rotary positions, RMSNorm, gated MLP. Other families keep its names.
 
 use super::{
+    config::{Activation, ConfigError, Fields, ModelConfig},
     family::Family,
     layout::{Layout, Qkv, Up, name},
     usual::usual,
 };
-use crate::lm::config::{Activation, ConfigError, Fields, ModelConfig};
 
 pub static LLAMA: Family = Family {
     name: "llama",

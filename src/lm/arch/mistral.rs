@@ -1,11 +1,11 @@
 //! Mistral: Llama with a sliding window in every layer.
 
 use super::{
+    config::{Activation, ConfigError, Fields, ModelConfig},
     family::Family,
     llama,
     usual::{no_bias, usual, window},
 };
-use crate::lm::config::{Activation, ConfigError, Fields, ModelConfig};
 
 pub static MISTRAL: Family = Family {
     name: "mistral",

@@ -6,14 +6,14 @@
 
 use serde_json::{Map, Value};
 
-use super::config::{ConfigError, Fields, ModelConfig};
+use self::config::{ConfigError, Fields, ModelConfig};
 
+pub mod config;
 mod family;
 mod gpt2;
 pub mod layout;
 pub(super) mod llama;
 mod mistral;
-pub mod parts;
 mod phi3;
 mod qwen;
 mod usual;

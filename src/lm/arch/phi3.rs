@@ -1,12 +1,12 @@
 //! Phi-3: Llama with fused matrices, and a sliding window where the file says so.
 
 use super::{
+    config::{Activation, ConfigError, Fields, ModelConfig, RopeScaling},
     family::Family,
     layout::{Layout, Qkv, Up, name},
     llama,
     usual::{no_bias, usual, window},
 };
-use crate::lm::config::{Activation, ConfigError, Fields, ModelConfig, RopeScaling};
 
 pub static PHI3: Family = Family {
     name: "phi3",

@@ -1,11 +1,11 @@
 //! Qwen: Llama with windows in the upper layers; Qwen2 has biases, Qwen3 norms of queries and keys.
 
 use super::{
+    config::{Activation, ConfigError, Fields, ModelConfig},
     family::Family,
     llama,
     usual::{no_bias, usual, window},
 };
-use crate::lm::config::{Activation, ConfigError, Fields, ModelConfig};
 
 pub static QWEN2: Family = Family {
     name: "qwen2",

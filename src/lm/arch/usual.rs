@@ -1,7 +1,9 @@
 //! Fields of config.json that go by the same names in most families.
 
-use super::family::Family;
-use crate::lm::config::{ConfigError, Fields, ModelConfig, rope};
+use super::{
+    config::{ConfigError, Fields, ModelConfig, rope},
+    family::Family,
+};
 
 /// A decoder with rotary positions and without biases, windows or norms of heads.
 ///

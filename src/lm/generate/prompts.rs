@@ -4,9 +4,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::lm::{
     LmError,
-    kv::{Kv, Piece, SegmentId},
-    logits::KeptRow,
-    network::Session,
+    engine::{
+        kv::{Kv, Piece, SegmentId},
+        logits::KeptRow,
+        network::Session,
+    },
 };
 
 /// Common beginnings shorter than this are computed again: a piece costs more than it saves.

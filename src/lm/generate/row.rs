@@ -5,8 +5,10 @@ use crate::{
     decode::{DecodeError, Pick},
     lm::{
         Incremental, LmError, Tokenizer,
-        kv::SegmentId,
-        logits::{Ask, LogitRow},
+        engine::{
+            kv::SegmentId,
+            logits::{Ask, LogitRow},
+        },
     },
     rng,
 };

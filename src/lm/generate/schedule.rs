@@ -1,8 +1,7 @@
 //! Which rows and prompts go into the next forward pass.
 
-use std::{collections::VecDeque, ops::ControlFlow, sync::Arc};
-
 use rayon::prelude::*;
+use std::{collections::VecDeque, ops::ControlFlow, sync::Arc};
 
 use super::{
     Completion, Event, FinishReason, GenerateOptions, Request, Totals,
@@ -13,9 +12,11 @@ use crate::{
     decode::{DecodeError, Pick},
     lm::{
         LmError, Tokenizer, check,
-        kv::{Piece, Span, Want},
-        logits::{KeptRow, Logits},
-        network::{Network, Session},
+        engine::{
+            kv::{Piece, Span, Want},
+            logits::{KeptRow, Logits},
+            network::{Network, Session},
+        },
     },
 };
 

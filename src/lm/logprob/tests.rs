@@ -1,7 +1,7 @@
 //! On a Markov chain whose every text can be listed.
 
 use super::*;
-use crate::{decode::Decoding, lm::toy::Toy};
+use crate::{decode::Decoding, lm::engine::toy::Toy};
 
 fn toy() -> Toy {
     let logits = (0..25).map(|i| ((i * 7 + i / 5 * 3) % 11) as f32 * 0.35).collect();

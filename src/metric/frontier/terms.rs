@@ -4,19 +4,19 @@ use std::collections::HashMap;
 
 use super::{Frontier, Settings};
 use crate::{
+    data::sides::{Side, Sides},
     math::lanes::add,
     metric::{
         divergence::{Divergence, p_ln_ratio},
         histogram::HistogramError,
     },
-    sides::{Side, Sides},
 };
 
 /// What bins add to a frontier, by their counts.
 ///
 /// Relabelings and subsamples give hundreds of histograms over the same bins in which few pairs of counts
 /// occur: their logarithms are taken once, and the rest is sums in the order of the bins.
-pub(in crate::metric) struct Terms {
+pub(crate) struct Terms {
     settings: Settings,
     grid: Vec<f64>,
     /// What smoothing adds to every count.
@@ -30,7 +30,7 @@ pub(in crate::metric) struct Terms {
 
 impl Terms {
     /// For histograms to every count of which `extra` is added: 0, or ½ as Krichevsky and Trofimov do.
-    pub(in crate::metric) fn new(settings: Settings, extra: f64) -> Self {
+    pub(crate) fn new(settings: Settings, extra: f64) -> Self {
         let grid = settings.grid();
         Self {
             settings,
@@ -47,10 +47,7 @@ impl Terms {
     /// # Errors
     ///
     /// [`HistogramError::Bins`], [`HistogramError::Empty`].
-    pub(in crate::metric) fn scores(
-        &mut self,
-        counts: Sides<&[u64]>,
-    ) -> Result<(f64, f64), HistogramError> {
+    pub(crate) fn scores(&mut self, counts: Sides<&[u64]>) -> Result<(f64, f64), HistogramError> {
         let Sides { reference, model } = counts.map(<[u64]>::len);
         if reference != model {
             return Err(HistogramError::Bins { reference, model });

@@ -2,14 +2,16 @@
 
 use super::{Classifier, RatioError};
 use crate::{
-    matrix::Matrix,
-    metric::{
+    cloud::{
         Clouds,
         neighbors::{Neighbors, Ties},
         pass::{Ask, Balls, pass},
         space::Space,
     },
-    sides::{Side, Sides},
+    data::{
+        matrix::Matrix,
+        sides::{Side, Sides},
+    },
 };
 
 /// Whether a row lies in a `k`-th neighbor ball of `P`'s rows, less whether it lies in one of `Q`'s: 1, 0 or −1.

@@ -1,11 +1,11 @@
 //! PR-curves over joint clusters.
 
 use crate::{
+    data::sides::Sides,
     metric::{
         curve::{Point, pr_curve},
         histogram::{HistogramError, Smoothing, counts, shares},
     },
-    sides::Sides,
 };
 
 /// The PR-curve of the shares of `clusters` joint clusters.

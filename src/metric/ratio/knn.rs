@@ -4,12 +4,11 @@ use rayon::prelude::*;
 
 use super::{Classifier, RatioError};
 use crate::{
-    matrix::Matrix,
-    metric::{
+    cloud::{
         Clouds, MetricError,
         space::{Rows, Space, Tile, Visit},
     },
-    sides::Sides,
+    data::{matrix::Matrix, sides::Sides},
 };
 
 /// The pooled `k` nearest training rows vote: `r̂ = (N_P + ½)/(N_Q + ½) · m/n`.

@@ -3,7 +3,11 @@
 use rayon::prelude::*;
 
 use super::{Classifier, RatioError};
-use crate::{math::gemm::rows_by_rows_f64, matrix::Matrix, metric::Clouds, sides::Sides};
+use crate::{
+    cloud::Clouds,
+    data::{matrix::Matrix, sides::Sides},
+    math::gemm::rows_by_rows_f64,
+};
 
 /// Which functions of a row the log-ratio is linear in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -18,10 +18,12 @@ pub use scores::{
     AUC, Bound, C2ST_ACCURACY, CALIBRATION_ERROR, Scores, TV_LOWER_BOUND, TwoSampleTest, auc,
 };
 
-use super::{Clouds, MetricError};
 use crate::{
-    matrix::Matrix,
-    sides::{Side, Sides},
+    cloud::{Clouds, MetricError},
+    data::{
+        matrix::Matrix,
+        sides::{Side, Sides},
+    },
 };
 
 /// Why a density ratio cannot be estimated.

@@ -1,13 +1,13 @@
 //! What follows from log-ratios of rows that the classifier did not see.
 
 use crate::{
+    data::sides::{Side, Sides},
     math::special::ln_choose,
     metric::{
         divergence::Divergence,
         envelope::{Envelope, EnvelopeError},
         spec::{Better, Family, Null, Range, Spec},
     },
-    sides::{Side, Sides},
 };
 
 /// [`Scores::auc`] of a linear classifier.

@@ -1,7 +1,8 @@
 use super::*;
 use crate::{
+    cloud::neighbors::Ties,
     math::special::normal_cdf,
-    metric::{divergence::Divergence, neighbors::Ties, prdc::prdc},
+    metric::{divergence::Divergence, prdc::prdc},
     rng,
 };
 

@@ -1,7 +1,7 @@
 //! PR-curves and divergence frontiers, a panel a model, colored from cold to hot.
 
 use super::{Axis, Figure, Key, Look, Panel, Point, Series, Spot, Trail};
-use crate::metric::record::Curves;
+use crate::score::record::Curves;
 
 /// Panels and temperatures that one figure shows at most.
 const MOST_PANELS: usize = 3;

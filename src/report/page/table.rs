@@ -8,13 +8,13 @@ use crate::{
     metric::{
         frontier::MAUVE,
         prdc::{COVERAGE, DENSITY, PRECISION, RECALL},
-        record::Estimate,
         spec::{Spec, Truth},
     },
     report::{
         number::number,
         record::{CellResult, telling_name},
     },
+    score::record::Estimate,
 };
 
 /// Measures that come first; others follow in the order of the scores.

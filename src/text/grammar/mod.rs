@@ -18,12 +18,10 @@ mod tests;
 
 pub use modes::{Mode, Variant};
 pub use recognize::{Derivation, Parse, Rejection};
-
+use sha2::{Digest, Sha256};
 use std::{path::Path, sync::OnceLock};
 
-use sha2::{Digest, Sha256};
-
-use crate::hex::hex;
+use crate::data::hex::hex;
 
 /// Why a grammar cannot be read or used; every message of a file names its line.
 #[derive(Debug, thiserror::Error)]

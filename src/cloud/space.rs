@@ -1,0 +1,313 @@
+//! Clouds made ready for distances by matrix products, with bounds on what those get wrong.
+//!
+//! `‖x − y‖² = ‖x‖² + ‖y‖² − 2⟨x, y⟩` is fast in `f32` and inexact. Rows are shifted by the mean of
+//! all (which shortens them and moves no distance) and scaled by a power of two so that nothing
+//! overflows; then the error is at most `c (‖x‖² + ‖y‖²)` with `c ≈ d · 2⁻²⁴`, whatever the order of
+//! the sum. Products only rule pairs out; a decision closer than that bound is made on the `f64`
+//! difference form, in which copies are at distance exactly 0.
+
+use rayon::prelude::*;
+use std::ops::Range;
+
+use super::{Clouds, equal_rows::Distinct};
+use crate::{
+    data::{matrix::Matrix, rows::ReadRows, sides::Sides},
+    math::{
+        gemm::Panels,
+        lanes::{
+            add, add_scaled, squared_difference, squared_difference_48, squared_length, within,
+        },
+    },
+};
+
+/// Rows in a tile of products: 512 × 512 values of f32 are 1 MiB, about a core's second-level cache.
+pub(crate) const BLOCK: usize = 512;
+
+/// The distinct rows of one cloud, shifted and scaled.
+pub(crate) struct Rows<'a> {
+    matrix: &'a Matrix,
+    pub(crate) distinct: Distinct,
+    panels: Panels,
+    /// `‖x‖²` less its share of the error bound, so that `low[i] + low[j] − 2⟨x, y⟩ ≤ ‖x − y‖²`.
+    low: Vec<f32>,
+    /// Twice the share of the error bound, so that `‖x − y‖²` is at most `slack[i] + slack[j]` above that.
+    slack: Vec<f32>,
+    /// `‖x − y‖²` of the rows as given is `unit` times that of the scaled rows.
+    unit: f64,
+    shift: Vec<f64>,
+}
+
+/// Two clouds under one shift and scale.
+pub(crate) struct Space<'a>(pub(crate) Sides<Rows<'a>>);
+
+impl<'a> Space<'a> {
+    /// Groups equal rows, shifts and scales them.
+    pub(crate) fn new(clouds: Clouds<'a>) -> Self {
+        let sides = clouds.sides();
+        let (shift, scale) = frame(&[sides.reference, sides.model]);
+        Self(sides.map(|matrix| Rows::new(matrix, &shift, scale)))
+    }
+}
+
+/// The mean of all rows, and the power of two that brings every shifted value below 1.
+fn frame(parts: &[&Matrix]) -> (Vec<f64>, f64) {
+    let d = parts.iter().map(|m| m.cols()).max().unwrap_or(0);
+    // Sums of blocks, added in their order, are the same for any number of threads. They are
+    // not those of `rows::mean`, which reads values to 48 bits: products see 24, and where rows were
+    // computed the two means differ in their last bits.
+    let sum_of = |rows: &[f32]| {
+        let mut sum = vec![0.0; d];
+        rows.chunks_exact(d).for_each(|row| add_scaled(&mut sum, row, 1.0));
+        sum
+    };
+    let mut shift = vec![0.0; d];
+    for part in parts.iter().filter(|part| part.cols() > 0) {
+        let sums: Vec<Vec<f64>> = part.as_slice().par_chunks(BLOCK * d).map(sum_of).collect();
+        sums.iter().for_each(|sum| add(&mut shift, sum));
+    }
+    let n: usize = parts.iter().map(|m| m.rows()).sum();
+    shift.iter_mut().for_each(|sum| *sum /= n.max(1) as f64);
+    let largest = |m: &&Matrix| {
+        let of_row = |row: &[f32]| {
+            let off = row.iter().zip(&shift).map(|(&x, mean)| (f64::from(x) - mean).abs());
+            off.fold(0.0, f64::max)
+        };
+        m.as_slice().par_chunks(d.max(1)).map(of_row).reduce(|| 0.0, f64::max)
+    };
+    let largest = parts.iter().map(largest).fold(0.0, f64::max);
+    let scale = if largest > 0.0 { (-largest.log2().floor() - 1.0).exp2() } else { 1.0 };
+    (shift, scale)
+}
+
+impl<'a> Rows<'a> {
+    /// One cloud under a shift and scale of its own.
+    pub(crate) fn alone(matrix: &'a Matrix) -> Self {
+        let (shift, scale) = frame(&[matrix]);
+        Self::new(matrix, &shift, scale)
+    }
+
+    fn new(matrix: &'a Matrix, shift: &[f64], scale: f64) -> Self {
+        let d = matrix.cols();
+        let distinct = Distinct::rows(matrix);
+        let write = |i: usize, out: &mut [f32]| {
+            let mut row = vec![0.0; d];
+            matrix.read(distinct.first[i], 0, &mut row);
+            let shifted = row.iter().zip(shift).map(|(x, mean)| ((x - mean) * scale) as f32);
+            out.iter_mut().zip(shifted).for_each(|(out, x)| *out = x);
+        };
+        let panels = Panels::new(distinct.len(), d, write);
+        let norm = |row: &mut Vec<f32>, i: usize| {
+            panels.row(i, row);
+            squared_length(row)
+        };
+        let norms: Vec<f64> =
+            (0..distinct.len()).into_par_iter().map_init(|| vec![0.0; d], norm).collect();
+        // Terms of the bound, in units of 2⁻²⁴ (‖x‖² + ‖y‖²): the product's sum of d terms, its partial
+        // sums of at least 128 terms each, and a dozen roundings of coordinates, norms and their sum.
+        let c = 1.01 * (d as f64 + d as f64 / 128.0 + 20.0) * f64::from(f32::EPSILON) / 2.0;
+        let floor = d as f64 * 1e-37;
+        let low = norms.iter().map(|norm| (norm * (1.0 - c) - floor) as f32).collect();
+        let slack = norms.iter().map(|norm| (norm * 2.1 * c + 3.0 * floor) as f32).collect();
+        Self { matrix, distinct, panels, low, slack, unit: scale.powi(-2), shift: shift.to_vec() }
+    }
+
+    /// Another cloud under the shift and scale of this one.
+    pub(crate) fn like<'b>(&self, matrix: &'b Matrix) -> Rows<'b> {
+        Rows::new(matrix, &self.shift, self.unit.sqrt().recip())
+    }
+
+    /// The rows as given.
+    pub(crate) fn matrix(&self) -> &'a Matrix {
+        self.matrix
+    }
+
+    /// Number of columns.
+    pub(crate) fn cols(&self) -> usize {
+        self.matrix.cols()
+    }
+
+    /// The distinct rows, shifted, scaled and packed.
+    pub(crate) fn panels(&self) -> &Panels {
+        &self.panels
+    }
+
+    /// The distinct rows, shifted and scaled, one after the other.
+    pub(crate) fn shifted(&self) -> Vec<f32> {
+        let d = self.cols();
+        let mut values = vec![0.0; self.len() * d];
+        values.par_chunks_mut(d.max(1)).enumerate().for_each(|(i, out)| self.panels.row(i, out));
+        values
+    }
+
+    /// A shifted and scaled point in the coordinates of the rows as given.
+    pub(crate) fn unscaled(&self, point: &[f32]) -> impl Iterator<Item = f64> {
+        let scale = self.unit.sqrt();
+        point.iter().zip(&self.shift).map(move |(&x, shift)| f64::from(x) * scale + shift)
+    }
+
+    /// What a scaled squared distance is multiplied by to become one of the rows as given.
+    pub(crate) fn unit(&self) -> f64 {
+        self.unit
+    }
+
+    /// Number of distinct rows.
+    pub(crate) fn len(&self) -> usize {
+        self.distinct.len()
+    }
+
+    /// The blocks of rows that tiles are made of.
+    pub(crate) fn blocks(&self) -> Vec<Range<usize>> {
+        let n = self.len();
+        (0..n.div_ceil(BLOCK)).map(|b| b * BLOCK..n.min((b + 1) * BLOCK)).collect()
+    }
+
+    /// `‖x_i − y_j‖²` in the difference form, in `f64` over 8 fixed lanes.
+    pub(crate) fn squared_distance(&self, i: usize, other: &Rows, j: usize) -> f64 {
+        let (i, j) = (self.distinct.first[i], other.distinct.first[j]);
+        let (x, y) = (self.matrix.row(i), other.matrix.row(j));
+        let d = x.len();
+        match (self.matrix.remainder(), other.matrix.remainder()) {
+            (None, None) => squared_difference(x, y),
+            (Some(rest_x), Some(rest_y)) => {
+                let (rest_x, rest_y) = (&rest_x[i * d..(i + 1) * d], &rest_y[j * d..(j + 1) * d]);
+                squared_difference_48(x, rest_x, y, rest_y)
+            }
+            (Some(rest_x), None) => {
+                squared_difference_48(x, &rest_x[i * d..(i + 1) * d], y, &vec![0.0; d])
+            }
+            (None, Some(rest_y)) => {
+                squared_difference_48(x, &vec![0.0; d], y, &rest_y[j * d..(j + 1) * d])
+            }
+        }
+    }
+
+    /// A bound from above on the scaled `f32` lower bounds of pairs whose distance² is at most `squared`.
+    pub(crate) fn scaled_up(&self, squared: f64) -> f32 {
+        ((squared / self.unit) as f32).next_up()
+    }
+
+    /// The least and the most that the distance² of rows `i` and `j` can be, from the tile's bound.
+    pub(crate) fn bounds(&self, i: usize, other: &Rows, j: usize, low: f32) -> (f64, f64) {
+        let slack = f64::from(self.slack[i]) + f64::from(other.slack[j]);
+        let low = f64::from(low);
+        (low * self.unit, (low + slack) * self.unit)
+    }
+
+    /// The most that the scaled distance² can be, rounded up.
+    pub(crate) fn high(&self, i: usize, other: &Rows, j: usize, low: f32) -> f32 {
+        (low + (self.slack[i] + other.slack[j])).next_up().next_up()
+    }
+
+    /// The least that the scaled distance² can be, from the most, rounded down.
+    pub(crate) fn low_of(&self, i: usize, other: &Rows, j: usize, high: f32) -> f32 {
+        (high - (self.slack[i] + other.slack[j])).next_down().next_down().next_down()
+    }
+}
+
+/// What is done with the pairs of a tile that may be near.
+pub(crate) trait Visit {
+    /// Per row of the one block and of the other: the scaled distance² within which a pair matters.
+    fn reach(&self) -> (&[f32], &[f32]);
+
+    /// Row `i` of the one block and row `j` of the other are at least `low` apart, scaled and squared.
+    /// Reaches may shrink, never grow.
+    fn near(&mut self, i: usize, j: usize, low: f32);
+}
+
+/// Products of a block of one cloud with a block of another, and the storage they are kept in.
+#[derive(Default)]
+pub(crate) struct Tile {
+    products: Vec<f32>,
+    /// Lower bounds' shares of the rows and of the columns.
+    low: (Vec<f32>, Vec<f32>),
+    /// Of one row: a bit for each column that may be near.
+    near: Vec<u32>,
+}
+
+impl Tile {
+    /// Computes `−2⟨x, y⟩` for the rows `of_a` and `of_b`.
+    pub(crate) fn multiply(
+        &mut self,
+        (a, of_a): (&Rows, Range<usize>),
+        (b, of_b): (&Rows, Range<usize>),
+    ) {
+        self.products.resize(of_a.len() * of_b.len(), 0.0);
+        Panels::products(
+            (&a.panels, of_a.clone()),
+            (&b.panels, of_b.clone()),
+            -2.0,
+            &mut self.products,
+        );
+        self.low = (a.low[of_a].to_vec(), b.low[of_b].to_vec());
+    }
+
+    /// Shows `visit` every pair whose lower bound is at most the larger of its two reaches, in row
+    /// order.
+    pub(crate) fn scan(&mut self, visit: &mut impl Visit) {
+        let (low_a, low_b) = (&self.low.0, &self.low.1);
+        for (i, (row, &low_a)) in self.products.chunks_exact(low_b.len()).zip(low_a).enumerate() {
+            let (reach_a, reach_b) = visit.reach();
+            within(row, low_a, low_b, reach_a[i], &reach_b[..low_b.len()], &mut self.near);
+            for (c, &bits) in self.near.iter().enumerate() {
+                let mut left = bits;
+                while left != 0 {
+                    let at = 32 * c + left.trailing_zeros() as usize;
+                    left &= left - 1;
+                    let (reach_a, reach_b) = visit.reach();
+                    let low = row[at] + (low_a + low_b[at]);
+                    if low <= reach_a[i].max(reach_b[at]) {
+                        visit.near(i, at, low);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(rows: usize, cols: usize, size: f32, offset: f32) -> Matrix {
+        let mut rng = crate::rng::named(1, "space");
+        let mut draw = || (crate::rng::next_unit(&mut rng) as f32 - 0.5) * size + offset;
+        Matrix::new(cols, (0..rows * cols).map(|_| draw()).collect()).unwrap()
+    }
+
+    struct Everything<'a> {
+        a: &'a Rows<'a>,
+        b: &'a Rows<'a>,
+        reach: Vec<f32>,
+        seen: usize,
+    }
+
+    impl Visit for Everything<'_> {
+        fn reach(&self) -> (&[f32], &[f32]) {
+            (&self.reach, &self.reach)
+        }
+
+        fn near(&mut self, i: usize, j: usize, low: f32) {
+            self.seen += 1;
+            let exact = self.a.squared_distance(i, self.b, j);
+            let (low, high) = self.a.bounds(i, self.b, j, low);
+            assert!(low <= exact && exact <= high, "{low} {exact} {high}");
+        }
+    }
+
+    #[test]
+    fn every_distance_lies_within_its_bounds() {
+        for (d, size, offset) in
+            [(3, 1.0, 0.0), (1000, 1e-3, 1.0), (40, 1e30, 3e30), (7, 1e-30, 0.0)]
+        {
+            let sets =
+                Sides { reference: noise(40, d, size, offset), model: noise(31, d, size, 0.0) };
+            let space = Space::new(Clouds::new(sets.as_ref()).unwrap());
+            let Sides { reference: a, model: b } = &space.0;
+            let mut all = Everything { a, b, reach: vec![f32::INFINITY; a.len()], seen: 0 };
+            let mut tile = Tile::default();
+            tile.multiply((a, 0..a.len()), (b, 0..b.len()));
+            tile.scan(&mut all);
+            assert_eq!(all.seen, a.len() * b.len());
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Nouns that know no arithmetic: rows of numbers, things that come in twos, what stands in files.
+
+pub mod hex;
+pub mod json_number;
+pub mod matrix;
+pub mod rows;
+pub mod sides;
+pub mod signature;

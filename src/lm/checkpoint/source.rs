@@ -1,0 +1,154 @@
+//! Where a model comes from: what a person may write for MODEL, and what it stands for.
+
+use std::path::{Path, PathBuf};
+
+use super::hub::HubId;
+use crate::lm::LmError;
+
+#[cfg(test)]
+mod tests;
+
+/// What a MODEL argument stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelSource {
+    /// A folder in Hugging Face's layout.
+    Folder(PathBuf),
+    /// A GGUF file.
+    Gguf(PathBuf),
+    /// A repository of the hub, in the cache or to be fetched.
+    Hub(HubId),
+    /// A server that speaks OpenAI's protocol.
+    Server {
+        /// Address up to and including `/v1`, without a slash behind.
+        url: String,
+        /// The name under which the server knows the model.
+        model: String,
+    },
+}
+
+impl ModelSource {
+    /// Decides what `model` stands for: an existing path first, then a bundled name, then a hub id.
+    ///
+    /// # Errors
+    ///
+    /// [`LmError::Model`] when it is none of these, with names that are spelled alike.
+    pub fn parse(model: &str) -> Result<Self, LmError> {
+        let no = |what: String| LmError::Model { model: model.into(), what };
+        if let Some(server) = model.strip_prefix("openai:") {
+            let form = || no("a server is written openai:http://host:port/v1#model-name".into());
+            let (url, name) = server.split_once('#').ok_or_else(form)?;
+            let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+            if host.is_none_or(str::is_empty) || name.is_empty() {
+                return Err(form());
+            }
+            let url = url.trim_end_matches('/').to_owned();
+            return Ok(Self::Server { url, model: name.into() });
+        }
+        let path = Path::new(model);
+        let gguf = path.extension().is_some_and(|extension| extension == "gguf");
+        if path.is_dir() {
+            return Ok(Self::Folder(path.to_owned()));
+        }
+        if path.exists() {
+            let what = "is a file; a model is a folder with config.json, or a .gguf file";
+            return if gguf { Ok(Self::Gguf(path.to_owned())) } else { Err(no(what.into())) };
+        }
+        if let Some(folder) = super::bundled::folder(model)?.or_else(|| bundled(model)) {
+            return Ok(Self::Folder(folder));
+        }
+        let is_path = path.is_absolute() || model.starts_with('.') || model.starts_with('~');
+        if let Some(id) = HubId::parse(model).filter(|_| !is_path) {
+            return Ok(Self::Hub(id));
+        }
+        let near = near(model);
+        let hint = match near.is_empty() {
+            true => "a model is a folder, a .gguf file, a hub id (org/name), a bundled name or openai:URL#NAME".into(),
+            false => format!("did you mean {}?", near.join(" or ")),
+        };
+        let kind = if gguf { "no such file" } else { "no such folder, file or bundled model" };
+        Err(no(format!("{kind}; {hint}")))
+    }
+}
+
+/// The folder of a model that lies beside the program.
+///
+/// Looked for as `models/NAME` beside the program (also `../share/llmpr`) and where the program was
+/// built.
+pub fn bundled(name: &str) -> Option<PathBuf> {
+    let plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\']);
+    let found =
+        |folder: PathBuf| Some(folder.join(name)).filter(|f| f.join("config.json").exists());
+    shelves().into_iter().filter(|_| plain).find_map(found)
+}
+
+/// Names of the bundled models, in alphabetical order.
+pub fn bundled_names() -> Vec<String> {
+    let mut names: Vec<String> = shelves().iter().flat_map(|shelf| folders(shelf)).collect();
+    names.retain(|name| bundled(name).is_some());
+    names.extend(super::bundled::names().map(str::to_owned));
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Folders that may hold bundled models.
+fn shelves() -> Vec<PathBuf> {
+    let mut shelves = Vec::new();
+    if let Some(beside) =
+        std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned))
+    {
+        shelves.push(beside.join("models"));
+        shelves.push(beside.join("../share/llmpr/models"));
+    }
+    shelves.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("models"));
+    shelves
+}
+
+fn folders(parent: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(parent) else { return Vec::new() };
+    entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+/// At most three names spelled like `model`: bundled models, and entries of the folder it points into.
+fn near(model: &str) -> Vec<String> {
+    let path = Path::new(model);
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let wanted = path.file_name().and_then(|name| name.to_str()).unwrap_or(model);
+    let mut candidates: Vec<(usize, String)> = Vec::new();
+    let mut consider = |name: String, shown: String| {
+        let distance = edits(wanted, &name);
+        if distance <= wanted.chars().count().max(4) / 3 {
+            candidates.push((distance, format!("`{shown}`")));
+        }
+    };
+    for name in folders(parent.unwrap_or(Path::new("."))) {
+        let shown = parent.map_or(name.clone(), |parent| parent.join(&name).display().to_string());
+        consider(name, shown);
+    }
+    if parent.is_none() {
+        for name in bundled_names() {
+            consider(name.clone(), name);
+        }
+        for name in ["gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"] {
+            consider(name.into(), format!("openai-community/{name}"));
+        }
+    }
+    candidates.sort();
+    candidates.dedup();
+    candidates.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+/// Levenshtein distance in characters.
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,114 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::lm::checkpoint::weights::tests::shared;
+
+fn tokenizers() -> &'static [Tokenizer] {
+    static ALL: std::sync::LazyLock<Vec<Tokenizer>> = std::sync::LazyLock::new(|| {
+        let names = ["stories260K-hf", "gpt2-tinystories-own-hf", "gpt2-tokenizer"];
+        let folders = names.into_iter().filter_map(|name| shared(&format!("models/{name}")));
+        folders.map(|folder| Tokenizer::open(&folder).unwrap().unwrap()).collect()
+    });
+    &ALL
+}
+
+#[test]
+fn special_tokens_come_from_the_folder() {
+    let [stories, own, gpt2] = tokenizers() else { return };
+    assert_eq!((stories.bos_id(), stories.eos_id(), stories.vocab_size()), (Some(1), Some(2), 512));
+    assert_eq!((own.bos_id(), own.eos_id()), (Some(0), Some(0)));
+    assert_eq!((gpt2.eos.as_deref(), gpt2.vocab_size()), (Some("<|endoftext|>"), 50257));
+    assert_ne!(stories.hash(), gpt2.hash());
+    assert_eq!(stories.hash().len(), 64);
+}
+
+#[test]
+fn a_prompt_begins_with_one_bos_where_the_tokenizer_uses_it() {
+    let [stories, _, gpt2] = tokenizers() else { return };
+    let plain = stories.encode("Once upon a time").unwrap();
+    assert_ne!(plain[0], 1);
+    let once = [&[1][..], &plain].concat();
+    for text in ["Once upon a time", "<s>Once upon a time", "<s><s>Once upon a time"] {
+        let ids = stories.encode_prompt(text).unwrap();
+        assert_eq!(ids.iter().filter(|id| **id == 1).count(), 1, "{text}: {ids:?}");
+        assert_eq!(ids[0], 1, "{text}");
+    }
+    assert_eq!(stories.encode_prompt("Once upon a time").unwrap(), once);
+    assert_eq!(stories.encode_special("Once upon a time").unwrap(), once);
+    // Known ids of GPT-2, which puts nothing in front.
+    assert_eq!(gpt2.encode_prompt("Hello world").unwrap(), [15496, 995]);
+    assert_eq!(gpt2.encode("Hello<|endoftext|>").unwrap(), [15496, 50256]);
+    assert_eq!(gpt2.decode(&[15496, 995, 50256]), "Hello world");
+}
+
+#[test]
+fn a_continuation_keeps_the_space_between_it_and_the_prompt() {
+    let Some(stories) = tokenizers().first() else { return };
+    let prompt = stories.encode_prompt("Once upon").unwrap();
+    let both = stories.encode_prompt("Once upon a time").unwrap();
+    assert!(both.starts_with(&prompt));
+    let ids = &both[prompt.len()..];
+    assert_eq!(stories.decode_after(&prompt, ids), " a time");
+    assert_eq!(stories.decode(ids), "a time");
+}
+
+#[test]
+fn a_character_in_pieces_appears_when_it_is_whole() {
+    for tokenizer in tokenizers() {
+        let ids = tokenizer.encode("x 🦀 y").unwrap();
+        let mut text = Incremental::new(tokenizer, &[]);
+        for id in &ids {
+            text.push(*id);
+        }
+        assert_eq!(text.text(), tokenizer.decode(&ids));
+        assert!(text.text().contains('🦀'));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..Default::default() })]
+    #[test]
+    fn decoding_step_by_step_is_decoding_at_once(
+        // Low ids are single bytes in these vocabularies: broken characters are common.
+        ids in prop::collection::vec(prop_oneof![3u32..300, 0u32..2048], 0..60),
+        prompt in 0usize..20,
+    ) {
+        for tokenizer in tokenizers() {
+            let at = prompt.min(ids.len());
+            let mut text = Incremental::new(tokenizer, &[]);
+            for (step, id) in ids.iter().enumerate() {
+                text.push(*id);
+                prop_assert_eq!(text.text(), tokenizer.decode(&ids[..=step]));
+            }
+            let _ = tokenizer.decode_after(&ids[..at], &ids[at..]);
+        }
+    }
+
+    #[test]
+    fn byte_level_ids_decode_to_their_text(text in "\\PC{0,40}") {
+        for tokenizer in tokenizers().iter().skip(1) {
+            prop_assert_eq!(tokenizer.decode(&tokenizer.encode(&text).unwrap()), text.clone());
+        }
+    }
+}
+
+#[test]
+fn a_chat_template_is_found_as_text_list_or_file() {
+    let Some(folder) = shared("models/stories260K-hf") else { return };
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::copy(folder.join("tokenizer.json"), copy.path().join("tokenizer.json")).unwrap();
+    let config = copy.path().join("tokenizer_config.json");
+    let template = || Tokenizer::open(copy.path()).unwrap().unwrap().chat_template;
+    assert_eq!(template(), None);
+    std::fs::write(&config, r#"{"chat_template": "A", "bos_token": {"content": "<s>"}}"#).unwrap();
+    assert_eq!(template().as_deref(), Some("A"));
+    let list = r#"{"chat_template": [{"name": "tool_use", "template": "B"}, {"name": "default", "template": "C"}]}"#;
+    std::fs::write(&config, list).unwrap();
+    assert_eq!(template().as_deref(), Some("C"));
+    std::fs::write(copy.path().join("chat_template.jinja"), "D").unwrap();
+    assert_eq!(template().as_deref(), Some("D"));
+    std::fs::write(&config, "{").unwrap();
+    assert!(Tokenizer::open(copy.path()).err().unwrap().to_string().contains("not a JSON object"));
+    std::fs::write(copy.path().join("tokenizer.json"), "{}").unwrap();
+    assert!(Tokenizer::open(copy.path()).err().unwrap().to_string().contains("not a tokenizer"));
+}

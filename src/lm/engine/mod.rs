@@ -1,0 +1,12 @@
+//! From tokens to hidden states and logits, on a processor or a GPU.
+
+pub mod cpu;
+pub mod device;
+pub mod kv;
+pub mod logits;
+pub(crate) mod memory;
+pub mod model;
+pub mod network;
+pub mod parts;
+pub mod tensor;
+pub mod toy;

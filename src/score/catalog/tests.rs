@@ -1,0 +1,221 @@
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::{
+    data::{matrix::Matrix, sides::Sides, signature::Signature},
+    metric::{
+        curve::{ALPHA, BETA},
+        spec::{Range, Truth},
+        vendi::{VENDI_SCORE, VENDI_SCORE_OF_ORDER},
+    },
+    rng,
+    score::{
+        Families, LikelihoodText, ScoreOptions, TextFacts, record::Score, score, score_histograms,
+        score_likelihood,
+    },
+};
+
+fn options() -> ScoreOptions {
+    let metrics: Families = "all".parse().unwrap();
+    ScoreOptions { metrics, resamples: 2, permutations: 3, k: 3, ..ScoreOptions::default() }
+}
+
+/// A score that has every measure of clouds and texts.
+fn whole() -> Score {
+    let side = |name: &str| {
+        let mut rng = rng::named(0, name);
+        let values = (0..50 * 3).map(|_| rng::next_unit(&mut rng) as f32).collect();
+        let tokens =
+            (0..50).map(|_| (0..12).map(|_| rng::next_below(&mut rng, 9) as u32).collect());
+        let facts = TextFacts { tokens: tokens.collect(), ..TextFacts::default() };
+        (Matrix::new(3, values).unwrap(), facts)
+    };
+    let sides = Sides { reference: side("reference"), model: side("model") };
+    let (rows, texts) = (sides.as_ref().map(|s| &s.0), sides.as_ref().map(|s| &s.1));
+    score(rows, Some(texts), None, &options()).unwrap()
+}
+
+/// What a key says without its parameter.
+fn named((spec, at): (&'static Spec, Option<f64>)) -> (&'static str, bool) {
+    (spec.name, at.is_some())
+}
+
+fn listed() -> BTreeSet<(&'static str, bool)> {
+    specs().map(|spec| (spec.name, spec.parameter.is_some())).collect()
+}
+
+#[test]
+fn every_measure_is_listed_once_and_families_stand_together_but_for_their_extras() {
+    assert_eq!(listed().len(), specs().count(), "a name stands twice");
+    let families: Vec<Family> = specs().map(|spec| spec.family).collect();
+    let mut groups = families.clone();
+    groups.dedup();
+    assert_eq!(groups, Family::ALL, "{families:?}");
+}
+
+#[test]
+fn a_score_has_every_listed_measure_and_no_other_in_the_order_of_the_list() {
+    let got = whole();
+    let keys: Vec<_> = got.metrics.keys().map(|key| spec(key).expect(key)).collect();
+    assert_eq!(keys.iter().copied().map(named).collect::<BTreeSet<_>>(), listed());
+    for (key, (spec, at)) in got.metrics.keys().zip(&keys) {
+        assert_eq!(key, &spec.key(*at));
+    }
+    let places: Vec<usize> = keys.iter().map(|(spec, _)| place(spec)).collect();
+    assert!(places.is_sorted(), "{:?}", got.metrics.keys());
+}
+
+#[test]
+fn slopes_stay_together_in_the_order_that_was_asked_for() {
+    let lambdas = vec![2.0, 0.5];
+    let options = ScoreOptions { metrics: "curve".parse().unwrap(), lambdas, ..options() };
+    let counts = Sides { reference: &[4u64, 4][..], model: &[8, 0][..] };
+    let got = score_histograms(counts, &options).unwrap();
+    let keys: Vec<&str> = got.metrics.keys().map(String::as_str).collect();
+    let slopes =
+        ["alpha@2", "beta@2", "pr_divergence@2", "alpha@0.5", "beta@0.5", "pr_divergence@0.5"];
+    assert_eq!(keys[2..], slopes);
+}
+
+#[test]
+fn histograms_and_likelihoods_have_listed_measures_alone() {
+    let counts = Sides { reference: &[40u64, 9, 3][..], model: &[30, 2, 9][..] };
+    let text = |p: f64, q: f64| LikelihoodText { ln_p: vec![p], ln_q: vec![q], prompt: 0 };
+    let (p, q) = (vec![text(-1.0, -2.0); 5], vec![text(-1.5, -1.0); 5]);
+    let texts = Sides { reference: p.as_slice(), model: q.as_slice() };
+    let unique = Sides { reference: 1, model: 1 };
+    let likelihood = score_likelihood(texts, unique, Signature::default(), &options()).unwrap();
+    for got in [score_histograms(counts, &options()).unwrap(), likelihood] {
+        for key in got.metrics.keys() {
+            let found = spec(key).map(named);
+            assert!(found.is_some_and(|named| listed().contains(&named)), "{key}");
+        }
+    }
+}
+
+#[test]
+fn values_and_ceilings_lie_in_the_ranges_that_are_listed() {
+    for (key, estimate) in &whole().metrics {
+        let (spec, at) = spec(key).unwrap();
+        let (least, most) = spec.range.ends(at);
+        for value in [Some(estimate.value), estimate.ceiling].into_iter().flatten() {
+            let inside = (least - 1e-9..=most + 1e-9).contains(&value);
+            assert!(inside || value.is_nan(), "{key}: {value} outside of {least} to {most}");
+        }
+    }
+}
+
+#[test]
+fn a_key_of_a_file_names_its_measure_and_parameter() {
+    assert_eq!(spec("alpha@2"), Some((&ALPHA, Some(2.0))));
+    assert_eq!(spec("vendi_score"), Some((&VENDI_SCORE, None)));
+    assert_eq!(spec("vendi_score@inf"), Some((&VENDI_SCORE_OF_ORDER, Some(f64::INFINITY))));
+    assert_eq!(spec("alpha@steep"), None);
+    assert_eq!(spec("precison"), None);
+    assert_eq!(family("precison"), Family::Extra);
+    assert_eq!(family("vendi_score@2"), Family::Diversity);
+}
+
+#[test]
+fn a_key_is_the_name_and_the_parameter() {
+    assert_eq!(ALPHA.at(0.5, 0.0).key(), "alpha@0.5");
+    assert_eq!(VENDI_SCORE_OF_ORDER.key(Some(f64::INFINITY)), "vendi_score@inf");
+    assert_eq!(ALPHA.key(None), "alpha");
+    assert!(ALPHA.at(1.0, 0.3).is_of(&ALPHA.at(1.0, 0.4)));
+    assert!(!ALPHA.at(1.0, 0.3).is_of(&ALPHA.at(2.0, 0.3)));
+    assert!(!ALPHA.at(1.0, 0.3).is_of(&BETA.at(1.0, 0.3)));
+}
+
+#[test]
+fn the_range_of_a_point_of_the_curve_ends_at_its_slope() {
+    assert_eq!(ALPHA.range.ends(Some(0.2)), (0.0, 0.2));
+    assert_eq!(ALPHA.range.ends(Some(5.0)), (0.0, 1.0));
+    assert_eq!(BETA.range.ends(Some(5.0)), (0.0, 0.2));
+    assert_eq!((ALPHA.of_equals(Some(0.2)), BETA.of_equals(Some(0.2))), (0.2, 1.0));
+}
+
+#[test] // what a person reads: the table is made of the list
+fn the_documentation_lists_every_measure_as_the_catalog_does() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/measures.md");
+    let wanted = documentation();
+    if std::env::var_os("LLMPR_UPDATE_DOCS").is_some() {
+        std::fs::write(path, &wanted).unwrap();
+    }
+    let found = std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(found, wanted, "run the test with LLMPR_UPDATE_DOCS=1 and look at the difference");
+}
+
+fn documentation() -> String {
+    let mut out = String::from(
+        "# Measures\n\nEvery measure that `llmpr score` and `llmpr sweep` can report, in the order of their \
+         tables. `--metrics` takes families; `extra` is left out unless it is named. *Under one distribution* \
+         is what a measure gives when the model's texts come from the reference distribution, which is its \
+         ceiling; *from halves* is measured on parts of the reference and carried on to the full size. *Stands \
+         for* names the exact values that a sweep of a task with a known distribution holds it against. `n` \
+         reference rows, `m` model rows, `d` columns.\n\nThis page is made of the code by a test; change it \
+         there.\n\n\
+         | name | what it is | family | range | better | under one distribution | stands for | cost |\n\
+         |---|---|---|---|---|---|---|---|\n",
+    );
+    for spec in specs() {
+        let name = match spec.parameter {
+            None => format!("`{}`", spec.name),
+            Some(parameter) => format!("`{}@{}`", spec.name, parameter.symbol()),
+        };
+        let truth: Vec<&str> = spec.truth.iter().map(|truth| exact(*truth)).collect();
+        out.push_str(&format!(
+            "| {name} | {} | {} | {} | {} | {} | {} | {} |\n",
+            spec.title,
+            spec.family.name(),
+            range(spec.range),
+            match spec.better {
+                Better::Higher => "higher",
+                Better::Lower => "lower",
+                Better::Neither => "near the ceiling",
+            },
+            null(spec.null),
+            truth.join(", "),
+            spec.cost,
+        ));
+    }
+    out
+}
+
+fn exact(truth: Truth) -> &'static str {
+    match truth {
+        Truth::Precision => "precision",
+        Truth::Recall => "recall",
+        Truth::RecallAccepted => "recall of accepted texts",
+        Truth::Overlap => "overlap",
+        Truth::Distance => "overlap, falling",
+        Truth::Rest => "1 − overlap",
+    }
+}
+
+fn range(range: Range) -> String {
+    match range {
+        Range::Unit => "[0, 1]".to_owned(),
+        Range::Positive => "[0, ∞)".to_owned(),
+        Range::FromOne => "[1, ∞)".to_owned(),
+        Range::Any => "(−∞, ∞)".to_owned(),
+        Range::Between(least, most) => {
+            let [least, most] = [least, most].map(|end| match end {
+                0.0 => "0".to_owned(),
+                end => format!("{end:.3}").replace('-', "−"),
+            });
+            format!("[{least}, {most}]")
+        }
+        Range::Slope => "[0, min(λ, 1)]".to_owned(),
+        Range::InverseSlope => "[0, min(1/λ, 1)]".to_owned(),
+    }
+}
+
+fn null(null: Null) -> String {
+    match null {
+        Null::Known(value) => value.to_string(),
+        Null::Coverage => "closed form of n, m and k".to_owned(),
+        Null::Halves(_) => "from halves".to_owned(),
+        Null::OwnValue => "the reference's own value".to_owned(),
+        Null::None => "–".to_owned(),
+    }
+}

@@ -1,0 +1,60 @@
+//! `P` against `Q`: every measure that is asked for, with what is needed to read it.
+//!
+//! A score has a value per measure, and beside it an interval (subsamples without replacement), a
+//! ceiling (the reference against itself at these sizes) and a p-value (exchanged labels); the curves
+//! behind the values; and warnings where a value misleads. What each number means is said where it is
+//! computed; how it was computed stands in the signature.
+
+mod bounds;
+pub mod calibrate;
+pub mod catalog;
+mod choices;
+mod cloud_rows;
+mod clouds;
+mod clusters;
+mod copies;
+mod curve;
+mod divergence;
+mod diversity;
+mod draws;
+mod error;
+mod estimate;
+pub mod evidence;
+mod exchange;
+mod extra;
+mod family;
+mod frontier;
+mod growth;
+mod histograms;
+mod inception;
+mod likelihood;
+mod moments;
+pub(super) mod options;
+mod over_bins;
+mod paired;
+pub mod permutation;
+mod prepare;
+mod quantized;
+mod ratio;
+pub mod record;
+pub mod selftest;
+mod support;
+mod table;
+mod texts;
+pub(crate) mod warning_code;
+pub mod warnings;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use clouds::score;
+pub use error::ScoreError;
+pub use histograms::score_histograms;
+pub use likelihood::{LikelihoodText, score_likelihood};
+pub use options::{
+    Clusters, Families, Family, Normalize, OptionsError, Reduce, ScoreOptions, Unequal,
+};
+pub use paired::{Spread, paired_spreads};
+pub use prepare::prepared_clouds;
+pub use texts::TextFacts;
