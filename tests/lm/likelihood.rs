@@ -87,11 +87,12 @@ fn the_curve_from_log_probabilities_is_the_exact_one_for_temperatures_and_trunca
 fn drawn_texts_score_the_closed_forms_of_the_enumerated_models() {
     for (p, q) in settings() {
         let chains = Sides { reference: p, model: q }.map(|decoding| Chain::new(decoding).unwrap());
-        let drawn = Sides { reference: (p, 5), model: (q, 6) }.map(|(decoding, seed)| {
+        let Sides { reference, model } = chains.as_ref();
+        let drawn = Sides { reference: (reference, 5), model: (model, 6) }.map(|(chain, seed)| {
             let request = |sample: u32| Request {
                 tag: u64::from(sample),
                 prompt: [3].into(),
-                chain: Chain::new(decoding).unwrap(),
+                chain: chain.clone(),
                 seed,
                 draw: Draw { prompt: 0, sample },
                 max_new_tokens: LENGTH,
