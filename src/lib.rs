@@ -44,7 +44,7 @@
 //! # Where to go on
 //!
 //! - One measure: [`metric`] holds a file for each, with its formula, cost, sources and an example.
-//! - All measures with intervals, ceilings, p-values and warnings: [`metric::score`].
+//! - All measures with intervals, ceilings, p-values and warnings: [`score`].
 //! - A sweep from code: [`run`], and `examples/sweep_from_code.rs`.
 //! - To add a measure, a sampling setting, a family of models, a figure, a warning, a format or a flag:
 //!   [`guide::architecture`] says which files, and which test holds them.

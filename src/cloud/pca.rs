@@ -77,7 +77,7 @@ impl Pca {
     /// # Example
     ///
     /// ```
-    /// # use llmpr::{matrix::Matrix, pca::{Keep, Pca}};
+    /// # use llmpr::{cloud::pca::{Keep, Pca}, data::matrix::Matrix};
     /// let rows = Matrix::new(2, vec![0.0, 0.0, 3.0, 4.0, 6.0, 8.0]).unwrap();
     /// let pca = Pca::fit(&[&rows], Keep::Share(0.9))?;
     /// assert_eq!(pca.components(), 1); // the rows lie on a line

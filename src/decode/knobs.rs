@@ -189,11 +189,12 @@ fn known() -> String {
 }
 
 impl Knob {
-    /// The knob of that flag, column or heading, whatever its case.
+    /// The knob of that flag, column or heading, whatever its case; `temp` and `temps` are the temperature.
     pub fn named(name: &str) -> Option<&'static Self> {
         let name = name.replace('_', "-").to_lowercase();
         let called = |knob: &&&Self| name == knob.flag || name == knob.short.to_lowercase();
-        KNOBS.iter().find(called).copied().or((name == "temp").then_some(&TEMPERATURE))
+        let short = matches!(name.as_str(), "temp" | "temps").then_some(&TEMPERATURE);
+        KNOBS.iter().find(called).copied().or(short)
     }
 
     /// Its value in `decoding`; `None` where it is off.

@@ -101,7 +101,7 @@ impl Point {
 /// # Example
 ///
 /// ```
-/// # use llmpr::{metric::curve::pr_curve, sides::Sides};
+/// # use llmpr::{data::sides::Sides, metric::curve::pr_curve};
 /// // Q writes only the first of two equally common kinds of text.
 /// let shares = Sides { reference: &[0.5, 0.5][..], model: &[1.0, 0.0][..] };
 /// let points = pr_curve(shares, &[0.1, 1.0, 10.0]);

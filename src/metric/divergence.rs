@@ -92,7 +92,7 @@ impl Divergence {
     /// # Example
     ///
     /// ```
-    /// # use llmpr::{metric::divergence::Divergence, sides::Sides};
+    /// # use llmpr::{data::sides::Sides, metric::divergence::Divergence};
     /// let shares = Sides { reference: &[0.5, 0.5][..], model: &[1.0, 0.0][..] };
     /// assert_eq!(Divergence::Tv.between(shares), 0.5);
     /// assert_eq!(Divergence::Kl.between(shares), f64::INFINITY); // half of P has no share in Q

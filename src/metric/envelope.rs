@@ -35,7 +35,7 @@ pub struct Vertex {
 /// # Example
 ///
 /// ```
-/// # use llmpr::{metric::envelope::Envelope, sides::Sides};
+/// # use llmpr::{data::sides::Sides, metric::envelope::Envelope};
 /// // Every text of P scores above every text of Q but one.
 /// let scores = Sides { reference: &[0.9, 0.8, 0.6, 0.4][..], model: &[0.5, 0.3, 0.2, 0.1][..] };
 /// let curve = Envelope::of_scores(scores)?;

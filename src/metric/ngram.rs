@@ -242,7 +242,7 @@ pub fn ngram_kernel(texts: &[Vec<u32>], most: usize) -> Vec<f64> {
 /// // Two copies and one that shares nothing: eigenvalues 2/3 and 1/3, entropy ln 3 − ⅔ ln 2.
 /// let score = ngram_vendi(&[vec![1, 2], vec![1, 2], vec![3, 4]], 2)?.unwrap();
 /// assert!((score - 3.0 / 2f64.powf(2.0 / 3.0)).abs() < 1e-12);
-/// # Ok::<(), llmpr::eigen::NoEigenvalues>(())
+/// # Ok::<(), llmpr::math::eigen::NoEigenvalues>(())
 /// ```
 pub fn ngram_vendi(texts: &[Vec<u32>], most: usize) -> Result<Option<f64>, NoEigenvalues> {
     let n = texts.len();

@@ -50,7 +50,7 @@ pub const NN_ACCURACY: Spec = Spec {
 /// # Example
 ///
 /// ```
-/// # use llmpr::{matrix::Matrix, metric::{Clouds, nn_accuracy::nn_accuracy}, sides::Sides};
+/// # use llmpr::{cloud::Clouds, data::{matrix::Matrix, sides::Sides}, metric::nn_accuracy::nn_accuracy};
 /// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
 /// let of = |p: &[f32], q: &[f32]| {
 ///     let sets = Sides { reference: line(p), model: line(q) };

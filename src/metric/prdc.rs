@@ -113,7 +113,8 @@ impl std::fmt::Display for Prdc {
 /// # Example
 ///
 /// ```
-/// # use llmpr::{matrix::Matrix, metric::{Clouds, neighbors::Ties, prdc::prdc}, sides::Sides};
+/// # use llmpr::cloud::{Clouds, neighbors::Ties};
+/// # use llmpr::{data::{matrix::Matrix, sides::Sides}, metric::prdc::prdc};
 /// let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
 /// let sets = Sides { reference: line(&[0.0, 1.0, 2.0, 3.0]), model: line(&[0.5, 0.8]) };
 /// let scores = prdc(Clouds::new(sets.as_ref())?, 1, Ties::Strict)?;

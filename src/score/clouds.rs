@@ -69,7 +69,7 @@ use crate::{
 /// # Example
 ///
 /// ```
-/// use llmpr::{matrix::Matrix, metric::score::{ScoreOptions, score}, sides::Sides};
+/// use llmpr::{data::{matrix::Matrix, sides::Sides}, score::{ScoreOptions, score}};
 /// let cloud = |at: f32| {
 ///     let values = (0..120).map(|i| at + (i * i % 37) as f32 / 37.0).collect();
 ///     Matrix::new(3, values).unwrap()

@@ -47,7 +47,7 @@ const MOST_DRAWN: u64 = 2_000_000;
 /// # Example
 ///
 /// ```
-/// use llmpr::{metric::score::{ScoreOptions, score_histograms}, sides::Sides};
+/// use llmpr::{data::sides::Sides, score::{ScoreOptions, score_histograms}};
 /// let counts = Sides { reference: &[4u64, 4][..], model: &[8, 0][..] };
 /// let score = score_histograms(counts, &ScoreOptions::default())?;
 /// assert_eq!(score.metrics["tv"].value, 0.5);

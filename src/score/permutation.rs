@@ -53,7 +53,7 @@ pub const MOST_TEXTS: u64 = 1 << 27;
 /// # Example
 ///
 /// ```
-/// # use llmpr::{metric::permutation::permutation_test, sides::Sides};
+/// # use llmpr::{data::sides::Sides, score::permutation::permutation_test};
 /// let counts = Sides { reference: &[40u64, 10][..], model: &[10, 40][..] };
 /// let apart = |c: Sides<&[u64]>| (c.reference[0] as f64 - c.model[0] as f64).abs();
 /// assert_eq!(permutation_test(counts, 199, 0, apart)?.p_value, 0.005);

@@ -109,7 +109,7 @@ impl Folds {
 /// # Example
 ///
 /// ```
-/// # use llmpr::{matrix::Matrix, metric::{Clouds, ratio::*}, sides::Sides};
+/// # use llmpr::{cloud::Clouds, data::{matrix::Matrix, sides::Sides}, metric::ratio::*};
 /// let line = |from: f32| Matrix::new(1, (0..50).map(|i| from + i as f32 / 50.0).collect()).unwrap();
 /// let sets = Sides { reference: line(0.0), model: line(0.5) };
 /// let clouds = Clouds::new(sets.as_ref())?;

@@ -189,7 +189,7 @@ fn mean_and_error(values: &[f64]) -> (f64, f64) {
 /// # Example
 ///
 /// ```
-/// # use llmpr::{metric::ratio::auc, sides::Sides};
+/// # use llmpr::{data::sides::Sides, metric::ratio::auc};
 /// assert_eq!(auc(Sides { reference: &[3.0, 2.0][..], model: &[2.0, 1.0][..] }), 0.875);
 /// ```
 pub fn auc(values: Sides<&[f64]>) -> f64 {

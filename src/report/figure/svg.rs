@@ -12,7 +12,7 @@ use super::{
 pub enum Theme {
     /// A file of its own, with a background and styles that any program reads.
     File,
-    /// Part of a page that has [`STYLE`].
+    /// Part of a page that has [`STYLE`](super::STYLE).
     Inline,
 }
 

@@ -106,7 +106,8 @@ fn every_golden_model_loads_from_both_configs_and_leaves_no_tensor_over() {
         let plain =
             |(name, shape): &(String, Vec<usize>)| (canonical(name).to_owned(), shape.clone());
         let mut wanted: Vec<_> = wanted.iter().map(plain).collect();
-        (read.sort(), wanted.sort());
+        read.sort();
+        wanted.sort();
         assert_eq!(read, wanted, "{}", folder.display());
         let stored = if folder.ends_with("llama_tiny_mha_bf16") { "bf16" } else { "f32" };
         assert_eq!(new.weights.stored_type(), stored);
