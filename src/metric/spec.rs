@@ -25,9 +25,6 @@ pub enum Family {
 }
 
 impl Family {
-    /// The names of all families, in the order of the table.
-    pub const NAMES: [&'static str; 8] =
-        ["support", "frontier", "curve", "divergence", "moments", "diversity", "ratio", "extra"];
     /// All families, in the order of the table.
     pub const ALL: [Self; 8] = [
         Self::Support,
@@ -40,9 +37,29 @@ impl Family {
         Self::Extra,
     ];
 
+    /// The names of [`Self::ALL`].
+    pub const NAMES: [&'static str; Self::ALL.len()] = {
+        let mut names = [""; Self::ALL.len()];
+        let mut at = 0;
+        while at < names.len() {
+            names[at] = Self::ALL[at].name();
+            at += 1;
+        }
+        names
+    };
+
     /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        Self::NAMES[self as usize]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Support => "support",
+            Self::Frontier => "frontier",
+            Self::Curve => "curve",
+            Self::Divergence => "divergence",
+            Self::Moments => "moments",
+            Self::Diversity => "diversity",
+            Self::Ratio => "ratio",
+            Self::Extra => "extra",
+        }
     }
 }
 
