@@ -62,9 +62,15 @@ __device__ void score_tiles<float>(const float *, const float *, int, int, float
 template <>
 __device__ void weigh_tiles<float>(const float *, const float *, int, int, float *) {}
 
+// A score as the softmax takes it; cap 0 cuts nothing.
+__device__ __forceinline__ float scaled(float x, float scale, float cap) {
+  x *= scale;
+  return cap > 0.f ? cap * tanhf(x / cap) : x;
+}
+
 template <typename T>
 __device__ void attend(const Item *items, const uint4 *reads, const T *q, float *partial, int heads,
-                       int kv_heads, int dim, int layer, float scale) {
+                       int kv_heads, int dim, int layer, float scale, float cap) {
   // q: 16 x dim of T, p: 16 x STRIDE of T, scores: 16 x max(STRIDE, dim) of f32; f32 keeps p in scores.
   extern __shared__ __align__(128) unsigned char memory[];
   constexpr bool HALF = sizeof(T) == 2;
@@ -108,10 +114,10 @@ __device__ void attend(const Item *items, const uint4 *reads, const T *q, float 
     const uint4 read = r < m ? reads[at / group] : make_uint4(0, 0, 0, 0);
     const int lo = read.y, hi = read.z;
     float most = LOW, sum = 0.f;
-    for (int j = lo + lane; j < hi; j += 32) most = fmaxf(most, row[j] * scale);
+    for (int j = lo + lane; j < hi; j += 32) most = fmaxf(most, scaled(row[j], scale, cap));
     most = warp_max(most);
     for (int j = lane; j < tiles * 16; j += 32) {
-      const float e = j >= lo && j < hi ? expf(row[j] * scale - most) : 0.f;
+      const float e = j >= lo && j < hi ? expf(scaled(row[j], scale, cap) - most) : 0.f;
       sum += e;
       if (HALF) p[r * STRIDE + j] = down<T>(e);
       else row[j] = e;
@@ -143,18 +149,21 @@ __device__ void attend(const Item *items, const uint4 *reads, const T *q, float 
   }
 }
 
-// slots[row]..slots[row + 1] are the partials of a row, in the order of their positions.
+// slots[row]..slots[row + 1] are the partials of a row, in the order of their positions. sinks[head], where there are
+// some, is a term of the softmax that stands for no position.
 template <typename T>
-__device__ void merge(const float *partial, const unsigned *slots, T *out, int heads, int dim) {
+__device__ void merge(const float *partial, const unsigned *slots, const float *sinks, T *out, int heads,
+                      int dim) {
   const int row = blockIdx.x, head = blockIdx.y;
   const unsigned from = slots[row], to = slots[row + 1];
-  float most = LOW, total = 0.f;
+  float most = sinks ? sinks[head] : LOW, total = 0.f;
   for (unsigned s = from; s < to; s++)
     most = fmaxf(most, partial[((size_t)s * heads + head) * (dim + 2)]);
   for (unsigned s = from; s < to; s++) {
     const float *part = partial + ((size_t)s * heads + head) * (dim + 2);
     total += part[1] * expf(part[0] - most);
   }
+  if (sinks) total += expf(sinks[head] - most);
   for (int d = threadIdx.x; d < dim; d += blockDim.x) {
     float sum = 0.f;
     for (unsigned s = from; s < to; s++) {
@@ -169,12 +178,12 @@ __device__ void merge(const float *partial, const unsigned *slots, T *out, int h
 #define KERNELS(NAME, T)                                                                           \
   extern "C" __global__ void __launch_bounds__(32 * WARPS)                                         \
       attend_##NAME(const Item *items, const uint4 *reads, const T *q, float *partial, int heads,  \
-                    int kv_heads, int dim, int layer, float scale) {                               \
-    attend<T>(items, reads, q, partial, heads, kv_heads, dim, layer, scale);                       \
+                    int kv_heads, int dim, int layer, float scale, float cap) {                    \
+    attend<T>(items, reads, q, partial, heads, kv_heads, dim, layer, scale, cap);                  \
   }                                                                                                \
-  extern "C" __global__ void merge_##NAME(const float *partial, const unsigned *slots, T *out,     \
-                                          int heads, int dim) {                                    \
-    merge<T>(partial, slots, out, heads, dim);                                                     \
+  extern "C" __global__ void merge_##NAME(const float *partial, const unsigned *slots,             \
+                                          const float *sinks, T *out, int heads, int dim) {        \
+    merge<T>(partial, slots, sinks, out, heads, dim);                                              \
   }
 KERNELS(f32, float)
 KERNELS(f16, __half)

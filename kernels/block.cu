@@ -4,7 +4,7 @@
 namespace {
 // One block a token: queries are rotated into `out`, keys rotated and values copied into the cache.
 //   places[token] = { segment, capacity, position }, segment as in attention.cu
-//   cos, sin      tokens x dim / 2; half == 0 rotates nothing
+//   cos, sin      tokens x half; the first 2 half numbers of a head turn
 template <typename T>
 __device__ void place(const T *q, const T *k, const T *v, long long q_stride, long long k_stride,
                       long long v_stride, const float *cos, const float *sin, const u64 *places,
@@ -23,7 +23,7 @@ __device__ void place(const T *q, const T *k, const T *v, long long q_stride, lo
     const int head = i / dim, d = i % dim;
     const T *from = head < heads ? q + head * dim : k + (head - heads) * dim;
     float x = up(from[d]);
-    if (half) {
+    if (d < 2 * half) {
       const int pair = d % half;
       const float other = up(from[d < half ? d + half : pair]);
       x = d < half ? x * cos[pair] - other * sin[pair] : x * cos[pair] + other * sin[pair];
@@ -44,12 +44,19 @@ __device__ __forceinline__ float activate(float x, int f) {
   }
 }
 
-// out = f(wide[:, ..inner]) * wide[:, inner..], or f(wide) where nothing gates.
+// out = f(wide[:, ..inner]) * wide[:, inner..], or f(wide) where nothing gates. f == 4 is the clamped gate of both halves.
 template <typename T>
-__device__ void gate(const T *wide, T *out, int inner, int gated, int f, u64 count) {
+__device__ void gate(const T *wide, T *out, int inner, int gated, int f, float alpha, float limit,
+                     u64 count) {
   for (u64 i = blockIdx.x * (u64)blockDim.x + threadIdx.x; i < count; i += (u64)gridDim.x * blockDim.x) {
     const u64 row = i / inner, j = i % inner;
     const T *from = wide + row * (gated ? 2 * inner : inner) + j;
+    if (f == 4) {
+      const float g = fminf(up(from[0]), limit);
+      const float u = fminf(fmaxf(up(from[inner]), -limit), limit);
+      out[i] = down<T>((u + 1.f) * (g / (1.f + expf(-alpha * g))));
+      continue;
+    }
     const float x = activate(up(from[0]), f);
     out[i] = down<T>(gated ? x * up(from[inner]) : x);
   }
@@ -65,8 +72,8 @@ __device__ void gate(const T *wide, T *out, int inner, int gated, int f, u64 cou
              layer);                                                                                \
   }                                                                                                 \
   extern "C" __global__ void gate_##NAME(const T *wide, T *out, int inner, int gated, int f,        \
-                                         u64 count) {                                               \
-    gate<T>(wide, out, inner, gated, f, count);                                                     \
+                                         float alpha, float limit, u64 count) {                     \
+    gate<T>(wide, out, inner, gated, f, alpha, limit, count);                                       \
   }
 KERNELS(f32, float)
 KERNELS(f16, __half)

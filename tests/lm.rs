@@ -3,6 +3,7 @@
 
 #[path = "lm/checkpoints.rs"]
 mod checkpoints;
+mod common;
 #[path = "lm/embed.rs"]
 mod embed;
 #[path = "lm/faults.rs"]

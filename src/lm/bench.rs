@@ -65,10 +65,7 @@ pub struct Speed {
 
 /// Operations of the matrix products for one token.
 pub fn flops_per_token(c: &ModelConfig) -> f64 {
-    let (q, kv) = (c.heads * c.head_dim, c.kv_heads * c.head_dim);
-    let gated = if c.rope.is_some() { 3 } else { 2 };
-    let block = c.hidden * (2 * q + 2 * kv) + gated * c.hidden * c.intermediate;
-    2.0 * (c.layers * block + c.vocab * c.hidden) as f64
+    2.0 * c.active_weights() as f64
 }
 
 /// Times `rows` rows of `prompt` random tokens each, all the same where `shared`, continued by `new`

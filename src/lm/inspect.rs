@@ -4,8 +4,8 @@ use serde::Serialize;
 use std::path::Path;
 
 use super::{
-    Checkpoint, LmError, Weights,
-    arch::config::RopeScaling,
+    Checkpoint, LmError, ModelConfig, Weights,
+    arch::config::{Rope, RopeScaling},
     checkpoint::{
         hub::{Hub, HubId},
         load, source,
@@ -72,20 +72,8 @@ pub fn inspect(model: &str, hash: bool) -> Result<Facts, LmError> {
         let text = tokenizer.as_ref().and_then(|tokenizer| tokenizer.token(*id));
         text.map_or_else(|| id.to_string(), |text| format!("{id} {text}"))
     };
-    let positions = config.rope.as_ref().map_or_else(
-        || "learned positions".to_owned(),
-        |rope| {
-            let scaling = match &rope.scaling {
-                RopeScaling::None => String::new(),
-                RopeScaling::Linear { factor } => format!(", linear by {factor}"),
-                RopeScaling::Llama3 { factor, .. } => format!(", llama3 by {factor}"),
-                RopeScaling::Factors(_) => ", factors of the file".to_owned(),
-            };
-            format!("rotary positions, theta {}{scaling}", rope.theta)
-        },
-    );
-    let sliding = config.windows.iter().flatten().next();
-    let sliding = sliding.map(|width| (*width, config.windows.iter().flatten().count()));
+    let windows: Vec<_> = config.blocks.iter().filter_map(|block| block.sees.window()).collect();
+    let sliding = windows.first().map(|width| (*width, windows.len()));
     let size = |path: &std::path::PathBuf| path.metadata().map_or(0, |metadata| metadata.len());
     Ok(Facts {
         model: model.into(),
@@ -100,7 +88,7 @@ pub fn inspect(model: &str, hash: bool) -> Result<Facts, LmError> {
         intermediate: config.intermediate,
         vocab: config.vocab,
         context: config.max_positions,
-        positions,
+        positions: positions(config),
         sliding,
         tied: config.tied,
         bos: config.bos.as_ref().map(spelled),
@@ -112,6 +100,33 @@ pub fn inspect(model: &str, hash: bool) -> Result<Facts, LmError> {
         cache_bytes_per_token: 8 * config.layers * config.kv_heads * config.head_dim,
         sha256: hash.then(|| checkpoint.hash().map(str::to_owned)).transpose()?,
     })
+}
+
+/// What tells positions apart, in words.
+fn positions(config: &ModelConfig) -> String {
+    let rope = |rope: &Rope| {
+        let scaling = match &rope.scaling {
+            RopeScaling::None => String::new(),
+            RopeScaling::Linear { factor } => format!(", linear by {factor}"),
+            RopeScaling::Llama3 { factor, .. } => format!(", llama3 by {factor}"),
+            RopeScaling::Yarn { factor, .. } => format!(", yarn by {factor}"),
+            RopeScaling::Factors(_) => ", factors of the file".to_owned(),
+        };
+        let part = match rope.width == config.head_dim {
+            true => String::new(),
+            false => format!(" over {} of {} dimensions", rope.width, config.head_dim),
+        };
+        format!("theta {}{scaling}{part}", rope.theta)
+    };
+    let ropes: Vec<_> = config.ropes.iter().map(rope).collect();
+    let without = config.blocks.iter().filter(|block| block.rope.is_none()).count();
+    match ropes.is_empty() {
+        true => "learned positions".into(),
+        false if without > 0 => {
+            format!("rotary positions, {}; none in {without} layers", ropes.join(" and "))
+        }
+        false => format!("rotary positions, {}", ropes.join(" and ")),
+    }
 }
 
 /// A sentence encoder's facts.

@@ -1,5 +1,5 @@
 //! What the integration tests share.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 
 #[path = "../../src/shared_data.rs"]
 mod shared_data;

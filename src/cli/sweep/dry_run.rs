@@ -138,11 +138,7 @@ fn trial(group: &Group, sweep: &Sweep) -> Result<(f64, &'static str), String> {
 
 /// Weights of a decoder of this shape.
 fn parameters(c: &ModelConfig) -> u64 {
-    let attention = c.hidden * c.head_dim * (2 * c.heads + 2 * c.kv_heads);
-    let gated = if c.rope.is_some() { 3 } else { 2 };
-    let block = attention + gated * c.hidden * c.intermediate;
-    let ends = if c.tied { 1 } else { 2 } * c.vocab * c.hidden;
-    (c.layers * block + ends) as u64
+    c.matrices() as u64
 }
 
 fn bytes_per_weight(dtype: &str) -> u64 {

@@ -5,26 +5,18 @@
 use super::layout::Layout;
 
 mod fields;
+pub(crate) mod kinds;
 pub(crate) mod rope;
 #[cfg(test)]
 mod tests;
+pub(crate) mod unknown;
 
 pub use fields::ConfigError;
 pub(crate) use fields::Fields;
+pub use kinds::{
+    Activation, BlockKind, Experts, NormKind, QkNorm, Residual, Scales, Score, Sees, Tempering,
+};
 pub use rope::{Rope, RopeScaling};
-
-/// The function between the two halves of an MLP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
-    /// `x/2 · (1 + erf(x/√2))`.
-    Gelu,
-    /// `x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³)))`, GPT-2's `gelu_new`.
-    GeluTanh,
-    /// `x / (1 + e^−x)`.
-    Silu,
-    /// `max(x, 0)`.
-    Relu,
-}
 
 /// A decoder-only language model's dimensions and variants.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,26 +41,34 @@ pub struct ModelConfig {
     pub intermediate: usize,
     /// Longest sequence, prompt and completion together.
     pub max_positions: usize,
+    /// What all norms do.
+    pub norm: NormKind,
     /// Added to the variance in every norm.
     pub norm_eps: f64,
-    /// Rotary positions; `None` for GPT-2's learned ones.
-    pub rope: Option<Rope>,
-    /// For each layer how many positions a token sees, itself included; `None` sees all before it.
-    pub windows: Vec<Option<usize>>,
+    /// Rotary positions, of which each block uses one; none where positions are learned.
+    pub ropes: Vec<Rope>,
+    /// Each block's variants; as many as there are layers.
+    pub blocks: Vec<BlockKind>,
+    /// How blocks join the residual stream.
+    pub residual: Residual,
     /// Query, key and value projections have a bias.
     pub qkv_bias: bool,
     /// The projection after attention has a bias.
     pub attention_out_bias: bool,
     /// The MLP's projections have a bias.
     pub mlp_bias: bool,
-    /// Queries and keys go through an RMSNorm per head before rotation (Qwen3).
-    pub qk_norm: bool,
+    /// The output projection has a bias.
+    pub head_bias: bool,
+    /// Norms of queries and keys.
+    pub qk_norm: QkNorm,
+    /// Each head's softmax has a learned term that stands for no position (gpt-oss).
+    pub sinks: bool,
     /// The output projection is the embedding.
     pub tied: bool,
-    /// Scores are divided by `√head_dim`.
-    pub scale_attention: bool,
-    /// Scores of layer `i` (from 0) are divided by `i + 1` as well.
-    pub scale_by_inverse_layer: bool,
+    /// Constants that multiply or cut.
+    pub scales: Scales,
+    /// The sparse MLP of blocks that have one.
+    pub experts: Option<Experts>,
     /// Begin-of-text token.
     pub bos: Option<u32>,
     /// Tokens that end a completion; may be empty.
@@ -80,11 +80,68 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
+    /// One layer of width 1 with nothing special: what a family's page starts from.
+    pub(crate) fn neutral(layout: &'static Layout, model_type: &str) -> Self {
+        Self {
+            layout,
+            model_type: model_type.into(),
+            vocab: 1,
+            hidden: 1,
+            layers: 1,
+            heads: 1,
+            kv_heads: 1,
+            head_dim: 1,
+            intermediate: 1,
+            max_positions: 1,
+            norm: NormKind::Rms,
+            norm_eps: 1e-5,
+            ropes: Vec::new(),
+            blocks: vec![BlockKind { rope: None, ..BlockKind::PLAIN }],
+            residual: Residual::Sequential,
+            qkv_bias: false,
+            attention_out_bias: false,
+            mlp_bias: false,
+            head_bias: false,
+            qk_norm: QkNorm::None,
+            sinks: false,
+            tied: false,
+            scales: Scales::plain(1),
+            experts: None,
+            bos: None,
+            eos: Vec::new(),
+            pad: None,
+            activation: Activation::Silu,
+        }
+    }
+
     /// What a score `q·k` is multiplied by in layer `layer`.
     pub fn attention_scale(&self, layer: usize) -> f64 {
-        let by_width = if self.scale_attention { (self.head_dim as f64).sqrt() } else { 1.0 };
-        let by_layer = if self.scale_by_inverse_layer { (layer + 1) as f64 } else { 1.0 };
-        1.0 / (by_width * by_layer)
+        let by_layer = if self.scales.by_layer { (layer + 1) as f64 } else { 1.0 };
+        self.scales.attention / by_layer
+    }
+
+    /// Weights of the matrices that one token is multiplied by, the output projection included.
+    pub fn active_weights(&self) -> usize {
+        self.matrix_weights(|experts| experts.used) + self.vocab * self.hidden
+    }
+
+    /// Weights of all matrices, embedding and output projection included.
+    pub fn matrices(&self) -> usize {
+        let ends = if self.tied { 1 } else { 2 };
+        self.matrix_weights(|experts| experts.count) + ends * self.vocab * self.hidden
+    }
+
+    fn matrix_weights(&self, experts: impl Fn(&Experts) -> usize) -> usize {
+        let (d, q, kv) = (self.hidden, self.heads * self.head_dim, self.kv_heads * self.head_dim);
+        let halves = if self.layout.up.is_gated() { 3 } else { 2 };
+        let mlp = |block: &BlockKind| match self.experts.as_ref().filter(|_| block.experts) {
+            Some(e) => {
+                let wide = experts(e) * e.width + e.shared.unwrap_or(0);
+                halves * d * wide + d * e.count
+            }
+            None => halves * d * self.intermediate,
+        };
+        self.blocks.iter().map(|block| d * (2 * q + 2 * kv) + mlp(block)).sum()
     }
 
     /// Refuses dimensions that cannot be; every way into the type ends here.
@@ -99,7 +156,7 @@ impl ModelConfig {
             ("MLP width", self.intermediate, 1 << 22),
             ("number of positions", self.max_positions, 1 << 28),
         ];
-        for (what, value, most) in sizes {
+        for (what, value, most) in sizes.into_iter().chain(self.expert_sizes()) {
             if value == 0 || value > most {
                 return Err(ConfigError::Size { what, value, most });
             }
@@ -109,22 +166,39 @@ impl ModelConfig {
             let Self { heads, kv_heads, .. } = self;
             return impossible(format!("{heads} heads cannot share {kv_heads} key heads"));
         }
-        if self.rope.is_some() && !self.head_dim.is_multiple_of(2) {
-            return impossible(format!(
-                "rotary positions need an even head width, not {}",
-                self.head_dim
-            ));
+        for rope in &self.ropes {
+            rope.check(self.head_dim)?;
         }
-        // Learned positions come with heads that share the hidden width.
-        if self.rope.is_none() && self.heads * self.head_dim != self.hidden {
-            return impossible(format!(
-                "hidden width {} does not divide into {} heads",
-                self.hidden, self.heads
-            ));
-        }
-        if !(self.norm_eps > 0.0 && self.norm_eps < 1.0) {
+        if !self.norm_eps.is_finite() || self.norm_eps <= 0.0 || self.norm_eps >= 1.0 {
             return impossible(format!("a norm's epsilon of {} is not in 0..1", self.norm_eps));
         }
+        if let Some(Sees::Window(0) | Sees::Chunk(0)) = self
+            .blocks
+            .iter()
+            .map(|b| b.sees)
+            .find(|s| s.first(0) > 0 || matches!(s, Sees::Window(0) | Sees::Chunk(0)))
+        {
+            return impossible("a sliding window of 0 sees nothing".into());
+        }
+        let scales = &self.scales;
+        let caps = [scales.attention_cap, scales.qkv_clip, scales.logits_cap];
+        if let Some(cap) = caps.into_iter().flatten().find(|cap| !(*cap > 0.0 && cap.is_finite())) {
+            return impossible(format!("values cannot be cut to {cap}"));
+        }
+        let factors = [scales.attention, scales.embedding, scales.residual, scales.logits];
+        if let Some(factor) = factors.into_iter().find(|f| !f.is_finite() || *f == 0.0) {
+            return impossible(format!("a multiplier of {factor} leaves nothing"));
+        }
         Ok(())
+    }
+
+    fn expert_sizes(&self) -> impl Iterator<Item = (&'static str, usize, usize)> {
+        let sizes = self.experts.map(|e| {
+            let shared = ("shared expert's width", e.shared.unwrap_or(1), 1 << 22);
+            let used = ("number of experts that a token uses", e.used, e.count);
+            let width = ("expert's width", e.width, 1 << 22);
+            [("number of experts", e.count, 1 << 14), used, width, shared]
+        });
+        sizes.into_iter().flatten()
     }
 }

@@ -14,6 +14,8 @@ pub struct Name {
 pub enum Qkv {
     /// One matrix, queries above keys above values.
     Fused(Name),
+    /// One matrix, query, key and value of the first head above those of the second.
+    FusedByHead(Name),
     /// A matrix each.
     Apart([Name; 3]),
 }
@@ -29,6 +31,52 @@ pub enum Up {
     Apart([Name; 2]),
 }
 
+/// Both halves of an MLP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mlp {
+    /// The first.
+    pub up: Up,
+    /// The second.
+    pub down: Name,
+}
+
+/// How the experts of a block are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpertStore {
+    /// A folder with a number for each: `FOLDER.7.gate.weight`.
+    Each {
+        /// Before the number.
+        folder: &'static str,
+        /// Gate, up and down.
+        names: [&'static str; 3],
+    },
+    /// Two tensors for all, `experts × inputs × outputs`, without `.weight`; biases add `_bias`.
+    Stacked {
+        /// Gate and up.
+        up: &'static str,
+        /// Down.
+        down: &'static str,
+        /// Gate and up take turns; else the gate's columns come first.
+        alternating: bool,
+    },
+}
+
+/// An MLP of experts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExpertNames {
+    /// Scores each expert.
+    pub router: Name,
+    /// The experts.
+    pub store: ExpertStore,
+    /// The expert that every token uses.
+    pub shared: Option<Mlp>,
+    /// One row whose sigmoid weighs the shared expert.
+    pub shared_gate: Option<Name>,
+}
+
+/// Gate, up and down of all experts in a GGUF file, `experts × outputs × inputs`.
+pub const GGUF_EXPERTS: [&str; 3] = ["ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"];
+
 /// The tensors of a family. Names of a block follow its number: `layers.0.` and in GGUF `blk.0.`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -36,31 +84,41 @@ pub struct Layout {
     pub embedding: Name,
     /// Learned positions; rotary ones have no tensor.
     pub positions: Option<Name>,
+    /// Rows of the positions' table before that of position 0.
+    pub positions_from: usize,
     /// After the last block.
     pub norm: Name,
+    /// The output projection where it is not the embedding.
+    pub head: Name,
     /// What Hugging Face writes before a block's number.
     pub blocks: &'static str,
     /// Before attention.
-    pub attention_norm: Name,
+    pub attention_norm: Option<Name>,
+    /// Of what attention adds.
+    pub attention_after: Option<Name>,
     /// Queries, keys, values.
     pub qkv: Qkv,
-    /// Norms of each query and key head, where a family knows them.
+    /// Norms of queries and keys, where a family knows them.
     pub qk_norm: Option<[Name; 2]>,
+    /// Terms of each head's softmax that stand for no position, without `.weight` in Hugging Face's.
+    pub sinks: Option<Name>,
     /// After attention.
     pub out: Name,
-    /// Before the MLP.
-    pub mlp_norm: Name,
+    /// Before the MLP; without one a parallel MLP reads what attention reads.
+    pub mlp_norm: Option<Name>,
+    /// Of what the MLP adds.
+    pub mlp_after: Option<Name>,
     /// The MLP's first half.
     pub up: Up,
     /// The MLP's second half.
     pub down: Name,
-    /// Norms subtract the mean and add a bias (LayerNorm, not RMSNorm).
-    pub layer_norm: bool,
+    /// The MLP of blocks that have experts.
+    pub experts: Option<ExpertNames>,
     /// Hugging Face stores matrices as `in × out`, not `out × in`.
     pub transposed: bool,
 }
 
-/// The output projection where it is not the embedding; every family calls it so.
+/// The output projection, as most families call it.
 pub const HEAD: Name = name("lm_head", "output");
 
 /// A name, for the pages.
@@ -72,7 +130,7 @@ impl Qkv {
     /// The matrices' names, top to bottom.
     pub fn names(&self) -> &[Name] {
         match self {
-            Self::Fused(name) => std::slice::from_ref(name),
+            Self::Fused(name) | Self::FusedByHead(name) => std::slice::from_ref(name),
             Self::Apart(names) => names,
         }
     }
@@ -86,21 +144,31 @@ impl Up {
             Self::Apart(names) => names,
         }
     }
+
+    /// Whether one half opens and closes the other.
+    pub fn is_gated(&self) -> bool {
+        !matches!(self, Self::Plain(_))
+    }
 }
 
 impl Layout {
     /// What stands before and after the blocks.
     pub fn ends(&self) -> impl Iterator<Item = Name> {
-        [self.embedding, self.norm, HEAD].into_iter().chain(self.positions)
+        [self.embedding, self.norm, self.head].into_iter().chain(self.positions)
+    }
+
+    /// The norms of a block that are as wide as the residual stream.
+    pub fn wide_norms(&self) -> impl Iterator<Item = Name> {
+        let all = [self.attention_norm, self.attention_after, self.mlp_norm, self.mlp_after];
+        all.into_iter().flatten()
     }
 
     /// The norms of a block.
     pub fn norms(&self) -> impl Iterator<Item = Name> {
-        let of_heads = self.qk_norm.into_iter().flatten();
-        [self.attention_norm, self.mlp_norm].into_iter().chain(of_heads)
+        self.wide_norms().chain(self.qk_norm.into_iter().flatten())
     }
 
-    /// The matrices of a block.
+    /// The matrices of a block without those of experts.
     pub fn matrices(&self) -> impl Iterator<Item = Name> {
         let wide = self.qkv.names().iter().chain(self.up.names()).copied();
         wide.chain([self.out, self.down])

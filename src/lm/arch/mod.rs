@@ -8,12 +8,21 @@ use serde_json::{Map, Value};
 
 use self::config::{ConfigError, Fields, ModelConfig};
 
+mod cohere;
 pub mod config;
 mod family;
+mod gemma;
 mod gpt2;
+mod gpt_oss;
 pub mod layout;
 pub(super) mod llama;
+mod llama4;
 mod mistral;
+mod moe;
+mod more;
+mod neox;
+mod olmo;
+mod opt;
 mod phi3;
 mod qwen;
 mod usual;
@@ -21,39 +30,58 @@ mod usual;
 pub(super) use family::Family;
 
 /// What can be loaded, in the order in which messages name it.
-static FAMILIES: [&Family; 6] =
-    [&gpt2::GPT2, &llama::LLAMA, &mistral::MISTRAL, &phi3::PHI3, &qwen::QWEN2, &qwen::QWEN3];
+static FAMILIES: [&Family; 32] = [
+    &gpt2::GPT2,
+    &gpt2::GPT_NEO,
+    &neox::GPTJ,
+    &neox::GPT_NEOX,
+    &opt::OPT,
+    &llama::LLAMA,
+    &llama4::LLAMA4,
+    &mistral::MISTRAL,
+    &mistral::MINISTRAL3,
+    &moe::MIXTRAL,
+    &qwen::QWEN2,
+    &qwen::QWEN3,
+    &moe::QWEN2_MOE,
+    &moe::QWEN3_MOE,
+    &gemma::GEMMA,
+    &gemma::GEMMA2,
+    &gemma::GEMMA3,
+    &gemma::GEMMA3_ALL,
+    &neox::PHI,
+    &phi3::PHI3,
+    &olmo::OLMO,
+    &olmo::OLMO2,
+    &olmo::OLMO3,
+    &olmo::OLMOE,
+    &llama4::SMOLLM3,
+    &more::GRANITE,
+    &more::STARCODER2,
+    &more::STABLELM,
+    &more::GLM4,
+    &cohere::COHERE,
+    &cohere::COHERE2,
+    &gpt_oss::GPT_OSS,
+];
 
 /// Settings that change results when they differ from these neutral values.
-const NEUTRAL: [(&str, &[&str]); 28] = [
+const NEUTRAL: [(&str, &[&str]); 15] = [
     ("add_cross_attention", &["false"]),
-    ("is_encoder_decoder", &["false"]),
-    ("attn_logit_softcapping", &[]),
-    ("final_logit_softcapping", &[]),
-    ("attn_logit_softcap", &[]),
-    ("logits_soft_cap", &[]),
-    ("query_pre_attn_scalar", &[]),
-    ("partial_rotary_factor", &["1", "1.0"]),
-    ("rotary_pct", &["1", "1.0"]),
-    ("rope_interleaved", &["false"]),
-    ("rope_local_base_freq", &[]),
-    ("no_rope_layers", &["[]"]),
-    ("no_rope_layer_interval", &["0"]),
     ("alibi", &["false"]),
-    ("use_alibi", &["false"]),
-    ("attention_chunk_size", &[]),
     ("attention_sink", &["false"]),
     ("embedding_multiplier", &["1", "1.0"]),
-    ("residual_multiplier", &["1", "1.0"]),
-    ("attention_multiplier", &[]),
-    ("logits_scaling", &["1", "1.0"]),
+    ("is_encoder_decoder", &["false"]),
     ("logit_scale", &["1", "1.0"]),
-    ("num_local_experts", &["0", "1"]),
+    ("logits_scaling", &["1", "1.0"]),
+    ("no_rope_layer_interval", &["0"]),
     ("num_experts", &["0", "1"]),
-    ("use_qk_norm", &["false"]),
-    ("qk_layernorm", &["false"]),
-    ("scale_embedding", &["false"]),
+    ("num_local_experts", &["0", "1"]),
     ("parallel_attn", &["false"]),
+    ("partial_rotary_factor", &["1", "1.0"]),
+    ("residual_multiplier", &["1", "1.0"]),
+    ("rotary_pct", &["1", "1.0"]),
+    ("rope_interleaved", &["false"]),
 ];
 
 /// The family that `is` tells from the others; `name` is what a file calls it.
@@ -69,7 +97,7 @@ pub(super) fn find(
     found.ok_or_else(|| ConfigError::Architecture { name: name.into(), supported: supported() })
 }
 
-/// The families' names as a sentence has them: `gpt2, llama (also SmolLM2), mistral, phi3, qwen2 and qwen3`.
+/// The families' names as a sentence has them: `gpt2, llama (also SmolLM2), mistral and qwen3`.
 pub fn supported() -> String {
     let name = |family: &&Family| match family.also {
         [] => family.name.to_owned(),
@@ -82,6 +110,24 @@ pub fn supported() -> String {
     }
 }
 
+/// Reads a family's fields; what no page reads must change nothing.
+pub(super) fn read_fields(
+    family: &Family,
+    object: &Map<String, Value>,
+) -> Result<ModelConfig, ConfigError> {
+    let fields = Fields::new(object);
+    fields.get("model_type");
+    fields.get("quantization_config");
+    let read = (family.config)(&fields)?;
+    for (field, neutral) in NEUTRAL {
+        if !fields.was_read(field) {
+            fields.must_be_neutral(field, neutral)?;
+        }
+    }
+    fields.refuse_unread()?;
+    Ok(read)
+}
+
 impl ModelConfig {
     /// Reads config.json, in the style of transformers 4 or 5; `generation` is generation_config.json
     /// and decides, where it says so, which tokens end a text.
@@ -92,23 +138,22 @@ impl ModelConfig {
     /// impossible dimension.
     pub fn from_json(config: &str, generation: Option<&str>) -> Result<Self, ConfigError> {
         let object: Map<String, Value> = serde_json::from_str(config)?;
-        let fields = Fields(&object);
+        let fields = Fields::new(&object);
         let model_type = match fields.text("model_type")? {
             Some(name) => name,
             None => return Err(ConfigError::Missing { field: "model_type".into() }),
         };
         if let Some(quantized) = fields.get("quantization_config") {
             let method = quantized.get("quant_method").and_then(Value::as_str).unwrap_or("unnamed");
-            return Err(ConfigError::Quantized { method: method.into() });
+            if (method, model_type) != ("mxfp4", "gpt_oss") {
+                return Err(ConfigError::Quantized { method: method.into() });
+            }
         }
         let family = find(model_type, |family| family.name == model_type)?;
-        let mut read = (family.config)(&fields)?;
-        for (field, neutral) in NEUTRAL {
-            fields.must_be_neutral(field, neutral)?;
-        }
+        let mut read = read_fields(family, &object)?;
         if let Some(generation) = generation {
             let object: Map<String, Value> = serde_json::from_str(generation)?;
-            let fields = Fields(&object);
+            let fields = Fields::new(&object);
             let eos = fields.tokens("eos_token_id")?;
             if !eos.is_empty() {
                 read.eos = eos;

@@ -1,22 +1,21 @@
-//! Phi-3: Llama with fused matrices, and a sliding window where the file says so.
+//! Phi-3, 3.5 and 4: Llama with fused matrices, and a sliding window where the file says so.
 
 use super::{
-    config::{Activation, ConfigError, Fields, ModelConfig, RopeScaling},
-    family::Family,
+    config::{ConfigError, Fields, ModelConfig, NormKind, RopeScaling},
+    family::{Family, Gguf, USUAL},
     layout::{Layout, Qkv, Up, name},
     llama,
-    usual::{no_bias, usual, window},
+    usual::{SILENT, Silent, no_bias, sliding, usual, window},
 };
 
 pub static PHI3: Family = Family {
     name: "phi3",
-    also: &[],
-    gguf: "phi3",
+    also: &["Phi-3.5", "Phi-4"],
+    gguf: Gguf { name: "phi3", ..USUAL },
     config,
     layout: &LAYOUT,
-    interleaved: false,
-    biased: false,
-    activation: Activation::Silu,
+    norm: NormKind::Rms,
+    ..llama::LLAMA
 };
 
 static LAYOUT: Layout = Layout {
@@ -28,13 +27,16 @@ static LAYOUT: Layout = Layout {
 
 fn config(fields: &Fields<'_>) -> Result<ModelConfig, ConfigError> {
     no_bias(fields, &["attention_bias", "mlp_bias"])?;
-    let config = usual(fields, &PHI3, None)?;
-    // Its class has one other scaling, longrope, which is refused by name where ropes are read.
-    if config.rope.as_ref().is_some_and(|rope| rope.scaling != RopeScaling::None) {
+    let config = usual(fields, &PHI3, Silent { eps: 1e-5, turned: Some(1.0), ..SILENT })?;
+    // A file without longrope names its first context all the same.
+    fields.get("original_max_position_embeddings");
+    let stretched = |scaling: &RopeScaling| {
+        matches!(scaling, RopeScaling::Linear { .. } | RopeScaling::Llama3 { .. })
+    };
+    if config.ropes.iter().any(|rope| stretched(&rope.scaling)) {
         let what = "phi3 has no linear or llama3 rope_scaling".into();
         return Err(ConfigError::Impossible { what });
     }
-    let windows = vec![window(fields, None)?; config.layers];
-    let norm_eps = fields.number_or("rms_norm_eps", 1e-5)?;
-    Ok(ModelConfig { windows, norm_eps, ..config })
+    let blocks = sliding(config.layers, window(fields, None)?, |_| true);
+    Ok(ModelConfig { blocks, ..config })
 }

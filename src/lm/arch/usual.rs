@@ -1,13 +1,53 @@
 //! Fields of config.json that go by the same names in most families.
 
 use super::{
-    config::{ConfigError, Fields, ModelConfig, rope},
+    config::{
+        BlockKind, ConfigError, Fields, ModelConfig, Scales, Sees,
+        rope::{self, Beside},
+    },
     family::Family,
 };
 
+/// What a family's class takes where the file is silent.
+#[derive(Clone, Copy)]
+pub(super) struct Silent {
+    /// Width of a head; without one it is hidden / heads.
+    pub head_dim: Option<usize>,
+    /// Added to the variance.
+    pub eps: f64,
+    /// Base of the rotary frequencies.
+    pub theta: f64,
+    /// Share of a head's dimensions that turn; `None` where the class turns all, whatever a file says.
+    pub turned: Option<f64>,
+    /// The output projection is the embedding.
+    pub tied: bool,
+    /// Key heads; without a number as many as query heads.
+    pub kv_heads: Option<usize>,
+    /// Parameters of the rope that the family's page reads itself.
+    pub rope_fields: &'static [&'static str],
+}
+
+impl Silent {
+    /// What a rope of a model is read beside.
+    pub fn beside(&self, config: &ModelConfig) -> Beside {
+        let &Self { theta, turned, rope_fields: known, .. } = self;
+        let &ModelConfig { max_positions, head_dim, .. } = config;
+        Beside { max_positions, head_dim, theta, turned, known }
+    }
+}
+
+/// What most classes take.
+pub(super) const SILENT: Silent = Silent {
+    head_dim: None,
+    eps: 1e-6,
+    theta: 1e4,
+    turned: None,
+    tied: false,
+    kv_heads: None,
+    rope_fields: &[],
+};
+
 /// A decoder with rotary positions and without biases, windows or norms of heads.
-///
-/// `head_dim` is the width of a head where the file does not say it; without one it is hidden / heads.
 ///
 /// # Errors
 ///
@@ -15,42 +55,56 @@ use super::{
 pub(super) fn usual(
     fields: &Fields<'_>,
     family: &Family,
-    head_dim: Option<usize>,
+    silent: Silent,
+) -> Result<ModelConfig, ConfigError> {
+    let bare = without_rope(fields, family, silent)?;
+    let (rope, until) = rope::read(fields, silent.beside(&bare))?;
+    let max_positions = until.map_or(bare.max_positions, |until| until.min(bare.max_positions));
+    Ok(ModelConfig { max_positions, ropes: vec![rope], ..bare })
+}
+
+/// The same for families that read their ropes themselves.
+pub(super) fn without_rope(
+    fields: &Fields<'_>,
+    family: &Family,
+    silent: Silent,
 ) -> Result<ModelConfig, ConfigError> {
     let hidden = fields.size("hidden_size")?;
     let heads = fields.size("num_attention_heads")?;
     let layers = fields.layers("num_hidden_layers")?;
-    let head_dim = match (fields.size_or("head_dim", 0)?, head_dim) {
+    let head_dim = match (fields.size_or("head_dim", 0)?, silent.head_dim) {
         (0, Some(width)) => width,
         (0, None) => divided(hidden, heads)?,
         (given, _) => given,
     };
-    let max_positions = fields.size("max_position_embeddings")?;
+    let eps = ["rms_norm_eps", "layer_norm_eps", "norm_epsilon", "norm_eps"];
+    let eps = eps.into_iter().find(|field| fields.get(field).is_some());
+    let activation = match fields.get("hidden_activation") {
+        Some(_) => {
+            fields.get("hidden_act");
+            "hidden_activation"
+        }
+        None => "hidden_act",
+    };
     Ok(ModelConfig {
-        layout: family.layout,
-        model_type: family.name.into(),
         vocab: fields.size("vocab_size")?,
         hidden,
         layers,
         heads,
-        kv_heads: fields.size_or("num_key_value_heads", heads)?,
+        kv_heads: fields.size_or("num_key_value_heads", silent.kv_heads.unwrap_or(heads))?,
         head_dim,
         intermediate: fields.size("intermediate_size")?,
-        max_positions,
-        norm_eps: fields.number_or("rms_norm_eps", 1e-6)?,
-        rope: Some(rope::read(fields, max_positions)?),
-        windows: vec![None; layers],
-        qkv_bias: false,
-        attention_out_bias: false,
-        mlp_bias: false,
-        qk_norm: false,
-        tied: fields.flag_or("tie_word_embeddings", false)?,
-        scale_attention: true,
-        scale_by_inverse_layer: false,
+        max_positions: fields.size("max_position_embeddings")?,
+        norm: family.norm,
+        norm_eps: eps.map_or(Ok(silent.eps), |field| fields.number_or(field, silent.eps))?,
+        blocks: vec![BlockKind::PLAIN; layers],
+        tied: fields.flag_or("tie_word_embeddings", silent.tied)?,
+        scales: Scales::plain(head_dim),
         bos: fields.token("bos_token_id")?,
         eos: fields.tokens("eos_token_id")?,
         pad: fields.token("pad_token_id")?,
-        activation: fields.activation("hidden_act", family.activation)?,
+        activation: fields.activation(activation, family.activation)?,
+        ..ModelConfig::neutral(family.layout, family.name)
     })
 }
 
@@ -73,7 +127,7 @@ pub(super) fn window(
     fields: &Fields<'_>,
     silent: Option<usize>,
 ) -> Result<Option<usize>, ConfigError> {
-    let width = match fields.0.get("sliding_window") {
+    let width = match fields.written("sliding_window") {
         None => silent,
         Some(value) if value.is_null() => None,
         Some(_) => Some(fields.size("sliding_window")?),
@@ -82,4 +136,17 @@ pub(super) fn window(
         return Err(ConfigError::Impossible { what: "a sliding window of 0 sees nothing".into() });
     }
     Ok(width)
+}
+
+/// Blocks of which those that `slides` names see `width` positions.
+pub(super) fn sliding(
+    layers: usize,
+    width: Option<usize>,
+    slides: impl Fn(usize) -> bool,
+) -> Vec<BlockKind> {
+    let sees = |layer| match width.filter(|_| slides(layer)) {
+        Some(width) => Sees::Window(width),
+        None => Sees::All,
+    };
+    (0..layers).map(|layer| BlockKind { sees: sees(layer), ..BlockKind::PLAIN }).collect()
 }

@@ -8,9 +8,11 @@ use std::{
 
 use crate::lm::LmError;
 
+mod config;
 #[cfg(test)]
 mod gpt2_tests;
 mod model;
+mod names;
 mod tensor;
 #[cfg(test)]
 pub(crate) mod tests;

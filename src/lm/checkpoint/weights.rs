@@ -12,7 +12,16 @@ use crate::lm::LmError;
 pub(crate) mod tests;
 
 /// Prefixes under which the same tensor is published with or without its head.
-const PREFIXES: [&str; 2] = ["transformer.", "model."];
+const PREFIXES: [&str; 8] = [
+    "model.language_model.",
+    "language_model.model.",
+    "language_model.",
+    "model.decoder.",
+    "decoder.",
+    "transformer.",
+    "gpt_neox.",
+    "model.",
+];
 
 /// The weights of one checkpoint, read tensor by tensor and never all at once.
 ///
@@ -115,14 +124,7 @@ impl Weights {
     ///
     /// [`LmError::NoTensor`] and [`LmError::Shape`] when it is missing or of another shape than `shape`.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, LmError> {
-        let missing =
-            || LmError::NoTensor { path: self.origin.clone(), name: canonical(name).into() };
-        let stored = self.names.get(canonical(name)).ok_or_else(missing)?;
-        let (found, kind) = self.store.describe(stored).ok_or_else(missing)?;
-        if found != shape {
-            let (path, name) = (self.origin.clone(), stored.clone());
-            return Err(LmError::Shape { path, name, found, wanted: shape.to_vec() });
-        }
+        let (stored, kind) = self.find(name, shape)?;
         let tensor = self.store.read(stored)?;
         match tensor.dtype() {
             DType::F32 | DType::F16 | DType::BF16 => Ok(tensor),
@@ -133,6 +135,34 @@ impl Weights {
                 Err(LmError::BadFile { path: self.origin.clone(), what })
             }
         }
+    }
+
+    /// A tensor of bytes, for packed weights.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`tensor`](Self::tensor).
+    pub(crate) fn bytes(&self, name: &str, shape: &[usize]) -> Result<Vec<u8>, LmError> {
+        let (stored, kind) = self.find(name, shape)?;
+        let tensor = self.store.read(stored)?;
+        if tensor.dtype() != DType::U8 {
+            let what = format!("the tensor `{stored}` holds {kind}, and packed weights are u8");
+            return Err(LmError::BadFile { path: self.origin.clone(), what });
+        }
+        Ok(tensor.flatten_all()?.to_vec1()?)
+    }
+
+    /// What a tensor of that shape is stored as, and in which type.
+    fn find(&self, name: &str, shape: &[usize]) -> Result<(&str, String), LmError> {
+        let missing =
+            || LmError::NoTensor { path: self.origin.clone(), name: canonical(name).into() };
+        let stored = self.names.get(canonical(name)).ok_or_else(missing)?;
+        let (found, kind) = self.store.describe(stored).ok_or_else(missing)?;
+        if found != shape {
+            let (path, name) = (self.origin.clone(), stored.clone());
+            return Err(LmError::Shape { path, name, found, wanted: shape.to_vec() });
+        }
+        Ok((stored, kind))
     }
 
     /// Canonical names in alphabetical order, with shapes and the types they are stored in.
@@ -170,8 +200,8 @@ impl Weights {
 
 /// Masks and frequency tables that older checkpoints store beside the weights.
 fn is_buffer(name: &str) -> bool {
-    let of_attention = name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
-    of_attention || name.ends_with(".rotary_emb.inv_freq")
+    let masks = [".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias"];
+    masks.iter().any(|mask| name.ends_with(mask)) || name.ends_with(".rotary_emb.inv_freq")
 }
 
 /// The shard files that an index lists, each checked to be there.

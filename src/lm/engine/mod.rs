@@ -8,5 +8,6 @@ pub(crate) mod memory;
 pub mod model;
 pub mod network;
 pub mod parts;
+pub(crate) mod router;
 pub mod tensor;
 pub mod toy;

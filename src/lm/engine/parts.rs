@@ -5,10 +5,18 @@ use candle_core::Tensor;
 use crate::lm::{
     LmError, Weights,
     arch::{
-        config::ModelConfig,
-        layout::{HEAD, Name, Qkv, Up},
+        config::{ModelConfig, NormKind, QkNorm},
+        layout::Name,
     },
 };
+
+mod experts;
+mod mxfp4;
+mod order;
+mod stored;
+
+pub use experts::{ExpertParts, ExpertsParts};
+use stored::Stored;
 
 /// A gain and, in LayerNorm, a bias.
 pub struct NormParts {
@@ -26,22 +34,42 @@ pub struct LinearParts {
     pub biases: Vec<Tensor>,
 }
 
+/// Both halves of an MLP.
+pub struct MlpParts {
+    /// One matrix, or gate and up.
+    pub up: LinearParts,
+    /// The second half.
+    pub down: LinearParts,
+}
+
+/// What follows attention in a block.
+pub enum Feed {
+    /// One MLP.
+    Mlp(MlpParts),
+    /// Experts.
+    Experts(ExpertsParts),
+}
+
 /// The tensors of one block.
 pub struct BlockParts {
     /// Before attention.
-    pub attention_norm: NormParts,
+    pub attention_norm: Option<NormParts>,
+    /// Of what attention adds.
+    pub attention_after: Option<NormParts>,
     /// Queries, keys, values.
     pub qkv: LinearParts,
-    /// Gains of the norms of each query and key head.
-    pub qk_norm: Option<[Tensor; 2]>,
+    /// Norms of queries and keys; how, says the configuration.
+    pub qk_norm: Option<[NormParts; 2]>,
+    /// For each query head a term of its softmax that stands for no position.
+    pub sinks: Option<Tensor>,
     /// After attention.
     pub out: LinearParts,
     /// Before the MLP.
-    pub mlp_norm: NormParts,
-    /// The MLP's first half: one matrix, or gate and up.
-    pub up: LinearParts,
-    /// The MLP's second half.
-    pub down: LinearParts,
+    pub mlp_norm: Option<NormParts>,
+    /// Of what the MLP adds.
+    pub mlp_after: Option<NormParts>,
+    /// The MLP.
+    pub feed: Feed,
 }
 
 /// The tensors before and after the blocks.
@@ -52,8 +80,10 @@ pub struct EndParts {
     pub positions: Option<Tensor>,
     /// After the last block.
     pub norm: NormParts,
-    /// The output projection where it is not the embedding.
-    pub head: Option<Tensor>,
+    /// The output projection where it is not the embedding, and its bias.
+    pub head: Option<LinearParts>,
+    /// The bias of a tied output projection.
+    pub head_bias: Option<Tensor>,
 }
 
 /// Reads block `layer`.
@@ -63,21 +93,28 @@ pub struct EndParts {
 /// A tensor that is missing or has another shape.
 pub fn block(config: &ModelConfig, weights: &Weights, layer: usize) -> Result<BlockParts, LmError> {
     let (c, l) = (config, config.layout);
-    let norm = |name| read_norm(c, weights, &in_block(c, layer, name), c.hidden);
-    let gain = |name| weights.tensor(&weight(&in_block(c, layer, name)), &[c.head_dim]);
+    let norm = |name: Option<Name>| {
+        name.map(|name| read_norm(c, weights, &in_block(c, layer, name), c.hidden)).transpose()
+    };
     let linear = |stored: Stored<'_>| stored.read(c, weights, layer);
-    let [qkv, out, up, down] = linears(c);
+    let feed = match c.experts.as_ref().filter(|_| c.blocks[layer].experts) {
+        Some(experts) => Feed::Experts(experts::read(c, experts, weights, layer)?),
+        None => Feed::Mlp(MlpParts { up: linear(stored::up(c))?, down: linear(stored::down(c))? }),
+    };
+    let sinks = l.sinks.filter(|_| c.sinks).map(|name| {
+        let name = in_block(c, layer, name);
+        weights.tensor(&name, &[c.heads])
+    });
     Ok(BlockParts {
         attention_norm: norm(l.attention_norm)?,
-        qkv: linear(qkv)?,
-        qk_norm: match head_norms(c) {
-            Some([q, k]) => Some([gain(q)?, gain(k)?]),
-            None => None,
-        },
-        out: linear(out)?,
+        attention_after: norm(l.attention_after)?,
+        qkv: linear(stored::qkv(c))?,
+        qk_norm: qk_norm(c, weights, layer)?,
+        sinks: sinks.transpose()?,
+        out: linear(stored::out(c))?,
         mlp_norm: norm(l.mlp_norm)?,
-        up: linear(up)?,
-        down: linear(down)?,
+        mlp_after: norm(l.mlp_after)?,
+        feed,
     })
 }
 
@@ -89,11 +126,22 @@ pub fn block(config: &ModelConfig, weights: &Weights, layer: usize) -> Result<Bl
 pub fn ends(config: &ModelConfig, weights: &Weights) -> Result<EndParts, LmError> {
     let (c, l) = (config, config.layout);
     let table = |name: Name, rows| weights.tensor(&weight(name.hf), &[rows, c.hidden]);
+    let positions = |name: Name| -> Result<Tensor, LmError> {
+        let all = table(name, l.positions_from + c.max_positions)?;
+        Ok(all.narrow(0, l.positions_from, c.max_positions)?.contiguous()?)
+    };
+    let head_bias = c.head_bias.then(|| weights.tensor(&bias(l.head.hf), &[c.vocab]));
+    let mut head_bias = head_bias.transpose()?;
+    let head = (!c.tied).then(|| table(l.head, c.vocab)).transpose()?;
     Ok(EndParts {
         embedding: table(l.embedding, c.vocab)?,
-        positions: l.positions.map(|name| table(name, c.max_positions)).transpose()?,
+        positions: l.positions.map(positions).transpose()?,
         norm: read_norm(c, weights, l.norm.hf, c.hidden)?,
-        head: (!c.tied).then(|| table(HEAD, c.vocab)).transpose()?,
+        head: head.map(|head| LinearParts {
+            weights: vec![head],
+            biases: head_bias.take().into_iter().collect(),
+        }),
+        head_bias,
     })
 }
 
@@ -101,21 +149,32 @@ pub fn ends(config: &ModelConfig, weights: &Weights) -> Result<EndParts, LmError
 pub fn tensors(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
     let (c, l) = (config, config.layout);
     let mut all = vec![(weight(l.embedding.hf), vec![c.vocab, c.hidden])];
-    all.extend(l.positions.map(|name| (weight(name.hf), vec![c.max_positions, c.hidden])));
-    all.extend((!c.tied).then(|| (weight(HEAD.hf), vec![c.vocab, c.hidden])));
-    let mut norm = |name: &str| {
-        all.push((weight(name), vec![c.hidden]));
-        all.extend(l.layer_norm.then(|| (bias(name), vec![c.hidden])));
+    let rows = l.positions_from + c.max_positions;
+    all.extend(l.positions.map(|name| (weight(name.hf), vec![rows, c.hidden])));
+    all.extend((!c.tied).then(|| (weight(l.head.hf), vec![c.vocab, c.hidden])));
+    all.extend(c.head_bias.then(|| (bias(l.head.hf), vec![c.vocab])));
+    let mut norm = |name: &str, shape: &[usize]| {
+        let (gain, with_bias) = norm_tensors(c);
+        all.extend(gain.then(|| (weight(name), shape.to_vec())));
+        all.extend(with_bias.then(|| (bias(name), shape.to_vec())));
     };
-    norm(l.norm.hf);
+    norm(l.norm.hf, &[c.hidden]);
     for layer in 0..c.layers {
-        norm(&in_block(c, layer, l.attention_norm));
-        norm(&in_block(c, layer, l.mlp_norm));
+        l.wide_norms().for_each(|name| norm(&in_block(c, layer, name), &[c.hidden]));
+        for (name, shape) in qk_norms(c).into_iter().flatten() {
+            norm(&in_block(c, layer, name), &shape);
+        }
     }
     for layer in 0..c.layers {
-        all.extend(linears(c).iter().flat_map(|stored| stored.tensors(c, layer)));
-        let gains = head_norms(c).into_iter().flatten();
-        all.extend(gains.map(|name| (weight(&in_block(c, layer, name)), vec![c.head_dim])));
+        let mut linear = |stored: Stored<'_>| all.extend(stored.tensors(c, layer));
+        linear(stored::qkv(c));
+        linear(stored::out(c));
+        match c.experts.as_ref().filter(|_| c.blocks[layer].experts) {
+            Some(experts) => all.extend(experts::tensors(c, experts, layer)),
+            None => [stored::up(c), stored::down(c)].into_iter().for_each(linear),
+        }
+        let sinks = l.sinks.filter(|_| c.sinks);
+        all.extend(sinks.map(|name| (in_block(c, layer, name), vec![c.heads])));
     }
     all
 }
@@ -133,76 +192,70 @@ fn in_block(c: &ModelConfig, layer: usize, name: Name) -> String {
     format!("{}.{layer}.{}", c.layout.blocks, name.hf)
 }
 
-fn head_norms(c: &ModelConfig) -> Option<[Name; 2]> {
-    c.layout.qk_norm.filter(|_| c.qk_norm)
+/// Whether norms have a gain and a bias in the file.
+fn norm_tensors(c: &ModelConfig) -> (bool, bool) {
+    (c.norm != NormKind::LayerBare, c.norm == NormKind::Layer)
 }
 
+/// A norm as the engines compute it: with a gain always, and with a bias where it takes the mean away.
 fn read_norm(c: &ModelConfig, w: &Weights, name: &str, width: usize) -> Result<NormParts, LmError> {
-    let gain = w.tensor(&weight(name), &[width])?;
-    let bias = c.layout.layer_norm.then(|| w.tensor(&bias(name), &[width])).transpose()?;
+    let (has_gain, has_bias) = norm_tensors(c);
+    let constant = |value: f32| Tensor::full(value, width, &candle_core::Device::Cpu);
+    let gain = match has_gain {
+        true => w.tensor(&weight(name), &[width])?,
+        false => constant(1.0)?,
+    };
+    let gain = match c.norm {
+        NormKind::RmsOnePlus => (gain.to_dtype(candle_core::DType::F32)? + 1.0)?,
+        _ => gain,
+    };
+    let bias = match c.norm {
+        NormKind::Rms | NormKind::RmsOnePlus => None,
+        _ if has_bias => Some(w.tensor(&bias(name), &[width])?),
+        _ => Some(constant(0.0)?),
+    };
     Ok(NormParts { gain, bias })
 }
 
-/// Matrices of one input as they are stored.
-struct Stored<'a> {
-    names: &'a [Name],
-    /// Outputs of each.
-    rows: Vec<usize>,
-    inputs: usize,
-    bias: bool,
+/// The norms of queries and of keys that the file has, with the shapes of their gains.
+fn qk_norms(c: &ModelConfig) -> Option<[(Name, Vec<usize>); 2]> {
+    let [q, k] = c.layout.qk_norm?;
+    let shape = |heads: usize| match c.qk_norm {
+        QkNorm::Heads => Some(vec![c.head_dim]),
+        QkNorm::EachHead => Some(vec![heads, c.head_dim]),
+        QkNorm::Whole => Some(vec![heads * c.head_dim]),
+        QkNorm::None | QkNorm::Unit => None,
+    };
+    Some([(q, shape(c.heads)?), (k, shape(c.kv_heads)?)])
 }
 
-/// Queries, keys and values; after attention; the MLP's halves.
-fn linears(c: &ModelConfig) -> [Stored<'_>; 4] {
-    let (l, inner) = (c.layout, c.intermediate);
-    let (q, k) = (c.heads * c.head_dim, c.kv_heads * c.head_dim);
-    let qkv = match &l.qkv {
-        Qkv::Fused(_) => vec![q + 2 * k],
-        Qkv::Apart(_) => vec![q, k, k],
-    };
-    let up = match &l.up {
-        Up::Plain(_) => vec![inner],
-        Up::Fused(_) => vec![2 * inner],
-        Up::Apart(_) => vec![inner, inner],
-    };
-    let one = std::slice::from_ref;
-    let (d, out_bias) = (c.hidden, c.attention_out_bias);
-    [
-        Stored { names: l.qkv.names(), rows: qkv, inputs: d, bias: c.qkv_bias },
-        Stored { names: one(&l.out), rows: vec![d], inputs: q, bias: out_bias },
-        Stored { names: l.up.names(), rows: up, inputs: d, bias: c.mlp_bias },
-        Stored { names: one(&l.down), rows: vec![d], inputs: inner, bias: c.mlp_bias },
-    ]
-}
-
-impl Stored<'_> {
-    fn shape(&self, c: &ModelConfig, rows: usize) -> Vec<usize> {
-        if c.layout.transposed { vec![self.inputs, rows] } else { vec![rows, self.inputs] }
+fn qk_norm(c: &ModelConfig, w: &Weights, layer: usize) -> Result<Option<[NormParts; 2]>, LmError> {
+    if c.qk_norm == QkNorm::Unit {
+        if c.blocks[layer].rope.is_none() {
+            return Ok(None);
+        }
+        let ones = || Tensor::ones(c.head_dim, candle_core::DType::F32, &candle_core::Device::Cpu);
+        let unit = || Ok::<_, LmError>(NormParts { gain: ones()?, bias: None });
+        return Ok(Some([unit()?, unit()?]));
     }
-
-    fn each(&self, c: &ModelConfig, layer: usize) -> impl Iterator<Item = (String, usize)> {
-        let name = move |name: &Name| in_block(c, layer, *name);
-        self.names.iter().map(name).zip(self.rows.iter().copied())
-    }
-
-    fn read(&self, c: &ModelConfig, w: &Weights, layer: usize) -> Result<LinearParts, LmError> {
-        let (mut weights, mut biases) = (Vec::new(), Vec::new());
-        for (name, rows) in self.each(c, layer) {
-            let matrix = w.tensor(&weight(&name), &self.shape(c, rows))?;
-            weights.push(if c.layout.transposed { matrix.t()?.contiguous()? } else { matrix });
-            if self.bias {
-                biases.push(w.tensor(&bias(&name), &[rows])?);
+    let Some(named) = qk_norms(c) else { return Ok(None) };
+    let read = |(name, shape): (Name, Vec<usize>)| -> Result<NormParts, LmError> {
+        let name = in_block(c, layer, name);
+        let width = shape.iter().product();
+        let flat = match shape.len() {
+            1 => read_norm(c, w, &name, width)?,
+            // Stored with a row for each head.
+            _ => {
+                let gain = w.tensor(&weight(&name), &shape)?.flatten_all()?;
+                let centered = !matches!(c.norm, NormKind::Rms | NormKind::RmsOnePlus);
+                let bias = centered.then(|| gain.zeros_like()).transpose()?;
+                NormParts { gain, bias }
             }
-        }
-        Ok(LinearParts { weights, biases })
-    }
-
-    fn tensors(&self, c: &ModelConfig, layer: usize) -> Vec<(String, Vec<usize>)> {
-        let mut all = Vec::new();
-        for (name, rows) in self.each(c, layer) {
-            all.push((weight(&name), self.shape(c, rows)));
-            all.extend(self.bias.then(|| (bias(&name), vec![rows])));
-        }
-        all
-    }
+        };
+        let Some(rows) = order::of_heads(c, width / c.head_dim) else { return Ok(flat) };
+        let bias = flat.bias.map(|bias| order::pick(&bias, &rows)).transpose()?;
+        Ok(NormParts { gain: order::pick(&flat.gain, &rows)?, bias })
+    };
+    let [q, k] = named;
+    Ok(Some([read(q)?, read(k)?]))
 }

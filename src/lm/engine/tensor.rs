@@ -5,10 +5,12 @@
 //! algorithms in plain loops elsewhere. Rows of one layout give the same texts again; another layout may
 //! round differently.
 
+mod angles;
 mod attention;
 #[cfg(feature = "cuda")]
 pub(crate) mod cuda;
 mod draw;
+mod feed;
 mod layers;
 #[cfg(not(feature = "cuda"))]
 pub(crate) mod no_cuda;
@@ -17,12 +19,13 @@ mod work_list;
 #[cfg(not(feature = "cuda"))]
 pub(crate) use no_cuda as cuda;
 
-use candle_core::{D, DType, Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use candle_nn::rotary_emb;
-use std::sync::Mutex;
 
 use self::{
+    angles::Angles,
     attention::Shape,
+    feed::Feed,
     layers::{Linear, Norm},
     work_list::Plan,
 };
@@ -36,19 +39,27 @@ use crate::{
     decode::{DecodeError, Pick},
     lm::{
         LmError, Weights,
-        arch::config::{Activation, ModelConfig},
+        arch::config::{ModelConfig, QkNorm, Residual, Sees},
         parts::{self, LinearParts, NormParts},
     },
 };
 
 struct Block {
-    attention_norm: Norm,
+    attention_norm: Option<Norm>,
+    attention_after: Option<Norm>,
     qkv: Linear,
     qk_norm: Option<[Norm; 2]>,
+    /// One number a head, in main memory and where the network is.
+    sinks: Option<(Vec<f32>, Tensor)>,
     out: Linear,
-    mlp_norm: Norm,
-    up: Linear,
-    down: Linear,
+    mlp_norm: Option<Norm>,
+    mlp_after: Option<Norm>,
+    feed: Feed,
+}
+
+/// The norm of `x`, or `x` where there is none.
+fn normed(norm: Option<&Norm>, x: &Tensor) -> candle_core::Result<Tensor> {
+    norm.map_or_else(|| Ok(x.clone()), |norm| norm.forward(x))
 }
 
 /// A decoder-only language model as tensors on a device.
@@ -61,9 +72,9 @@ pub struct TensorDecoder {
     blocks: Vec<Block>,
     norm: Norm,
     head: Tensor,
-    frequencies: Vec<f64>,
-    /// Cosines and sines of the positions met so far, `positions × head_dim / 2` of f32.
-    angles: Mutex<Option<[Tensor; 2]>>,
+    head_bias: Option<Tensor>,
+    /// One a rope.
+    angles: Vec<Angles>,
 }
 
 impl TensorDecoder {
@@ -80,91 +91,100 @@ impl TensorDecoder {
     ) -> Result<Self, LmError> {
         let here = |tensor: &Tensor| tensor.to_device(device)?.to_dtype(dtype);
         let norm = |parts: &NormParts| Norm::new(parts, config.norm_eps, device, dtype);
+        let maybe = |parts: Option<&NormParts>| parts.map(norm).transpose();
         let linear = |parts: &LinearParts| Linear::new(parts, device, dtype);
         let block = |layer| -> Result<Block, LmError> {
             let parts = parts::block(config, weights, layer)?;
-            let gain = |gain| norm(&NormParts { gain, bias: None });
-            let qk_norm = match parts.qk_norm {
-                Some([q, k]) => Some([gain(q)?, gain(k)?]),
+            let sinks = |sinks: &Tensor| -> Result<_, LmError> {
+                let sinks = sinks.to_dtype(DType::F32)?;
+                Ok((sinks.to_vec1()?, sinks.to_device(device)?))
+            };
+            let qk_norm = match &parts.qk_norm {
+                Some([q, k]) => Some([norm(q)?, norm(k)?]),
                 None => None,
             };
             Ok(Block {
-                attention_norm: norm(&parts.attention_norm)?,
+                attention_norm: maybe(parts.attention_norm.as_ref())?,
+                attention_after: maybe(parts.attention_after.as_ref())?,
                 qkv: linear(&parts.qkv)?,
                 qk_norm,
+                sinks: parts.sinks.as_ref().map(sinks).transpose()?,
                 out: linear(&parts.out)?,
-                mlp_norm: norm(&parts.mlp_norm)?,
-                up: linear(&parts.up)?,
-                down: linear(&parts.down)?,
+                mlp_norm: maybe(parts.mlp_norm.as_ref())?,
+                mlp_after: maybe(parts.mlp_after.as_ref())?,
+                feed: Feed::new(config, &parts.feed, device, dtype)?,
             })
         };
         let ends = parts::ends(config, weights)?;
         let embedding = here(&ends.embedding)?;
-        let head = ends.head.as_ref().map(here).transpose()?;
+        let (head, own_bias) = match ends.head.map(|head| linear(&head)).transpose()? {
+            Some(Linear { weight, bias }) => (weight, bias),
+            None => (embedding.t()?, None),
+        };
+        let tied_bias = ends.head_bias.as_ref().map(here).transpose()?;
         Ok(Self {
             blocks: (0..config.layers).map(block).collect::<Result<_, _>>()?,
             positions: ends.positions.as_ref().map(here).transpose()?,
             norm: norm(&ends.norm)?,
-            head: head.unwrap_or_else(|| embedding.clone()).t()?,
+            head,
+            head_bias: own_bias.or(tied_bias),
             embedding,
-            frequencies: match &config.rope {
-                Some(rope) => rope.frequencies(config.head_dim),
-                None => Vec::new(),
-            },
-            angles: Mutex::default(),
+            angles: config.ropes.iter().map(Angles::new).collect(),
             config: config.clone(),
             device: device.clone(),
             dtype,
         })
     }
 
-    /// Cosines and sines of tokens at `positions`, `tokens × head_dim / 2` of f32 each.
-    fn angles(&self, positions: &[u32]) -> Result<Option<[Tensor; 2]>, LmError> {
-        if self.frequencies.is_empty() {
-            return Ok(None);
+    /// Logits of normed states.
+    fn project(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        let scales = &self.config.scales;
+        let mut logits = x.matmul(&self.head)?;
+        if let Some(bias) = &self.head_bias {
+            logits = logits.broadcast_add(bias)?;
         }
-        let needed = positions.iter().max().map_or(1, |last| *last as usize + 1);
-        let mut known = self.angles.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let known = match &mut *known {
-            Some(known) if known[0].dim(0)? >= needed => known,
-            other => other.insert(self.table(needed.next_power_of_two().max(512))?),
-        };
-        let at = Tensor::new(positions, &self.device)?;
-        Ok(Some([known[0].index_select(&at, 0)?, known[1].index_select(&at, 0)?]))
-    }
-
-    fn table(&self, positions: usize) -> Result<[Tensor; 2], LmError> {
-        let angle = |t: usize| self.frequencies.iter().map(move |f| t as f64 * f);
-        let angles: Vec<f64> = (0..positions).flat_map(angle).collect();
-        let table = |f: fn(f64) -> f64| {
-            let values: Vec<f32> = angles.iter().map(|a| f(*a) as f32).collect();
-            Tensor::from_vec(values, (positions, self.frequencies.len()), &self.device)
-        };
-        Ok([table(f64::cos)?, table(f64::sin)?])
+        if scales.logits != 1.0 {
+            logits = (logits * scales.logits)?;
+        }
+        match scales.logits_cap {
+            Some(cap) => (logits / cap)?.tanh()? * cap,
+            None => Ok(logits),
+        }
     }
 
     /// Rotated heads, `tokens × heads × head_dim`.
     fn turn(&self, x: &Tensor, angles: Option<&[Tensor; 2]>) -> candle_core::Result<Tensor> {
         let (tokens, width) = x.dims2()?;
-        let x = x.contiguous()?.reshape((
-            tokens,
-            width / self.config.head_dim,
-            self.config.head_dim,
-        ))?;
-        match angles {
-            Some([cos, sin]) => {
-                let (cos, sin) = (cos.to_dtype(self.dtype)?, sin.to_dtype(self.dtype)?);
-                rotary_emb::rope_thd(&x.unsqueeze(0)?, &cos, &sin)?.squeeze(0)
-            }
-            None => Ok(x),
+        let d = self.config.head_dim;
+        let x = x.contiguous()?.reshape((tokens, width / d, d))?;
+        let Some([cos, sin]) = angles else { return Ok(x) };
+        let (cos, sin) = (cos.to_dtype(self.dtype)?, sin.to_dtype(self.dtype)?);
+        let turned = 2 * cos.dim(1)?;
+        let first = x.narrow(2, 0, turned)?.contiguous()?.unsqueeze(0)?;
+        let first = rotary_emb::rope_thd(&first, &cos, &sin)?.squeeze(0)?;
+        match d - turned {
+            0 => Ok(first),
+            rest => Tensor::cat(&[&first, &x.narrow(2, turned, rest)?], 2),
         }
     }
 
-    /// Every head of `x` normed by itself.
-    fn norm_heads(&self, x: &Tensor, norm: &Norm) -> candle_core::Result<Tensor> {
+    /// The heads of queries or keys normed and cut as the family does.
+    fn norm_heads(&self, x: &Tensor, norm: Option<&Norm>) -> candle_core::Result<Tensor> {
         let shape = x.dims2()?;
-        let heads = x.contiguous()?.reshape(((), self.config.head_dim))?;
-        norm.forward(&heads)?.reshape(shape)
+        let x = match (norm, self.config.qk_norm) {
+            (None, _) | (_, QkNorm::None) => x.clone(),
+            (Some(norm), QkNorm::Whole) => norm.forward(x)?,
+            (Some(norm), QkNorm::EachHead) => norm.forward_heads(x, self.config.head_dim)?,
+            (Some(norm), QkNorm::Heads | QkNorm::Unit) => {
+                let heads = x.contiguous()?.reshape(((), self.config.head_dim))?;
+                norm.forward(&heads)?.reshape(shape)?
+            }
+        };
+        self.clip(x)
+    }
+
+    fn clip(&self, x: Tensor) -> candle_core::Result<Tensor> {
+        self.config.scales.qkv_clip.map_or(Ok(x.clone()), |clip| x.clamp(-clip, clip))
     }
 
     /// Rotates queries, `tokens × heads · head_dim`, and puts keys and values into the cache.
@@ -172,7 +192,7 @@ impl TensorDecoder {
         &self,
         layer: usize,
         kv: &Kv,
-        spans: &[Span<'_>],
+        batch: &Batch<'_>,
         wide: &Tensor,
         angles: Option<&[Tensor; 2]>,
         places: Option<&cuda::Places>,
@@ -180,10 +200,16 @@ impl TensorDecoder {
         let c = &self.config;
         let (qs, ks) = (c.heads * c.head_dim, c.kv_heads * c.head_dim);
         let parts = [wide.narrow(1, 0, qs)?, wide.narrow(1, qs, ks)?, wide.narrow(1, qs + ks, ks)?];
-        let [mut q, mut k, v] = parts;
-        if let Some([q_norm, k_norm]) = &self.blocks[layer].qk_norm {
-            q = self.norm_heads(&q, q_norm)?;
-            k = self.norm_heads(&k, k_norm)?;
+        let [q, k, v] = parts;
+        let norms = self.blocks[layer].qk_norm.as_ref();
+        let (q_norm, k_norm) = (norms.map(|norms| &norms[0]), norms.map(|norms| &norms[1]));
+        let (mut q, k) = (self.norm_heads(&q, q_norm)?, self.norm_heads(&k, k_norm)?);
+        let v = self.clip(v)?;
+        let without = c.blocks[layer].rope.is_none();
+        if let Some(tempering) = c.scales.tempering.filter(|t| t.with_rope || without) {
+            let by: Vec<_> = batch.positions.iter().map(|&at| tempering.factor(at)).collect();
+            let by = Tensor::new(by, &self.device)?.to_dtype(self.dtype)?.unsqueeze(1)?;
+            q = q.broadcast_mul(&by)?;
         }
         if let Some(places) = places {
             let layer = layer % kv.shape().layers;
@@ -196,7 +222,7 @@ impl TensorDecoder {
         }
         let (k, v) = (self.turn(&k, angles)?, self.turn(&v, None)?);
         let mut start = 0;
-        for span in spans {
+        for span in batch.spans {
             let count = span.tokens.len();
             let cache = kv.layer(layer, span.own.id)?;
             for (which, new) in [&k, &v].into_iter().enumerate() {
@@ -208,25 +234,23 @@ impl TensorDecoder {
         Ok(self.turn(&q, angles)?.reshape(((), qs))?)
     }
 
-    fn mlp(&self, block: &Block, x: &Tensor) -> candle_core::Result<Tensor> {
-        let inner = self.config.intermediate;
-        let wide = block.up.forward(&block.mlp_norm.forward(x)?)?;
-        if self.device.is_cuda() {
-            return block.down.forward(&cuda::gate(&wide, inner, self.config.activation)?);
-        }
-        let f = |x: &Tensor| match self.config.activation {
-            Activation::Silu => x.silu(),
-            Activation::GeluTanh => x.gelu(),
-            Activation::Gelu => x.gelu_erf(),
-            Activation::Relu => x.relu(),
-        };
-        let wide = match wide.dim(D::Minus1)? == 2 * inner {
-            true => {
-                (f(&wide.narrow(1, 0, inner)?.contiguous()?)? * wide.narrow(1, inner, inner)?)?
+    /// Attention's projection and the MLP, joined to the residual stream in the family's order.
+    fn finish(&self, block: &Block, x: &Tensor, attended: &Tensor) -> candle_core::Result<Tensor> {
+        let join =
+            |x: &Tensor, after: Option<&Norm>, added: Tensor| match self.config.scales.residual {
+                1.0 => x + normed(after, &added)?,
+                by => x + (normed(after, &added)? * by)?,
+            };
+        let f = self.config.activation;
+        let attention = block.out.forward(attended)?;
+        let joined = join(x, block.attention_after.as_ref(), attention)?;
+        let read = match self.config.residual {
+            Residual::Sequential => normed(block.mlp_norm.as_ref(), &joined)?,
+            Residual::Parallel => {
+                normed(block.mlp_norm.as_ref().or(block.attention_norm.as_ref()), x)?
             }
-            false => f(&wide)?,
         };
-        block.down.forward(&wide)
+        join(&joined, block.mlp_after.as_ref(), block.feed.forward(f, &read)?)
     }
 
     /// The first `blocks` blocks; states of the wanted tokens.
@@ -239,9 +263,13 @@ impl TensorDecoder {
         let c = &self.config;
         let batch = Batch::new(spans);
         let positions: Vec<_> = batch.positions.iter().map(|t| *t as u32).collect();
-        let angles = self.angles(&positions)?;
+        let angles = self.angles.iter().map(|angles| angles.at(&positions, &self.device));
+        let angles = angles.collect::<Result<Vec<_>, _>>()?;
         let ids = Tensor::new(&batch.tokens[..], &self.device)?;
         let mut x = self.embedding.index_select(&ids, 0)?;
+        if c.scales.embedding != 1.0 {
+            x = (x * c.scales.embedding)?;
+        }
         if let Some(table) = &self.positions {
             x = (x + table.index_select(&Tensor::new(positions, &self.device)?, 0)?)?;
         }
@@ -249,19 +277,19 @@ impl TensorDecoder {
             true => Some(cuda::Places::new(&session.kv, spans, &self.device)?),
             false => None,
         };
-        let mut work: Option<(Option<usize>, bool, Work)> = None;
+        let mut work: Option<(Sees, bool, Work)> = None;
         for (layer, block) in self.blocks[..blocks].iter().enumerate() {
-            let wide = block.qkv.forward(&block.attention_norm.forward(&x)?)?;
-            let q =
-                self.place(layer, &session.kv, spans, &wide, angles.as_ref(), places.as_ref())?;
+            let wide = block.qkv.forward(&normed(block.attention_norm.as_ref(), &x)?)?;
+            let turned = c.blocks[layer].rope.map(|rope| &angles[rope]);
+            let q = self.place(layer, &session.kv, &batch, &wide, turned, places.as_ref())?;
             let last = layer + 1 == blocks;
-            let window = c.windows[layer];
-            // Layers of one window share their work list.
+            let sees = c.blocks[layer].sees;
+            // Layers that see the same share their work list.
             let work = match &mut work {
-                Some((known, for_last, work)) if (*known, *for_last) == (window, last) => work,
+                Some((known, for_last, work)) if (*known, *for_last) == (sees, last) => work,
                 other => {
-                    let new = self.work(&session.kv, &batch, window, last)?;
-                    &mut other.insert((window, last, new)).2
+                    let new = self.work(&session.kv, &batch, sees, last)?;
+                    &mut other.insert((sees, last, new)).2
                 }
             };
             if work.rows.is_empty() {
@@ -272,8 +300,7 @@ impl TensorDecoder {
                 false => x.index_select(&Tensor::new(&work.rows[..], &self.device)?, 0),
             };
             let attended = self.attend(layer, &session.kv, work, &pick(&q)?)?;
-            x = (pick(&x)? + block.out.forward(&attended)?)?;
-            x = (&x + self.mlp(block, &x)?)?;
+            x = self.finish(block, &pick(&x)?, &attended)?;
             session.interrupt.check()?;
         }
         Ok(x)
@@ -300,17 +327,11 @@ impl TensorDecoder {
     }
 
     /// Attention's work list for all tokens of the spans, or for the wanted ones alone.
-    fn work(
-        &self,
-        kv: &Kv,
-        batch: &Batch<'_>,
-        window: Option<usize>,
-        last: bool,
-    ) -> Result<Work, LmError> {
+    fn work(&self, kv: &Kv, batch: &Batch<'_>, sees: Sees, last: bool) -> Result<Work, LmError> {
         let queries = batch.queries(last);
         let rows: Vec<_> = batch.rows(&queries).map(|(row, _)| row as u32).collect();
         let group = self.config.heads / self.config.kv_heads;
-        let plan = Plan::new(batch.spans, &queries, window, group);
+        let plan = Plan::new(batch.spans, &queries, sees, group);
         let there = match self.device.is_cuda() && !rows.is_empty() {
             true => Some(cuda::PlanThere::new(&plan, kv, &self.device)?),
             false => None,
@@ -326,12 +347,15 @@ impl TensorDecoder {
             kv_heads: c.kv_heads,
             head_dim: c.head_dim,
             scale: c.attention_scale(layer) as f32,
+            cap: c.scales.attention_cap.map(|cap| cap as f32),
         };
+        let sinks = self.blocks[layer].sinks.as_ref();
         if let Some(there) = &work.there {
             let layer = layer % kv.shape().layers;
-            return Ok(there.attend(q, Shape { layer, ..shape })?);
+            let sinks = sinks.map(|(_, there)| there);
+            return Ok(there.attend(q, Shape { layer, ..shape }, sinks)?);
         }
-        attention::on_host(&work.plan, kv, shape, q)
+        attention::on_host(&work.plan, kv, shape, sinks.map(|(here, _)| &here[..]), q)
     }
 }
 
@@ -360,8 +384,9 @@ impl Network for TensorDecoder {
     }
 
     fn weight_bytes(&self) -> usize {
-        let blocks = self.blocks.iter().flat_map(|b| [&b.qkv, &b.out, &b.up, &b.down]);
-        let blocks: usize = blocks.map(|linear| linear.weight.elem_count()).sum();
+        let linears = self.blocks.iter().flat_map(|b| [&b.qkv, &b.out]);
+        let linears: usize = linears.map(|linear| linear.weight.elem_count()).sum();
+        let blocks = linears + self.blocks.iter().map(|b| b.feed.weights()).sum::<usize>();
         (blocks + self.head.elem_count()) * self.dtype.size_in_bytes()
     }
 
@@ -414,7 +439,7 @@ impl Network for TensorDecoder {
         out.clear();
         if rows > 0 {
             let x = Tensor::from_slice(states, (rows, self.config.hidden), &self.device)?;
-            out.extend(read(&x.to_dtype(self.dtype)?.matmul(&self.head)?)?);
+            out.extend(read(&self.project(&x.to_dtype(self.dtype)?)?)?);
         }
         Ok(())
     }
@@ -428,7 +453,7 @@ impl Network for TensorDecoder {
         let x = self.blocks(session, spans, self.config.layers)?;
         *out = Logits::Tensor(match x.dim(0)? {
             0 => x,
-            _ => self.norm.forward(&x)?.matmul(&self.head)?,
+            _ => self.project(&self.norm.forward(&x)?)?,
         });
         // What is not finite shows in the logits.
         Ok(vec![None; spans.len()])

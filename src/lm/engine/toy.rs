@@ -8,10 +8,7 @@ use crate::{
     decode::{Chain, DecodeError},
     lm::{
         LmError,
-        arch::{
-            config::{Activation, ModelConfig},
-            llama,
-        },
+        arch::{config::ModelConfig, llama},
     },
 };
 
@@ -30,32 +27,9 @@ impl Toy {
     /// When the table is not `vocab × vocab`.
     pub fn new(vocab: usize, logits: Vec<f32>) -> Self {
         assert_eq!(logits.len(), vocab * vocab, "one row of logits per token");
-        let config = ModelConfig {
-            layout: &llama::LAYOUT,
-            model_type: "toy".into(),
-            vocab,
-            hidden: 1,
-            layers: 1,
-            heads: 1,
-            kv_heads: 1,
-            head_dim: 1,
-            intermediate: 1,
-            max_positions: 1 << 10,
-            norm_eps: 1e-5,
-            rope: None,
-            windows: vec![None],
-            qkv_bias: false,
-            attention_out_bias: false,
-            mlp_bias: false,
-            qk_norm: false,
-            tied: true,
-            scale_attention: true,
-            scale_by_inverse_layer: false,
-            bos: None,
-            eos: Vec::new(),
-            pad: None,
-            activation: Activation::Silu,
-        };
+        let longest = 1 << 10;
+        let neutral = ModelConfig::neutral(&llama::LAYOUT, "toy");
+        let config = ModelConfig { vocab, max_positions: longest, tied: true, ..neutral };
         Self { config, logits }
     }
 

@@ -1,8 +1,9 @@
 //! Typed reading of a configuration's fields, with sentences for what is wrong.
 
 use serde_json::{Map, Value};
+use std::{cell::RefCell, collections::HashSet};
 
-use super::Activation;
+use super::{Activation, unknown};
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,11 @@ pub enum ConfigError {
     /// A variant of the network that the decoder does not compute.
     #[error("`{field}` = {value} changes results and is not supported; supported: {supported}")]
     Setting { field: String, value: String, supported: String },
+    /// A field whose name speaks of arithmetic and that nothing here reads.
+    #[error(
+        "`{field}` = {value} may change results and is not known for this model; remove it if it changes nothing"
+    )]
+    Unknown { field: String, value: String },
     /// A dimension out of bounds.
     #[error("the {what} is {value}, and should be in 1..={most}")]
     Size { what: &'static str, value: usize, most: usize },
@@ -37,21 +43,67 @@ pub enum ConfigError {
     Impossible { what: String },
 }
 
-/// A JSON object whose `null`s count as absent.
-pub(crate) struct Fields<'a>(pub &'a Map<String, Value>);
+/// A JSON object whose `null`s count as absent, and which of its fields were asked for.
+pub(crate) struct Fields<'a> {
+    object: &'a Map<String, Value>,
+    asked: RefCell<HashSet<String>>,
+}
 
 impl<'a> Fields<'a> {
+    pub fn new(object: &'a Map<String, Value>) -> Self {
+        Self { object, asked: RefCell::default() }
+    }
+
     /// The value, if there is one that is not `null`.
     pub fn get(&self, field: &str) -> Option<&'a Value> {
-        self.0.get(field).filter(|value| !value.is_null())
+        self.written(field).filter(|value| !value.is_null())
+    }
+
+    /// The value as it is written, `null` too.
+    pub fn written(&self, field: &str) -> Option<&'a Value> {
+        self.asked.borrow_mut().insert(field.to_owned());
+        self.object.get(field)
+    }
+
+    /// Whether somebody asked for a field.
+    pub fn was_read(&self, field: &str) -> bool {
+        self.asked.borrow().contains(field)
+    }
+
+    /// Refuses what nobody asked for and what may change results.
+    pub fn refuse_unread(&self) -> Result<(), ConfigError> {
+        self.refuse(unknown::is_harmless)
+    }
+
+    /// Refuses whatever nobody asked for, in an object that holds nothing but arithmetic.
+    pub fn refuse_any_unread(&self) -> Result<(), ConfigError> {
+        self.refuse(|_, value| value.is_null())
+    }
+
+    fn refuse(&self, is_harmless: impl Fn(&str, &Value) -> bool) -> Result<(), ConfigError> {
+        let asked = self.asked.borrow();
+        let unread = self.object.iter().filter(|(field, _)| !asked.contains(*field));
+        for (field, value) in unread {
+            if !is_harmless(field, value) {
+                let (field, value) = (field.clone(), short(value));
+                return Err(ConfigError::Unknown { field, value });
+            }
+        }
+        Ok(())
+    }
+
+    /// A field that is an object itself.
+    pub fn object(&self, field: &str) -> Result<Option<Fields<'a>>, ConfigError> {
+        Ok(self.optional(field, "an object", Value::as_object)?.map(Fields::new))
+    }
+
+    /// A list of anything.
+    pub fn list(&self, field: &str) -> Result<Option<&'a Vec<Value>>, ConfigError> {
+        self.optional(field, "a list", Value::as_array)
     }
 
     fn wrong<T>(field: &str, found: &Value, wanted: &'static str) -> Result<T, ConfigError> {
-        let mut found = found.to_string();
-        if found.chars().count() > 60 {
-            found = found.chars().take(60).chain(['…']).collect();
-        }
-        Err(ConfigError::Type { field: field.into(), found, wanted })
+        Err(ConfigError::Type { field: field.into(), found: short(found), wanted })
     }
 
     fn optional<T>(
@@ -136,28 +188,51 @@ impl<'a> Fields<'a> {
 
     /// For each layer whether it slides, where the file lists the layers.
     pub fn layer_types(&self, layers: usize) -> Result<Option<Vec<bool>>, ConfigError> {
-        let Some(types) = self.optional("layer_types", "a list", Value::as_array)? else {
-            return Ok(None);
-        };
-        if types.len() != layers {
-            let what = format!("`layer_types` names {} layers of {layers}", types.len());
-            return Err(ConfigError::Impossible { what });
-        }
-        let slides = |kind: &Value| match kind.as_str() {
+        self.layer_types_of(layers, "sliding_attention")
+    }
+
+    /// For each layer whether its attention is of the kind `other` and not full.
+    pub fn layer_types_of(
+        &self,
+        layers: usize,
+        other: &str,
+    ) -> Result<Option<Vec<bool>>, ConfigError> {
+        let is_other = |kind: &Value| match kind.as_str() {
             Some("full_attention") => Ok(false),
-            Some("sliding_attention") => Ok(true),
+            Some(name) if name == other => Ok(true),
             _ => Err(ConfigError::Setting {
                 field: "layer_types".into(),
                 value: kind.to_string(),
-                supported: "full_attention, sliding_attention".into(),
+                supported: format!("full_attention, {other}"),
             }),
         };
-        types.iter().map(slides).collect::<Result<_, _>>().map(Some)
+        self.per_layer("layer_types", layers, is_other)
+    }
+
+    /// A list with an entry for each layer.
+    pub fn per_layer<T>(
+        &self,
+        field: &str,
+        layers: usize,
+        read: impl Fn(&Value) -> Result<T, ConfigError>,
+    ) -> Result<Option<Vec<T>>, ConfigError> {
+        let Some(list) = self.list(field)? else { return Ok(None) };
+        if list.len() != layers {
+            let what = format!("`{field}` names {} layers of {layers}", list.len());
+            return Err(ConfigError::Impossible { what });
+        }
+        list.iter().map(read).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// The numbers of layers in a list.
+    pub fn layer_numbers(&self, field: &str) -> Result<Option<Vec<usize>>, ConfigError> {
+        let read = |list: &Value| list.as_array()?.iter().map(whole).collect();
+        self.optional(field, "a list of layers", read)
     }
 
     /// Accepts a field that is absent, `null` or one of `neutral`.
     pub fn must_be_neutral(&self, field: &str, neutral: &[&str]) -> Result<(), ConfigError> {
-        match self.get(field).map(Value::to_string) {
+        match self.get(field).map(short) {
             Some(value) if !neutral.contains(&value.as_str()) => {
                 let supported =
                     if neutral.is_empty() { "none".into() } else { neutral.join(" or ") };
@@ -165,6 +240,15 @@ impl<'a> Fields<'a> {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// A value as messages show it.
+fn short(value: &Value) -> String {
+    let text = value.to_string();
+    match text.chars().count() {
+        0..=60 => text,
+        _ => text.chars().take(60).chain(['…']).collect(),
     }
 }
 

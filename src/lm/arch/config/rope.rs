@@ -1,16 +1,24 @@
 //! Rotary positions: how fast each pair of dimensions turns.
 
-use serde_json::Value;
+use super::fields::ConfigError;
 
-use super::fields::{ConfigError, Fields};
+mod read;
+pub(crate) use read::{Beside, by_kind, read, read_one};
 
-/// Rotary position embedding over halves: dimensions `i` and `i + d/2` turn together.
+/// Rotary position embedding over halves: dimensions `i` and `i + width/2` turn together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rope {
     /// Base of the frequencies, usually 10 000 or more.
     pub theta: f64,
+    /// How many of a head's first dimensions turn.
+    pub width: usize,
     /// How frequencies are stretched for contexts beyond the first training.
     pub scaling: RopeScaling,
+    /// Cosines and sines are multiplied by it.
+    pub amplitude: f64,
+    /// The checkpoint's own order: dimensions `2i` and `2i + 1` turn together. Rows of its matrices are
+    /// put in the order of halves when they are read, which leaves every score as it is.
+    pub interleaved: bool,
 }
 
 /// How rotary frequencies are stretched.
@@ -34,19 +42,39 @@ pub enum RopeScaling {
         /// Context of the first training.
         original: f64,
     },
-    /// Each frequency divided by a factor of its own, one per pair of dimensions (GGUF's `rope_freqs`).
+    /// YaRN: pairs that turn often within the first context are kept, rare ones divided by `factor`, a ramp
+    /// over pairs between.
+    Yarn {
+        /// Divides the low frequencies.
+        factor: f64,
+        /// Turns above which a pair is kept.
+        fast: f64,
+        /// Turns below which a pair is divided.
+        slow: f64,
+        /// Context of the first training.
+        original: f64,
+        /// The ramp's ends are whole pairs.
+        truncate: bool,
+    },
+    /// Each frequency divided by a factor of its own, one per pair of dimensions (longrope, and GGUF's
+    /// `rope_freqs`).
     Factors(Vec<f64>),
 }
 
 impl Rope {
-    /// The `head_dim / 2` angles in radians by which one position turns each pair.
+    /// Unscaled over `width` dimensions.
+    pub fn plain(theta: f64, width: usize) -> Self {
+        Self { theta, width, scaling: RopeScaling::None, amplitude: 1.0, interleaved: false }
+    }
+
+    /// The `width / 2` angles in radians by which one position turns each pair.
     ///
     /// ```text
-    /// f_i = θ^(−2i/d), then scaled
+    /// f_i = θ^(−2i/width), then scaled
     /// ```
-    pub fn frequencies(&self, head_dim: usize) -> Vec<f64> {
-        let d = head_dim as f64;
-        let base = (0..head_dim / 2).map(|i| self.theta.powf(-2.0 * i as f64 / d));
+    pub fn frequencies(&self) -> Vec<f64> {
+        let d = self.width as f64;
+        let base = (0..self.width / 2).map(|i| self.theta.powf(-2.0 * i as f64 / d));
         match &self.scaling {
             RopeScaling::None => base.collect(),
             RopeScaling::Linear { factor } => base.map(|f| f / factor).collect(),
@@ -58,89 +86,58 @@ impl Rope {
                 };
                 base.map(scale).collect()
             }
+            RopeScaling::Yarn { factor, fast, slow, original, truncate } => {
+                let (low, high) = self.ramp([*fast, *slow], *original, *truncate);
+                let scale = |(i, f): (usize, f64)| {
+                    let divided = ((i as f64 - low) / (high - low)).clamp(0.0, 1.0);
+                    divided * f / factor + (1.0 - divided) * f
+                };
+                base.enumerate().map(scale).collect()
+            }
             RopeScaling::Factors(factors) => base.zip(factors).map(|(f, by)| f / by).collect(),
         }
     }
-}
 
-/// Reads `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling` (transformers 4).
-pub(crate) fn read(fields: &Fields<'_>, max_positions: usize) -> Result<Rope, ConfigError> {
-    let nested = |field: &'static str| match fields.get(field) {
-        None => Ok(None),
-        Some(Value::Object(object)) => Ok(Some(Fields(object))),
-        Some(other) => Err(ConfigError::Type {
-            field: field.into(),
-            found: other.to_string(),
-            wanted: "an object",
-        }),
-    };
-    let parameters = nested("rope_parameters")?;
-    let scaling = match parameters {
-        Some(parameters) => Some(parameters),
-        None => nested("rope_scaling")?,
-    };
-    let theta = match scaling.as_ref().map(|s| s.number("rope_theta")).transpose()?.flatten() {
-        Some(theta) => theta,
-        None => fields.number_or("rope_theta", 10_000.0)?,
-    };
-    if !(theta > 1.0 && theta.is_finite()) {
-        return Err(ConfigError::Impossible {
-            what: format!("a rope_theta of {theta} is not above 1"),
-        });
+    /// The pairs between which YaRN's ramp lies: those that turn `fast` and `slow` times in the first context.
+    fn ramp(&self, turns: [f64; 2], original: f64, truncate: bool) -> (f64, f64) {
+        let d = self.width as f64;
+        let pair = |turns: f64| {
+            d * (original / (turns * std::f64::consts::TAU)).ln() / (2.0 * self.theta.ln())
+        };
+        let [low, high] = turns.map(pair);
+        let (low, high) = if truncate { (low.floor(), high.ceil()) } else { (low, high) };
+        let (low, high) = (low.max(0.0), high.min(d - 1.0));
+        // A ramp without a width would divide by 0.
+        (low, if low == high { high + 0.001 } else { high })
     }
-    let scaling = match scaling {
-        None => RopeScaling::None,
-        Some(scaling) => read_scaling(&scaling, max_positions)?,
-    };
-    Ok(Rope { theta, scaling })
-}
 
-fn read_scaling(fields: &Fields<'_>, max_positions: usize) -> Result<RopeScaling, ConfigError> {
-    fields.must_be_neutral("partial_rotary_factor", &["1", "1.0"])?;
-    let unsupported = |value: String| ConfigError::Setting {
-        field: "rope scaling type".into(),
-        value,
-        supported: "default, linear, llama3".into(),
-    };
-    // One set of parameters per layer type, as Gemma 3 writes them.
-    if let Some(kind) =
-        ["full_attention", "sliding_attention"].iter().find(|kind| fields.get(kind).is_some())
-    {
-        return Err(unsupported(format!("separate parameters for {kind}")));
-    }
-    let kind = match fields.text("rope_type")? {
-        Some(kind) => kind,
-        None => fields.text("type")?.unwrap_or("default"),
-    };
-    let at_least_one = |field: &'static str| {
-        let value = fields.number(field)?.ok_or(ConfigError::Missing { field: field.into() })?;
-        if !(value >= 1.0 && value.is_finite()) {
-            return Err(ConfigError::Impossible {
-                what: format!("a rope {field} of {value} is below 1"),
-            });
+    /// Refuses what cannot turn heads of `head_dim` numbers.
+    pub(super) fn check(&self, head_dim: usize) -> Result<(), ConfigError> {
+        let Self { theta, width, .. } = self;
+        let impossible = |what: String| Err(ConfigError::Impossible { what });
+        if !(*theta > 1.0 && theta.is_finite()) {
+            return impossible(format!("a rope_theta of {theta} is not above 1"));
         }
-        Ok(value)
-    };
-    match kind {
-        "default" => Ok(RopeScaling::None),
-        "linear" => Ok(RopeScaling::Linear { factor: at_least_one("factor")? }),
-        "llama3" => {
-            let low = at_least_one("low_freq_factor")?;
-            let high = at_least_one("high_freq_factor")?;
-            if high <= low {
-                let what =
-                    format!("rope high_freq_factor {high} is not above low_freq_factor {low}");
-                return Err(ConfigError::Impossible { what });
-            }
-            let original =
-                fields.number_or("original_max_position_embeddings", max_positions as f64)?;
-            if !(original >= 1.0 && original.is_finite()) {
-                let what =
-                    format!("a rope original_max_position_embeddings of {original} is below 1");
-                return Err(ConfigError::Impossible { what });
-            }
-            Ok(RopeScaling::Llama3 { factor: at_least_one("factor")?, low, high, original })
+        if *width == 0 || !width.is_multiple_of(2) || *width > head_dim {
+            return impossible(format!(
+                "rotary positions need an even width of at most the head's {head_dim}, not {width}"
+            ));
         }
-        other => Err(unsupported(other.into())),
+        if !(self.amplitude > 0.0 && self.amplitude.is_finite()) {
+            return impossible(format!(
+                "a rope attention factor of {} is not above 0",
+                self.amplitude
+            ));
+        }
+        match &self.scaling {
+            RopeScaling::Factors(factors) if factors.len() != width / 2 => {
+                let given = factors.len();
+                impossible(format!("{given} rope factors for {} pairs of dimensions", width / 2))
+            }
+            RopeScaling::Factors(factors) if !factors.iter().all(|f| *f > 0.0 && f.is_finite()) => {
+                impossible("a rope factor is not a number above 0".into())
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -67,7 +67,7 @@ fn write(
         let kind = if divides { kind } else { GgmlDType::F32 };
         tensors.push((file_name(&name), QTensor::quantize(&tensor, kind).unwrap()));
     }
-    let rope = config.rope.as_ref().unwrap();
+    let rope = &config.ropes[0];
     let n = |n: usize| Meta::U32(n as u32);
     let key = |field: &str| format!("{arch}.{field}");
     let mut metadata = vec![
@@ -84,7 +84,7 @@ fn write(
         (key("rope.freq_base"), Meta::F32(rope.theta as f32)),
         (key("attention.layer_norm_rms_epsilon"), Meta::F32(config.norm_eps as f32)),
     ];
-    if let Some(window) = config.windows[0] {
+    if let Some(window) = config.blocks[0].sees.window() {
         metadata.push((key("attention.sliding_window"), n(window)));
     }
     metadata.extend(more.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
@@ -385,7 +385,7 @@ fn damage_anywhere_in_the_directory_is_an_error_and_never_a_panic() {
     // A small file, so that every byte of its directory can be tried.
     let mut config = hf.config.clone();
     config.layers = 1;
-    config.windows.truncate(1);
+    config.blocks.truncate(1);
     let short = |list: &Meta| match list {
         Meta::Array(list) => Meta::Array(list[..300].to_vec()),
         other => other.clone(),
@@ -465,10 +465,16 @@ fn what_cannot_be_computed_is_refused_by_name() {
         write(&path, arch, (&config, &weights), GgmlDType::F32, more);
         Checkpoint::open_gguf(&path).err().expect(arch).to_string()
     };
-    assert!(message("gemma3", &[]).contains("the architecture `gemma3` is not supported"));
+    assert!(message("mamba", &[]).contains("the architecture `mamba` is not supported"));
     for (key, value, says) in [
-        ("llama.expert_count", Meta::U32(8), "llama.expert_count"),
-        ("llama.rope.scaling.type", Meta::String("yarn".into()), "yarn"),
+        ("llama.expert_count", Meta::U32(1), "experts that a token uses"),
+        ("llama.rope.scaling.type", Meta::String("ntk".into()), "ntk"),
+        ("llama.attention.max_alibi_bias", Meta::F32(8.0), "alibi"),
+        (
+            "llama.attention.sharpness",
+            Meta::F32(2.0),
+            "`llama.attention.sharpness` = 2.0 may change",
+        ),
         ("llama.attn_logit_softcapping", Meta::F32(50.0), "softcapping"),
         ("general.alignment", Meta::U32(0), "alignment"),
         ("tokenizer.ggml.tokens", Meta::U32(0), "not a list of texts"),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::lm::{Checkpoint, ModelConfig, parts};
+use crate::lm::{Checkpoint, ModelConfig, arch::config::QkNorm, parts};
 pub use crate::shared_data::shared;
 
 /// Every tensor that a configuration calls for, with its shape.
@@ -62,7 +62,7 @@ pub fn wanted(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
                     add("self_attn.k_proj.bias", &[kv]);
                     add("self_attn.v_proj.bias", &[kv]);
                 }
-                if config.qk_norm {
+                if config.qk_norm != QkNorm::None {
                     add("self_attn.q_norm.weight", &[d]);
                     add("self_attn.k_norm.weight", &[d]);
                 }

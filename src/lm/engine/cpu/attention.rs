@@ -1,7 +1,7 @@
 //! Attention of ragged rows over chains of shared segments, keys and values read in place.
 //!
 //! ```text
-//! a = softmax(q · Kᵀ · scale) · V        positions lo..hi of the row alone
+//! a = softmax(cap(q · Kᵀ · scale), sink) · V        positions lo..hi of the row alone
 //! ```
 //!
 //! A score is one chain of fused multiply-adds over the head's width, an output one chain over
@@ -16,7 +16,10 @@ use std::cell::RefCell;
 
 use super::row_ops;
 use crate::{
-    lm::engine::kv::{BLOCK, Kv, Piece, Span},
+    lm::{
+        arch::config::Sees,
+        engine::kv::{BLOCK, Kv, Piece, Span},
+    },
     math::simd::{Isa, Lines},
 };
 
@@ -25,13 +28,17 @@ const SERIAL: usize = 1 << 18;
 
 /// How one layer attends.
 #[derive(Clone, Copy, Debug)]
-pub struct Heads {
+pub struct Heads<'a> {
     /// Query heads.
     pub queries: usize,
     /// What scores are multiplied by.
     pub scale: f32,
-    /// Positions that a token sees, itself included; `None` sees all before it.
-    pub window: Option<usize>,
+    /// Positions that a token sees.
+    pub sees: Sees,
+    /// Scores `s` become `cap · tanh(s/cap)`.
+    pub cap: Option<f32>,
+    /// For each query head a term of its softmax that stands for no position.
+    pub sinks: Option<&'a [f32]>,
 }
 
 /// Tokens `first..first + count` of span `span`; their queries and outputs are rows `row…`.
@@ -85,7 +92,7 @@ pub fn attend(
     isa: Isa,
     kv: &Kv,
     layer: usize,
-    heads: Heads,
+    heads: Heads<'_>,
     spans: &[Span<'_>],
     queries: &[Queries],
     q: &[f32],
@@ -140,7 +147,7 @@ unsafe fn attend_item(
     isa: Isa,
     kv: &Kv,
     layer: usize,
-    heads: Heads,
+    heads: Heads<'_>,
     span: &Span<'_>,
     item: Item,
     (q, q_stride): (&[f32], usize),
@@ -158,8 +165,8 @@ unsafe fn attend_item(
     // Query `i` is head `i % group` of token `i / group`.
     let place = |i: usize| (row + i / group, (item.head * group + i % group) * d);
     let seen = |i: usize| {
-        let hi = start + first + i / group + 1;
-        (heads.window.map_or(0, |window| hi.saturating_sub(window)), hi)
+        let at = start + first + i / group;
+        (heads.sees.first(at), at + 1)
     };
     for from in (0..count * group).step_by(kernel::MOST) {
         let m = kernel::MOST.min(count * group - from);
@@ -197,8 +204,16 @@ unsafe fn attend_item(
         for (r, norm) in norms.iter_mut().enumerate() {
             let (a, b) = seen(from + r);
             let row = &mut scores[r * stride..][..hi];
+            if let Some(cap) = heads.cap {
+                row_ops::soft_cap(isa, &mut row[a..b], cap);
+            }
+            let sink = heads.sinks.map(|sinks| sinks[item.head * group + (from + r) % group]);
             let max = row_ops::greatest(isa, &row[a..b]);
+            let max = sink.map_or(max, |sink| max.max(sink));
             *norm = row_ops::exp_sum(isa, &mut row[a..b], max);
+            if let Some(sink) = sink {
+                *norm += row_ops::exp(sink - max);
+            }
             row[lo..a].fill(0.0);
             row[b..hi].fill(0.0);
         }

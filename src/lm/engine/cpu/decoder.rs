@@ -8,8 +8,6 @@
 //!
 //! Each token's arithmetic depends on its own row alone, so a text has the same bits in any batch.
 
-use rayon::prelude::*;
-
 use super::{
     attention::{self, Heads, Queries},
     batch::Batch,
@@ -20,12 +18,12 @@ use super::{
 use crate::{
     lm::{
         LmError, Weights,
-        arch::config::{Activation, ModelConfig},
+        arch::config::{ModelConfig, Residual, Rope},
         engine::{
             kv::{Kv, Span},
             network::{Depth, Network, Session, States},
         },
-        parts::{self, LinearParts, NormParts},
+        parts::{self, LinearParts},
     },
     math::{
         gemm::{PANEL, Storage},
@@ -33,23 +31,22 @@ use crate::{
     },
 };
 
-/// Values above which rows are normalised by several threads.
-const SERIAL: usize = 1 << 15;
+mod feed;
+mod norm;
 
-struct Norm {
-    gain: Vec<f32>,
-    bias: Option<Vec<f32>>,
-    eps: f32,
-}
+use feed::Feed;
+use norm::{Norm, per_row};
 
 struct Block {
-    attention_norm: Norm,
+    attention_norm: Option<Norm>,
+    attention_after: Option<Norm>,
     qkv: Linear,
     qk_norm: Option<[Norm; 2]>,
+    sinks: Option<Vec<f32>>,
     out: Linear,
-    mlp_norm: Norm,
-    up: Linear,
-    down: Linear,
+    mlp_norm: Option<Norm>,
+    mlp_after: Option<Norm>,
+    feed: Feed,
 }
 
 /// A decoder-only language model with packed weights.
@@ -62,35 +59,21 @@ pub struct Decoder {
     norm: Norm,
     /// The output projection where it is not the embedding.
     head: Option<Linear>,
-    /// Radians per position, one a pair of dimensions.
-    frequencies: Vec<f64>,
+    /// For each rope the radians per position, one a pair of dimensions.
+    frequencies: Vec<Vec<f64>>,
 }
 
-impl Norm {
-    fn new(parts: &NormParts, eps: f64) -> Result<Self, LmError> {
-        let bias = parts.bias.as_ref().map(numbers).transpose()?;
-        Ok(Self { gain: numbers(&parts.gain)?, bias, eps: eps as f32 })
-    }
-
-    fn row(&self, isa: Isa, x: &[f32], out: &mut [f32]) {
-        match &self.bias {
-            Some(bias) => row_ops::layer_norm(isa, x, &self.gain, bias, self.eps, out),
-            None => row_ops::rms_norm(isa, x, &self.gain, self.eps, out),
-        }
-    }
-
-    fn rows(&self, isa: Isa, x: &[f32], out: &mut [f32]) {
-        let width = self.gain.len();
-        per_row(x.len(), out, width, |i, out| self.row(isa, &x[i * width..][..width], out));
-    }
+/// Cosines and sines of every token's angles for one rope, `tokens × width / 2` each.
+struct Angles {
+    cos: Vec<f32>,
+    sin: Vec<f32>,
+    half: usize,
 }
 
-/// Runs `f(i, row)` for every row of `out`, on several threads where that pays.
-fn per_row(work: usize, out: &mut [f32], width: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
-    if work < SERIAL {
-        out.chunks_exact_mut(width).enumerate().for_each(|(i, row)| f(i, row));
-    } else {
-        out.par_chunks_exact_mut(width).with_min_len(4).enumerate().for_each(|(i, row)| f(i, row));
+impl Angles {
+    fn of(&self, token: usize) -> (&[f32], &[f32]) {
+        let at = token * self.half..(token + 1) * self.half;
+        (&self.cos[at.clone()], &self.sin[at])
     }
 }
 
@@ -104,34 +87,36 @@ impl Decoder {
         let eps = config.norm_eps;
         let block = |layer| -> Result<Block, LmError> {
             let parts = parts::block(config, weights, layer)?;
-            let qk_norm = parts.qk_norm.map(|gains| {
-                let [q, k] = gains.map(|gain| Norm::new(&NormParts { gain, bias: None }, eps));
-                Ok::<_, LmError>([q?, k?])
-            });
+            let qk_norm = match &parts.qk_norm {
+                Some([q, k]) => Some([Norm::new(q, eps)?, Norm::new(k, eps)?]),
+                None => None,
+            };
             Ok(Block {
-                attention_norm: Norm::new(&parts.attention_norm, eps)?,
+                attention_norm: Norm::maybe(parts.attention_norm.as_ref(), eps)?,
+                attention_after: Norm::maybe(parts.attention_after.as_ref(), eps)?,
                 qkv: Linear::new(&parts.qkv, storage)?,
-                qk_norm: qk_norm.transpose()?,
+                qk_norm,
+                sinks: parts.sinks.as_ref().map(numbers).transpose()?,
                 out: Linear::new(&parts.out, storage)?,
-                mlp_norm: Norm::new(&parts.mlp_norm, eps)?,
-                up: Linear::new(&parts.up, storage)?,
-                down: Linear::new(&parts.down, storage)?,
+                mlp_norm: Norm::maybe(parts.mlp_norm.as_ref(), eps)?,
+                mlp_after: Norm::maybe(parts.mlp_after.as_ref(), eps)?,
+                feed: Feed::new(config, &parts.feed, storage)?,
             })
         };
         let blocks = (0..config.layers).map(block).collect::<Result<_, _>>()?;
         let ends = parts::ends(config, weights)?;
-        let matrix = |weight| LinearParts { weights: vec![weight], biases: Vec::new() };
+        let embedding = LinearParts {
+            weights: vec![ends.embedding],
+            biases: ends.head_bias.into_iter().collect(),
+        };
         Ok(Self {
             isa: Isa::best(),
-            embedding: Linear::new(&matrix(ends.embedding), storage)?,
+            embedding: Linear::new(&embedding, storage)?,
             positions: ends.positions.as_ref().map(numbers).transpose()?,
             blocks,
             norm: Norm::new(&ends.norm, eps)?,
-            head: ends.head.map(|head| Linear::new(&matrix(head), storage)).transpose()?,
-            frequencies: match &config.rope {
-                Some(rope) => rope.frequencies(config.head_dim),
-                None => Vec::new(),
-            },
+            head: ends.head.map(|head| Linear::new(&head, storage)).transpose()?,
+            frequencies: config.ropes.iter().map(Rope::frequencies).collect(),
             config: config.clone(),
         })
     }
@@ -143,54 +128,93 @@ impl Decoder {
         self
     }
 
-    /// Cosines and sines of every token's angles, `tokens × head_dim / 2` each.
-    fn angles(&self, positions: &[usize]) -> (Vec<f32>, Vec<f32>) {
-        let angles =
-            positions.iter().flat_map(|&t| self.frequencies.iter().map(move |f| t as f64 * f));
-        angles.map(|a| (a.cos() as f32, a.sin() as f32)).unzip()
+    /// For each rope the angles of tokens at `positions`.
+    fn angles(&self, positions: &[usize]) -> Vec<Angles> {
+        let ropes = self.config.ropes.iter().zip(&self.frequencies);
+        let of = |(rope, frequencies): (&Rope, &Vec<f64>)| {
+            let angles =
+                positions.iter().flat_map(|&t| frequencies.iter().map(move |f| t as f64 * f));
+            let by = rope.amplitude;
+            let (cos, sin) = angles.map(|a| ((a.cos() * by) as f32, (a.sin() * by) as f32)).unzip();
+            Angles { cos, sin, half: frequencies.len() }
+        };
+        ropes.map(of).collect()
     }
 
-    /// Norms and rotates `heads` heads at the beginning of a row.
-    fn turn(&self, norm: Option<&Norm>, row: &mut [f32], cos: &[f32], sin: &[f32]) {
+    /// Norms, cuts and rotates the heads of a row of queries or keys.
+    fn turn(
+        &self,
+        norm: Option<&Norm>,
+        row: &mut [f32],
+        clip: Option<f32>,
+        angles: Option<(&[f32], &[f32])>,
+    ) {
         let d = self.config.head_dim;
-        for head in row.chunks_exact_mut(d) {
-            if let Some(norm) = norm {
-                let before = head.to_vec();
-                norm.row(self.isa, &before, head);
-            }
-            if !cos.is_empty() {
-                row_ops::rotate(head, cos, sin);
+        if let Some(norm) = norm {
+            norm.heads(self.isa, self.config.qk_norm, d, row);
+        }
+        if let Some(clip) = clip {
+            row.iter_mut().for_each(|x| *x = x.clamp(-clip, clip));
+        }
+        if let Some((cos, sin)) = angles {
+            for head in row.chunks_exact_mut(d) {
+                row_ops::rotate(&mut head[..2 * cos.len()], cos, sin);
             }
         }
     }
 
-    fn mlp(&self, block: &Block, rows: usize, work: &mut Work) {
-        let (isa, inner) = (self.isa, self.config.intermediate);
-        let width = block.up.outputs();
-        let gated = width == 2 * inner;
-        let hidden = self.config.hidden;
-        let normed = work.normed.reserve(rows * hidden);
-        block.mlp_norm.rows(isa, &work.x[..rows * hidden], normed);
-        let wide = work.wide.reserve(rows * width);
-        block.up.forward(isa, &mut work.tiles, normed, rows, wide);
-        let f = self.config.activation;
-        let gate = work.gate.reserve(rows * inner);
-        let wide = &*wide;
-        per_row(rows * inner, gate, inner, |i, out| {
-            let row = &wide[i * width..][..width];
-            out.copy_from_slice(&row[width - inner..]);
-            if gated && f == Activation::Silu {
-                row_ops::gate_silu(isa, &row[..inner], out);
-            } else if gated {
-                let mut opened = row[..inner].to_vec();
-                row_ops::gate(isa, f, &mut opened, out);
-            } else {
-                row_ops::activate(isa, f, out);
+    /// What the MLP of a block reads goes into `work.normed`: the rows of the residual stream, normed.
+    fn normed(&self, norm: Option<&Norm>, rows: usize, work: &mut Work) {
+        let width = rows * self.config.hidden;
+        let (x, out) = (&work.x[..width], work.normed.reserve(width));
+        match norm {
+            Some(norm) => norm.rows(self.isa, x, out),
+            None => out.copy_from_slice(x),
+        }
+    }
+
+    /// Adds `work.projected` to the residual stream, normed and scaled as the family says.
+    fn join(&self, after: Option<&Norm>, rows: usize, work: &mut Work) {
+        let (width, isa) = (rows * self.config.hidden, self.isa);
+        let added = match after {
+            Some(norm) => {
+                let out = work.normed.reserve(width);
+                norm.rows(isa, &work.projected[..width], out);
+                out
             }
-        });
-        let projected = work.projected.reserve(rows * hidden);
-        block.down.forward(isa, &mut work.tiles, gate, rows, projected);
-        row_ops::add(isa, &mut work.x[..rows * hidden], projected);
+            None => &mut work.projected[..width],
+        };
+        match self.config.scales.residual {
+            1.0 => row_ops::add(isa, &mut work.x[..width], added),
+            by => row_ops::add_scaled(isa, &mut work.x[..width], by as f32, added),
+        }
+    }
+
+    /// Attention's projection and the MLP, joined to the residual stream in the family's order.
+    fn finish(&self, block: &Block, rows: usize, work: &mut Work) {
+        let (isa, f) = (self.isa, self.config.activation);
+        let project = |work: &mut Work| {
+            let out = work.projected.reserve(rows * self.config.hidden);
+            let attended = &work.attended[..rows * block.out.inputs()];
+            block.out.forward(isa, &mut work.tiles, attended, rows, out);
+        };
+        match self.config.residual {
+            Residual::Sequential => {
+                project(work);
+                self.join(block.attention_after.as_ref(), rows, work);
+                self.normed(block.mlp_norm.as_ref(), rows, work);
+                block.feed.forward(isa, f, rows, work);
+                self.join(block.mlp_after.as_ref(), rows, work);
+            }
+            Residual::Parallel => {
+                // Both read the stream as it was.
+                self.normed(block.mlp_norm.as_ref().or(block.attention_norm.as_ref()), rows, work);
+                project(work);
+                self.join(block.attention_after.as_ref(), rows, work);
+                block.feed.forward(isa, f, rows, work);
+                self.join(block.mlp_after.as_ref(), rows, work);
+            }
+        }
     }
 
     /// Queries, keys and values of all rows; keys and values go into the cache.
@@ -198,7 +222,7 @@ impl Decoder {
         &self,
         layer: usize,
         at: &Batch<'_>,
-        (cos, sin): &(Vec<f32>, Vec<f32>),
+        angles: &[Angles],
         queries: &[Queries],
         kv: &mut Kv,
         work: &mut Work,
@@ -206,8 +230,8 @@ impl Decoder {
         let (block, isa, c) = (&self.blocks[layer], self.isa, &self.config);
         let (width, rows) = (block.qkv.outputs(), at.tokens.len());
         let (q, k) = (c.heads * c.head_dim, c.kv_heads * c.head_dim);
-        let normed = work.normed.reserve(rows * c.hidden);
-        block.attention_norm.rows(isa, &work.x[..rows * c.hidden], normed);
+        self.normed(block.attention_norm.as_ref(), rows, work);
+        let normed = &work.normed[..rows * c.hidden];
         let wide = work.wide.reserve(rows * width);
         let asked: usize = queries.iter().map(|part| part.count).sum();
         if asked == rows || !q.is_multiple_of(PANEL) {
@@ -225,15 +249,25 @@ impl Decoder {
                 wide[from * width..][..q].copy_from_slice(&y[to * width..][..q]);
             }
         }
-        let half = self.frequencies.len();
         let (q_norm, k_norm) = match &block.qk_norm {
             Some([q, k]) => (Some(q), Some(k)),
             None => (None, None),
         };
+        let kind = c.blocks[layer];
+        let angles = kind.rope.map(|rope| &angles[rope]);
+        let tempering = c.scales.tempering.filter(|t| t.with_rope || kind.rope.is_none());
         per_row(rows * (q + k), wide, width, |i, row| {
-            let (cos, sin) = (&cos[i * half..][..half], &sin[i * half..][..half]);
-            self.turn(q_norm, &mut row[..q], cos, sin);
-            self.turn(k_norm, &mut row[q..q + k], cos, sin);
+            let turned = angles.map(|angles| angles.of(i));
+            let clip = c.scales.qkv_clip.map(|clip| clip as f32);
+            if let Some(clip) = clip {
+                row[q + k..].iter_mut().for_each(|x| *x = x.clamp(-clip, clip));
+            }
+            self.turn(q_norm, &mut row[..q], clip, turned);
+            self.turn(k_norm, &mut row[q..q + k], clip, turned);
+            if let Some(tempering) = tempering {
+                let by = tempering.factor(at.positions[i]);
+                row[..q].iter_mut().for_each(|x| *x *= by);
+            }
         });
         let mut row = 0;
         for span in at.spans {
@@ -253,7 +287,8 @@ impl Network for Decoder {
 
     fn weight_bytes(&self) -> usize {
         let of = |linear: &Linear| linear.weight().bytes();
-        let blocks = self.blocks.iter().flat_map(|b| [&b.qkv, &b.out, &b.up, &b.down]);
+        let feeds = self.blocks.iter().flat_map(|block| block.feed.linears());
+        let blocks = self.blocks.iter().flat_map(|b| [&b.qkv, &b.out]).chain(feeds);
         blocks.chain([&self.embedding]).chain(&self.head).map(of).sum()
     }
 
@@ -272,6 +307,10 @@ impl Network for Decoder {
         let x = work.x.reserve(rows * c.hidden);
         for (i, out) in x.chunks_exact_mut(c.hidden).enumerate() {
             self.embedding.weight().row(batch.tokens[i] as usize, out);
+            if c.scales.embedding != 1.0 {
+                let by = c.scales.embedding as f32;
+                out.iter_mut().for_each(|x| *x *= by);
+            }
             if let Some(table) = &self.positions {
                 row_ops::add(isa, out, &table[batch.positions[i] * c.hidden..][..c.hidden]);
             }
@@ -302,7 +341,9 @@ impl Network for Decoder {
             let heads = Heads {
                 queries: c.heads,
                 scale: c.attention_scale(layer) as f32,
-                window: c.windows[layer],
+                sees: c.blocks[layer].sees,
+                cap: c.scales.attention_cap.map(|cap| cap as f32),
+                sinks: self.blocks[layer].sinks.as_deref(),
             };
             let wide = if last && rows < batch.tokens.len() {
                 let gathered = work.gathered.reserve(rows * width);
@@ -314,10 +355,7 @@ impl Network for Decoder {
                 &mut work.wide[..]
             };
             attention::attend(isa, kv, layer, heads, spans, queries, wide, width, attended);
-            let projected = work.projected.reserve(rows * c.hidden);
-            self.blocks[layer].out.forward(isa, &mut work.tiles, attended, rows, projected);
-            row_ops::add(isa, &mut work.x[..rows * c.hidden], projected);
-            self.mlp(&self.blocks[layer], rows, work);
+            self.finish(&self.blocks[layer], rows, work);
             for part in queries {
                 let x = &work.x[part.row * c.hidden..][..part.count * c.hidden];
                 if faults[part.span].is_none() && !row_ops::all_finite(isa, x) {
@@ -345,6 +383,16 @@ impl Network for Decoder {
         let rows = states.len() / self.config.hidden;
         out.resize(rows * head.outputs(), 0.0);
         head.forward(self.isa, &mut session.buffers.of::<Work>().tiles, states, rows, out);
+        let scales = &self.config.scales;
+        if scales.logits != 1.0 {
+            let by = scales.logits as f32;
+            out.iter_mut().for_each(|x| *x *= by);
+        }
+        if let Some(cap) = scales.logits_cap {
+            per_row(out.len(), out, head.outputs(), |_, row| {
+                row_ops::soft_cap(self.isa, row, cap as f32);
+            });
+        }
         Ok(())
     }
 }

@@ -42,6 +42,11 @@ impl Linear {
         &self.weight
     }
 
+    /// Number of inputs.
+    pub fn inputs(&self) -> usize {
+        self.weight.k()
+    }
+
     /// Number of outputs.
     pub fn outputs(&self) -> usize {
         self.weight.n()

@@ -61,6 +61,9 @@ for_isa! {
 for_isa! { fn max_rows(x: &[f32], max: &mut f32) = max_body }
 for_isa! { fn zero_rows(x: &[f32], sum: &mut f32) = zero_body }
 for_isa! { fn add_rows(x: &mut [f32], y: &[f32]) = add_body }
+for_isa! { fn add_scaled_rows(x: &mut [f32], by: f32, y: &[f32]) = add_scaled_body }
+for_isa! { fn cap_rows(x: &mut [f32], cap: f32) = cap_body }
+for_isa! { fn clamped_rows(up: &mut [f32], gate: &[f32], alpha: f32, limit: f32) = clamped_body }
 
 #[inline(always)]
 unsafe fn gate_body<S: Simd>(up: &mut [f32], gate: &[f32]) {
@@ -80,6 +83,25 @@ unsafe fn silu_body<S: Simd>(x: &mut [f32]) {
 #[inline(always)]
 unsafe fn add_body<S: Simd>(x: &mut [f32], y: &[f32]) {
     x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
+}
+
+#[inline(always)]
+unsafe fn add_scaled_body<S: Simd>(x: &mut [f32], by: f32, y: &[f32]) {
+    x.iter_mut().zip(y).for_each(|(x, y)| *x = y.mul_add(by, *x));
+}
+
+#[inline(always)]
+unsafe fn cap_body<S: Simd>(x: &mut [f32], cap: f32) {
+    // tanh u = 1 − 2/(e^2u + 1)
+    x.iter_mut().for_each(|x| *x = cap * (1.0 - 2.0 / (exp(2.0 * (*x / cap)) + 1.0)));
+}
+
+#[inline(always)]
+unsafe fn clamped_body<S: Simd>(up: &mut [f32], gate: &[f32], alpha: f32, limit: f32) {
+    for (u, &g) in up.iter_mut().zip(gate) {
+        let g = g.min(limit);
+        *u = (u.clamp(-limit, limit) + 1.0) * (g / (1.0 + exp(-alpha * g)));
+    }
 }
 
 /// The sum of `f(i)` for `i < n`: lane `i mod 16`, then the lanes in a tree.
@@ -158,7 +180,19 @@ pub fn add(isa: Isa, x: &mut [f32], y: &[f32]) {
     unsafe { add_rows(isa, x, y) }
 }
 
-/// `x ← f(x)`.
+/// `x ← x + by · y`.
+pub fn add_scaled(isa: Isa, x: &mut [f32], by: f32, y: &[f32]) {
+    // SAFETY: `isa` is available; no pointers.
+    unsafe { add_scaled_rows(isa, x, by, y) }
+}
+
+/// `x ← cap · tanh(x/cap)`.
+pub fn soft_cap(isa: Isa, x: &mut [f32], cap: f32) {
+    // SAFETY: `isa` is available; no pointers.
+    unsafe { cap_rows(isa, x, cap) }
+}
+
+/// `x ← f(x)`, for functions of one half.
 pub fn activate(isa: Isa, f: Activation, x: &mut [f32]) {
     // SAFETY: `isa` is available; no pointers.
     unsafe {
@@ -167,14 +201,9 @@ pub fn activate(isa: Isa, f: Activation, x: &mut [f32]) {
             Activation::GeluTanh => gelu_rows(isa, x),
             Activation::Gelu => x.iter_mut().for_each(|x| *x = gelu(*x)),
             Activation::Relu => x.iter_mut().for_each(|x| *x = x.max(0.0)),
+            Activation::ClampedSwish { .. } => unreachable!("a clamped gate has an up half"),
         }
     }
-}
-
-/// `up ← silu(gate) · up`.
-pub fn gate_silu(isa: Isa, gate: &[f32], up: &mut [f32]) {
-    // SAFETY: `isa` is available; no pointers.
-    unsafe { gate_rows(isa, up, gate) }
 }
 
 /// Whether no value is NaN or infinite.
@@ -185,10 +214,21 @@ pub fn all_finite(isa: Isa, x: &[f32]) -> bool {
     sum == 0.0
 }
 
-/// `up ← f(gate) · up`.
-pub fn gate(isa: Isa, f: Activation, gate: &mut [f32], up: &mut [f32]) {
-    activate(isa, f, gate);
-    up.iter_mut().zip(gate).for_each(|(u, g)| *u *= *g);
+/// `up ← f(gate) · up`, or the clamped gate of both.
+pub fn gate(isa: Isa, f: Activation, gate: &[f32], up: &mut [f32]) {
+    match f {
+        // SAFETY: `isa` is available; no pointers.
+        Activation::Silu => unsafe { gate_rows(isa, up, gate) },
+        Activation::ClampedSwish { alpha, limit } => {
+            // SAFETY: as above.
+            unsafe { clamped_rows(isa, up, gate, alpha, limit) }
+        }
+        Activation::Gelu | Activation::GeluTanh | Activation::Relu => {
+            let mut opened = gate.to_vec();
+            activate(isa, f, &mut opened);
+            up.iter_mut().zip(opened).for_each(|(u, g)| *u *= g);
+        }
+    }
 }
 
 /// The greatest value; NaNs are passed over.
@@ -243,17 +283,36 @@ mod tests {
     }
 
     #[test]
+    fn caps_and_clamped_gates_are_those_of_their_formulas() {
+        let x: Vec<f32> = (-40..40).map(|i| i as f32 * 0.5).collect();
+        let (mut capped, mut gated) = (x.clone(), x.clone());
+        soft_cap(Isa::best(), &mut capped, 5.0);
+        let f = Activation::ClampedSwish { alpha: 1.702, limit: 7.0 };
+        gate(Isa::best(), f, &x, &mut gated);
+        for ((x, capped), gated) in x.iter().map(|x| f64::from(*x)).zip(capped).zip(gated) {
+            assert!((f64::from(capped) - 5.0 * (x / 5.0).tanh()).abs() < 2e-6, "{x}");
+            let g = x.min(7.0);
+            let wanted = (x.clamp(-7.0, 7.0) + 1.0) * g / (1.0 + (-1.702 * g).exp());
+            assert!((f64::from(gated) - wanted).abs() < 2e-5, "{x}: {gated} {wanted}");
+        }
+    }
+
+    #[test]
     fn rows_have_the_same_bits_with_every_instruction_set() {
         let x: Vec<f32> = (0..1000).map(|i| (i as f32 * 0.37).sin() * 9.0).collect();
         let all = |isa| {
             let (mut a, mut b, mut c) = (x.clone(), x.clone(), x.clone());
             let (mut d, mut e) = (x.clone(), x.clone());
+            let (mut f, mut g, mut h) = (x.clone(), x.clone(), x.clone());
+            soft_cap(isa, &mut f, 5.0);
+            add_scaled(isa, &mut g, 0.3, &x);
+            gate(isa, Activation::ClampedSwish { alpha: 1.702, limit: 7.0 }, &x, &mut h);
             activate(isa, Activation::GeluTanh, &mut a);
-            gate_silu(isa, &x, &mut b);
+            gate(isa, Activation::Silu, &x, &mut b);
             c.push(exp_sum(isa, &mut d, 9.0));
             rms_norm(isa, &x, &x, 1e-5, &mut c[..1000]);
             layer_norm(isa, &x, &x, &x, 1e-5, &mut e);
-            [a, b, c, d, e]
+            [a, b, c, d, e, f, g, h]
         };
         for isa in Isa::available() {
             assert_eq!(all(isa), all(Isa::Portable), "{}", isa.name());

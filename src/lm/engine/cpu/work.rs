@@ -16,4 +16,6 @@ pub(crate) struct Work {
     pub projected: Lines,
     /// Rows whose states are asked for, where these are not all.
     pub gathered: Lines,
+    /// What goes into an expert and what comes out of it.
+    pub experts: Lines,
 }

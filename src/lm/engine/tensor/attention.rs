@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! item:  m = max s,  z = Σ exp(s − m),  a = Σ exp(s − m) v      over lo..hi of the chunk
-//! row:   out = Σ a exp(m − M) / Σ z exp(m − M)                   over its items, M = max m
+//! row:   out = Σ a exp(m − M) / (Σ z exp(m − M) + exp(sink − M))  over its items, M = max(m, sink)
 //! ```
 //!
 //! On CUDA these are the kernels of `kernels/attention.cu`; here is the same in plain loops.
@@ -21,11 +21,21 @@ pub(super) struct Shape {
     pub kv_heads: usize,
     pub head_dim: usize,
     pub scale: f32,
+    /// Scores `s` become `cap · tanh(s/cap)`.
+    pub cap: Option<f32>,
 }
 
 /// `rows × heads · head_dim` for queries of the same shape, in main memory.
-pub(super) fn on_host(plan: &Plan, kv: &Kv, shape: Shape, q: &Tensor) -> Result<Tensor, LmError> {
-    let Shape { layer, heads, kv_heads, head_dim: dim, scale } = shape;
+///
+/// `sinks` holds for each head a term of its softmax that stands for no position.
+pub(super) fn on_host(
+    plan: &Plan,
+    kv: &Kv,
+    shape: Shape,
+    sinks: Option<&[f32]>,
+    q: &Tensor,
+) -> Result<Tensor, LmError> {
+    let Shape { layer, heads, kv_heads, head_dim: dim, scale, cap } = shape;
     let (group, rows) = (heads / kv_heads, plan.rows());
     let read = |t: &Tensor| t.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();
     let queries = read(q)?;
@@ -51,7 +61,9 @@ pub(super) fn on_host(plan: &Plan, kv: &Kv, shape: Shape, q: &Tensor) -> Result<
                     let dot = |j: usize| -> f32 {
                         keys[j * dim..][..dim].iter().zip(q).map(|(k, q)| k * q).sum()
                     };
-                    let scores: Vec<f32> = seen.clone().map(|j| dot(j) * scale).collect();
+                    let capped = |s: f32| cap.map_or(s, |cap| cap * (s / cap).tanh());
+                    let scores = seen.clone().map(|j| capped(dot(j) * scale));
+                    let scores: Vec<f32> = scores.collect();
                     let most = scores.iter().copied().fold(f32::MIN, f32::max);
                     let out = &mut partial[(read.slot as usize * heads + head) * width..][..width];
                     out[0] = most;
@@ -70,8 +82,10 @@ pub(super) fn on_host(plan: &Plan, kv: &Kv, shape: Shape, q: &Tensor) -> Result<
         let (row, head) = (at / heads, at % heads);
         let slots = plan.slots[row] as usize..plan.slots[row + 1] as usize;
         let parts = slots.map(|slot| &partial[(slot * heads + head) * width..][..width]);
-        let most = parts.clone().map(|part| part[0]).fold(f32::MIN, f32::max);
-        let total: f32 = parts.clone().map(|part| part[1] * (part[0] - most).exp()).sum();
+        let sink = sinks.map(|sinks| sinks[head]);
+        let most = parts.clone().map(|part| part[0]).chain(sink).fold(f32::MIN, f32::max);
+        let seen: f32 = parts.clone().map(|part| part[1] * (part[0] - most).exp()).sum();
+        let total = seen + sink.map_or(0.0, |sink| (sink - most).exp());
         for part in parts {
             let by = (part[0] - most).exp() / total;
             out.iter_mut().zip(&part[2..]).for_each(|(o, x)| *o += x * by);

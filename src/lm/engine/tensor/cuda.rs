@@ -160,7 +160,7 @@ impl Places {
         let out = unwritten(&[self.tokens, heads * dim], q)?;
         let ((q_at, q_row), (k_at, k_row), (v_at, v_row)) = (columns(q)?, columns(k)?, columns(v)?);
         let (cos, sin, half) = match angles {
-            Some([cos, sin]) => (address(cos)?, address(sin)?, dim / 2),
+            Some([cos, sin]) => (address(cos)?, address(sin)?, cos.dim(1)?),
             None => (0, 0, 0),
         };
         let name = format!("place_{}", q.dtype().as_str());
@@ -196,11 +196,12 @@ pub(super) fn gate(wide: &Tensor, inner: usize, f: Activation) -> Result<Tensor>
     let (rows, width) = wide.dims2()?;
     let wide = wide.contiguous()?;
     let out = unwritten(&[rows, inner], &wide)?;
-    let f = match f {
-        Activation::Silu => 0i32,
-        Activation::GeluTanh => 1,
-        Activation::Gelu => 2,
-        Activation::Relu => 3,
+    let (f, alpha, limit) = match f {
+        Activation::Silu => (0i32, 0.0, 0.0),
+        Activation::GeluTanh => (1, 0.0, 0.0),
+        Activation::Gelu => (2, 0.0, 0.0),
+        Activation::Relu => (3, 0.0, 0.0),
+        Activation::ClampedSwish { alpha, limit } => (4, alpha, limit),
     };
     let count = rows * inner;
     let name = format!("gate_{}", wide.dtype().as_str());
@@ -216,6 +217,8 @@ pub(super) fn gate(wide: &Tensor, inner: usize, f: Activation) -> Result<Tensor>
         inner as i32,
         i32::from(width == 2 * inner),
         f,
+        alpha,
+        limit,
         count as u64,
     );
     Ok(out)
@@ -258,9 +261,9 @@ impl PlanThere {
         })
     }
 
-    /// `rows × heads · head_dim` for queries of the same shape.
-    pub fn attend(&self, q: &Tensor, shape: Shape) -> Result<Tensor> {
-        let Shape { layer, heads, kv_heads, head_dim: dim, scale } = shape;
+    /// `rows × heads · head_dim` for queries of the same shape; `sinks` are numbers of f32, one a head.
+    pub fn attend(&self, q: &Tensor, shape: Shape, sinks: Option<&Tensor>) -> Result<Tensor> {
+        let Shape { layer, heads, kv_heads, head_dim: dim, scale, cap } = shape;
         if dim > 256 {
             bail!("heads of {dim} numbers are wider than the kernel's 256");
         }
@@ -292,7 +295,9 @@ impl PlanThere {
             dim as i32,
             layer as i32,
             scale,
+            cap.unwrap_or(0.0),
         );
+        let sinks = sinks.map(address).transpose()?.unwrap_or(0);
         launch!(
             self.cuda,
             ATTENTION,
@@ -300,6 +305,7 @@ impl PlanThere {
             grid(self.rows, heads, 1, 64, 0),
             parts,
             slots,
+            sinks,
             out_at,
             heads as i32,
             dim as i32,

@@ -17,7 +17,7 @@ pub(super) struct Norm {
 pub(super) struct Linear {
     /// `in × out`.
     pub weight: Tensor,
-    bias: Option<Tensor>,
+    pub bias: Option<Tensor>,
 }
 
 impl Norm {
@@ -37,6 +37,25 @@ impl Norm {
         match &self.bias {
             Some(bias) => ops::layer_norm(&x, &self.gain, bias, self.eps),
             None => ops::rms_norm(&x, &self.gain, self.eps),
+        }
+    }
+}
+
+impl Norm {
+    /// Every head of `rows × heads · head_dim` by itself, each with its own gain.
+    pub fn forward_heads(&self, x: &Tensor, head_dim: usize) -> candle_core::Result<Tensor> {
+        let shape = x.dims2()?;
+        let heads = x.contiguous()?.reshape(((), head_dim))?;
+        let ones = Tensor::ones(head_dim, x.dtype(), x.device())?;
+        let plain = Self {
+            bias: self.bias.is_some().then(|| ones.zeros_like()).transpose()?,
+            gain: ones,
+            eps: self.eps,
+        };
+        let normed = plain.forward(&heads)?.reshape(shape)?.broadcast_mul(&self.gain)?;
+        match &self.bias {
+            Some(bias) => normed.broadcast_add(bias),
+            None => Ok(normed),
         }
     }
 }

@@ -55,7 +55,7 @@ impl PlanThere {
         Err(Error::NotCompiledWithCudaSupport)
     }
 
-    pub fn attend(&self, _: &Tensor, _: Shape) -> Result<Tensor> {
+    pub fn attend(&self, _: &Tensor, _: Shape, _: Option<&Tensor>) -> Result<Tensor> {
         match *self {}
     }
 }

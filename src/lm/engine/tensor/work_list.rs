@@ -5,9 +5,12 @@
 
 use std::collections::HashMap;
 
-use crate::lm::engine::{
-    cpu::attention::Queries,
-    kv::{Piece, SegmentId, Span},
+use crate::lm::{
+    arch::config::Sees,
+    engine::{
+        cpu::attention::Queries,
+        kv::{Piece, SegmentId, Span},
+    },
 };
 
 /// Queries, of all heads of a group together, that one item holds where a group has no more.
@@ -46,14 +49,8 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// The work of `queries`, whose tokens see `window` positions at most; `group` query heads share a
-    /// key head.
-    pub fn new(
-        spans: &[Span<'_>],
-        queries: &[Queries],
-        window: Option<usize>,
-        group: usize,
-    ) -> Self {
+    /// The work of `queries`, whose tokens see what `sees` says; `group` query heads share a key head.
+    pub fn new(spans: &[Span<'_>], queries: &[Queries], sees: Sees, group: usize) -> Self {
         // Reads by chunk, in the order in which chunks are first met.
         let mut chunks: Vec<(SegmentId, usize, Vec<Read>)> = Vec::new();
         let mut known = HashMap::new();
@@ -64,7 +61,7 @@ impl Plan {
             let start = span.start();
             for at in 0..part.count {
                 let position = start + part.first + at;
-                let lo = window.map_or(0, |window| (position + 1).saturating_sub(window));
+                let lo = sees.first(position);
                 let used = span.own.used + part.first + at + 1;
                 let own = Piece { used, ..span.own };
                 let mut before = 0;
@@ -135,7 +132,7 @@ mod tests {
         };
         let spans = [span(own[0], 2), span(own[1], 0)];
         let query = |span| Queries { span, first: 0, count: 1, row: span };
-        let plan = Plan::new(&spans, &[query(0), query(1)], None, 4);
+        let plan = Plan::new(&spans, &[query(0), query(1)], Sees::All, 4);
         let item = |segment, from, count, first, reads| Item { segment, from, count, first, reads };
         let items = [
             item(prompt, 0, 256, 0, 2),
@@ -146,7 +143,7 @@ mod tests {
         assert_eq!(plan.items, items);
         assert_eq!(plan.slots, [0, 3, 6], "two chunks of the prompt and one of its own");
         // A window of 4 behind 302 positions begins at 299: one position of the prompt, three of its own.
-        let plan = Plan::new(&spans[..1], &[query(0)], Some(4), 4);
+        let plan = Plan::new(&spans[..1], &[query(0)], Sees::Window(4), 4);
         let read = |lo, hi, slot| Read { row: 0, lo, hi, slot };
         assert_eq!(plan.reads, [read(43, 44, 0), read(0, 3, 1)]);
     }
