@@ -8,13 +8,17 @@ use std::{
 
 use crate::lm::LmError;
 
+mod cut;
 #[cfg(test)]
 mod gpt2_tests;
 mod model;
+mod roles;
 mod tensor;
 #[cfg(test)]
 pub(crate) mod tests;
 mod vocabulary;
+#[cfg(test)]
+mod vocabulary_tests;
 
 pub use tensor::TensorInfo;
 

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::guard::guarded;
 use crate::lm::LmError;
 
 #[cfg(test)]
@@ -123,7 +124,7 @@ impl Weights {
             let (path, name) = (self.origin.clone(), stored.clone());
             return Err(LmError::Shape { path, name, found, wanted: shape.to_vec() });
         }
-        let tensor = self.store.read(stored)?;
+        let tensor = guarded(&self.origin, || Ok::<_, LmError>(self.store.read(stored)?))?;
         match tensor.dtype() {
             DType::F32 | DType::F16 | DType::BF16 => Ok(tensor),
             DType::F64 => Ok(tensor.to_dtype(DType::F32)?),
@@ -210,10 +211,14 @@ fn map(file: &Path) -> Result<MmapedSafetensors, LmError> {
     // SAFETY: the mapping is read-only and private to the process; the library checks every offset
     // of the header against the mapped length before a view is made. A file that another process
     // cuts short while it is mapped ends this one with SIGBUS, as for every program that maps files.
-    unsafe { MmapedSafetensors::new(file) }.map_err(|e| LmError::BadFile {
-        path: file.display().to_string(),
-        what: format!("not a sound safetensors file, perhaps cut short: {}", innermost(&e)),
-    })
+    let path = file.display().to_string();
+    let open = || {
+        unsafe { MmapedSafetensors::new(file) }.map_err(|e| LmError::BadFile {
+            path: path.clone(),
+            what: format!("not a sound safetensors file, perhaps cut short: {}", innermost(&e)),
+        })
+    };
+    guarded(&path, open)
 }
 
 /// The sentence for the commonest damage, a file that ends too early.
