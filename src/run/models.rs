@@ -10,7 +10,7 @@ use crate::{
     decode::{Decoding, knobs::KNOBS},
     lm::{
         self, Checkpoint, Lm, LmError,
-        checkpoint::source::ModelSource,
+        checkpoint::{guard::guarded, source::ModelSource},
         engine::device::{self, DeviceChoice, DtypeChoice},
         generate::{Event, GenerateOptions, Request, Totals, generate},
         server::{Ask, Server, ServerPrompt},
@@ -98,7 +98,7 @@ impl SweepModel {
             None => None,
             Some(source) => {
                 let (bos, eos) = (tokenizer.bos.as_deref(), tokenizer.eos.as_deref());
-                Some(ChatTemplate::new(source, bos, eos)?)
+                Some(guarded(name, || Ok::<_, ModelError>(ChatTemplate::new(source, bos, eos)?))?)
             }
         };
         let (chat, source) = (template.is_some(), Source::Checkpoint(checkpoint));
@@ -201,7 +201,9 @@ impl SweepModel {
     /// [`ModelError::Chat`], [`ModelError::Lm`].
     pub fn encode(&self, body: &Body) -> Result<(String, Vec<u32>), ModelError> {
         let text = match (&self.template, body) {
-            (Some(template), body) => template.prompt(body, Date::default())?,
+            (Some(template), body) => guarded(&self.name, || {
+                Ok::<_, ModelError>(template.prompt(body, Date::default())?)
+            })?,
             (None, Body::Plain(text)) => text.clone(),
             (None, Body::Chat { messages, start }) if self.chat => {
                 let mut turns = json!(messages);

@@ -9,14 +9,18 @@ use std::{
 use crate::lm::LmError;
 
 mod config;
+mod cut;
 #[cfg(test)]
 mod gpt2_tests;
 mod model;
 mod names;
+mod roles;
 mod tensor;
 #[cfg(test)]
 pub(crate) mod tests;
 mod vocabulary;
+#[cfg(test)]
+mod vocabulary_tests;
 
 pub use tensor::TensorInfo;
 

@@ -2,6 +2,7 @@
 
 pub mod bundled;
 pub mod gguf;
+pub mod guard;
 pub(crate) mod http;
 pub mod hub;
 pub mod load;

@@ -6,18 +6,25 @@ use std::{path::Path, sync::OnceLock};
 
 use crate::{data::hex::hex, lm::LmError};
 
+mod coder;
+pub(crate) mod first;
 mod incremental;
+mod merge;
+pub(crate) mod pieces;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use coder::Coder;
 pub use incremental::Incremental;
+pub(crate) use merge::Ranks;
 
 /// A checkpoint's tokenizer, its special tokens and its chat template.
 ///
-/// Ids equal those of Python's `tokenizers`; padding and truncation that the file may ask for are
-/// off. Decoding leaves special tokens out and does not "clean up" spaces.
+/// Ids equal those of Python's `tokenizers`, or llama.cpp's where the vocabulary comes from a GGUF
+/// file; padding and truncation that a tokenizer.json may ask for are off. Decoding leaves special tokens
+/// out and does not "clean up" spaces.
 pub struct Tokenizer {
-    inner: tokenizers::Tokenizer,
+    coder: Coder,
     /// Begin-of-text token as text, where there is one.
     pub bos: Option<String>,
     /// End-of-text token as text, where there is one.
@@ -25,7 +32,6 @@ pub struct Tokenizer {
     /// The Jinja source that renders a conversation, where there is one.
     pub chat_template: Option<String>,
     adds_bos: bool,
-    byte_fallback: bool,
     hash: OnceLock<String>,
 }
 
@@ -53,25 +59,18 @@ impl Tokenizer {
         }
         let bytes = std::fs::read(&path)
             .map_err(|source| LmError::Read { path: path.display().to_string(), source })?;
-        let inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| LmError::BadFile {
-            path: path.display().to_string(),
-            what: format!("not a tokenizer: {e}"),
-        })?;
-        Self::new(inner, extras(folder)?).map(Some)
+        let coder = Coder::library(path.display().to_string(), &bytes)?;
+        Self::new(coder, extras(folder)?).map(Some)
     }
 
-    pub(crate) fn new(mut inner: tokenizers::Tokenizer, extras: Extras) -> Result<Self, LmError> {
-        inner.with_padding(None);
-        inner.with_truncation(None).map_err(failed)?;
+    pub(crate) fn new(coder: Coder, extras: Extras) -> Result<Self, LmError> {
         let Extras { bos, eos, chat_template, adds_bos } = extras;
-        let bos = bos.filter(|text| inner.token_to_id(text).is_some());
-        let eos = eos.filter(|text| inner.token_to_id(text).is_some());
-        let first = inner.encode_fast("", true).map_err(failed)?.get_ids().first().copied();
-        let processed =
-            first.is_some() && first == bos.as_deref().and_then(|t| inner.token_to_id(t));
+        let bos = bos.filter(|text| coder.id(text).is_some());
+        let eos = eos.filter(|text| coder.id(text).is_some());
+        let first = coder.encode("", true)?.first().copied();
+        let processed = first.is_some() && first == bos.as_deref().and_then(|t| coder.id(t));
         let adds_bos = bos.is_some() && adds_bos.unwrap_or(processed);
-        let byte_fallback = inner.token_to_id("<0x00>").is_some();
-        Ok(Self { inner, bos, eos, chat_template, adds_bos, byte_fallback, hash: OnceLock::new() })
+        Ok(Self { coder, bos, eos, chat_template, adds_bos, hash: OnceLock::new() })
     }
 
     /// Token ids of a text, nothing added. Special tokens written out in the text become their ids,
@@ -81,12 +80,12 @@ impl Tokenizer {
     ///
     /// [`LmError::Tokenize`] when the text has a character the vocabulary cannot express at all.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, LmError> {
-        Ok(self.inner.encode_fast(text, false).map_err(failed)?.get_ids().to_vec())
+        self.coder.encode(text, false)
     }
 
     /// The same with whatever the file's post-processor puts around a text (`[CLS] … [SEP]`, `<s> …`).
     pub fn encode_special(&self, text: &str) -> Result<Vec<u32>, LmError> {
-        Ok(self.inner.encode_fast(text, true).map_err(failed)?.get_ids().to_vec())
+        self.coder.encode(text, true)
     }
 
     /// Token ids of a text that a model is to continue: begin-of-text once in front if this tokenizer
@@ -104,7 +103,7 @@ impl Tokenizer {
 
     /// The text of token ids, special tokens left out; ids beyond the vocabulary give nothing.
     pub fn decode(&self, ids: &[u32]) -> String {
-        self.inner.decode(ids, true).unwrap_or_default()
+        self.coder.decode(ids)
     }
 
     /// The text that `ids` add behind `prompt`, with the space a decoder would drop at a start.
@@ -118,12 +117,12 @@ impl Tokenizer {
 
     /// The text of one token as the vocabulary spells it.
     pub fn token(&self, id: u32) -> Option<String> {
-        self.inner.id_to_token(id)
+        self.coder.token(id)
     }
 
     /// The id of a token given as the vocabulary spells it.
     pub fn id(&self, token: &str) -> Option<u32> {
-        self.inner.token_to_id(token)
+        self.coder.id(token)
     }
 
     /// Id of [`bos`](Self::bos).
@@ -138,14 +137,14 @@ impl Tokenizer {
 
     /// Number of ids, added tokens included.
     pub fn vocab_size(&self) -> usize {
-        self.inner.get_vocab_size(true)
+        self.coder.size()
     }
 
     /// SHA-256, in hexadecimal, of what decides ids and chat prompts.
     pub fn hash(&self) -> &str {
         self.hash.get_or_init(|| {
             let mut hasher = Sha256::new();
-            hasher.update(self.inner.to_string(false).unwrap_or_default());
+            hasher.update(self.coder.identity());
             for part in [&self.bos, &self.eos, &self.chat_template] {
                 hasher.update([u8::from(part.is_some())]);
                 hasher.update(part.as_deref().unwrap_or_default());
@@ -153,31 +152,17 @@ impl Tokenizer {
             hex(hasher.finalize())
         })
     }
-
-    /// How a token's text hangs together with its neighbors'.
-    fn part(&self, id: u32) -> Part {
-        let Some(text) = self.token(id) else { return Part::Silent };
-        if self.inner.get_added_vocabulary().is_special_token(&text) {
-            return Part::Silent;
-        }
-        let spelled = text.len() == 6 && text.starts_with("<0x") && text.ends_with('>');
-        if self.byte_fallback && spelled { Part::Byte } else { Part::Text }
-    }
 }
 
 /// What a token gives to a decoded text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+pub(crate) enum Part {
     /// Its own characters (or bytes of them, in byte-level vocabularies).
     Text,
     /// One byte, whose run of bytes is text or not as a whole.
     Byte,
     /// Nothing: a special token, or an id beyond the vocabulary.
     Silent,
-}
-
-fn failed(error: tokenizers::Error) -> LmError {
-    LmError::Tokenize { what: error.to_string() }
 }
 
 /// Special tokens and chat template of a folder; tokenizer_config.json goes first.

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::guard::guarded;
 use crate::lm::LmError;
 
 #[cfg(test)]
@@ -125,7 +126,7 @@ impl Weights {
     /// [`LmError::NoTensor`] and [`LmError::Shape`] when it is missing or of another shape than `shape`.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, LmError> {
         let (stored, kind) = self.find(name, shape)?;
-        let tensor = self.store.read(stored)?;
+        let tensor = guarded(&self.origin, || Ok::<_, LmError>(self.store.read(stored)?))?;
         match tensor.dtype() {
             DType::F32 | DType::F16 | DType::BF16 => Ok(tensor),
             DType::F64 => Ok(tensor.to_dtype(DType::F32)?),
@@ -144,7 +145,7 @@ impl Weights {
     /// Those of [`tensor`](Self::tensor).
     pub(crate) fn bytes(&self, name: &str, shape: &[usize]) -> Result<Vec<u8>, LmError> {
         let (stored, kind) = self.find(name, shape)?;
-        let tensor = self.store.read(stored)?;
+        let tensor = guarded(&self.origin, || Ok::<_, LmError>(self.store.read(stored)?))?;
         if tensor.dtype() != DType::U8 {
             let what = format!("the tensor `{stored}` holds {kind}, and packed weights are u8");
             return Err(LmError::BadFile { path: self.origin.clone(), what });
@@ -240,10 +241,14 @@ fn map(file: &Path) -> Result<MmapedSafetensors, LmError> {
     // SAFETY: the mapping is read-only and private to the process; the library checks every offset
     // of the header against the mapped length before a view is made. A file that another process
     // cuts short while it is mapped ends this one with SIGBUS, as for every program that maps files.
-    unsafe { MmapedSafetensors::new(file) }.map_err(|e| LmError::BadFile {
-        path: file.display().to_string(),
-        what: format!("not a sound safetensors file, perhaps cut short: {}", innermost(&e)),
-    })
+    let path = file.display().to_string();
+    let open = || {
+        unsafe { MmapedSafetensors::new(file) }.map_err(|e| LmError::BadFile {
+            path: path.clone(),
+            what: format!("not a sound safetensors file, perhaps cut short: {}", innermost(&e)),
+        })
+    };
+    guarded(&path, open)
 }
 
 /// The sentence for the commonest damage, a file that ends too early.

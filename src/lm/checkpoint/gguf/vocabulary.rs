@@ -1,65 +1,31 @@
 //! The tokenizer that a GGUF file's metadata describes.
 
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use tokenizers::{
-    AddedToken, SplitDelimiterBehavior,
-    decoders::{
-        byte_fallback::ByteFallback, byte_level::ByteLevel as BytesOut, fuse::Fuse,
-        sequence::Sequence as Decoders, strip::Strip as StripOut,
-    },
-    models::bpe::{BPE, Vocab},
-    normalizers::{
-        Prepend, Replace, Sequence as Normalizers, replace::ReplacePattern, unicode::NFC,
-    },
-    pre_tokenizers::{
-        PreTokenizerWrapper,
-        byte_level::ByteLevel,
-        digits::Digits,
-        sequence::Sequence,
-        split::{Split, SplitPattern},
+use tokenizers::utils::SysRegex;
+
+use super::{
+    Gguf, Value,
+    cut::{self, Sees},
+};
+use crate::{
+    data::hex::hex,
+    lm::{
+        LmError, Tokenizer,
+        checkpoint::{
+            guard::guarded,
+            notes,
+            tokenizer::{
+                Coder, Extras, Ranks,
+                first::Trims,
+                pieces::{Method, Pieces, Words},
+            },
+        },
     },
 };
 
-use super::{Gguf, Value};
-use crate::lm::{LmError, Tokenizer, checkpoint::tokenizer::Extras};
-
-/// How GPT-2's descendants cut a text before the merges; `DIGITS` stands for a run of digits.
-const WORDS: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|DIGITS| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-/// Mistral's Tekken, which also cuts where the case changes.
-const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-
-/// llama.cpp's `token_type`.
-mod kind {
-    pub const NORMAL: u64 = 1;
-    pub const UNKNOWN: u64 = 2;
-    pub const CONTROL: u64 = 3;
-    pub const USER_DEFINED: u64 = 4;
-    pub const UNUSED: u64 = 5;
-}
-
 impl Gguf {
-    /// A special token's id, `None` where the file names none or one beyond its vocabulary.
-    pub(super) fn token(&self, role: &str) -> Result<Option<u32>, LmError> {
-        let key = format!("tokenizer.ggml.{role}_token_id");
-        let id = self.optional(&key, "a token id", |v| match v {
-            Value::Signed(-1) => Some(u32::MAX),
-            other => other.whole().and_then(|id| u32::try_from(id).ok()),
-        })?;
-        Ok(id.filter(|id| *id != u32::MAX))
-    }
-
-    /// The tokens after which a text ends: of text, of turn, of message.
-    pub(super) fn ends(&self) -> Result<Vec<u32>, LmError> {
-        let mut ends = Vec::new();
-        for role in ["eos", "eot", "eom"] {
-            if let Some(id) = self.token(role)?.filter(|id| !ends.contains(id)) {
-                ends.push(id);
-            }
-        }
-        Ok(ends)
-    }
-
-    fn texts(&self, key: &str) -> Result<Option<Vec<&str>>, LmError> {
+    pub(super) fn texts(&self, key: &str) -> Result<Option<Vec<&str>>, LmError> {
         self.optional(key, "a list of texts", |value| match value {
             Value::List(list) => list.iter().map(Value::text).collect(),
             _ => None,
@@ -71,7 +37,7 @@ impl Gguf {
         self.optional(&format!("tokenizer.ggml.{name}"), "true or false", read)
     }
 
-    /// Builds the tokenizer; `None` when the file has none.
+    /// Builds the tokenizer; `None` when the file has none. Its ids are llama.cpp's.
     ///
     /// # Errors
     ///
@@ -79,201 +45,161 @@ impl Gguf {
     /// and for vocabularies that contradict themselves.
     pub fn tokenizer(&self) -> Result<Option<Tokenizer>, LmError> {
         let Some(tokens) = self.texts("tokenizer.ggml.tokens")? else { return Ok(None) };
-        let kinds =
-            self.optional("tokenizer.ggml.token_type", "a list of whole numbers", |value| {
-                match value {
-                    Value::List(list) => list.iter().map(Value::whole).collect::<Option<Vec<_>>>(),
-                    _ => None,
-                }
-            })?;
-        let kinds = kinds.unwrap_or_else(|| vec![kind::NORMAL; tokens.len()]);
-        if kinds.len() != tokens.len() {
-            return Err(self.bad(format!(
-                "{} token types for {} tokens",
-                kinds.len(),
-                tokens.len()
-            )));
-        }
+        guarded(&self.path.display().to_string(), || self.listed(&tokens)).map(Some)
+    }
+
+    fn listed(&self, tokens: &[&str]) -> Result<Tokenizer, LmError> {
+        let roles = self.roles(tokens)?;
+        let named = |(id, text): (usize, &&str)| match text.is_empty() {
+            true => format!("[EMPTY_{id}]"),
+            false => (*text).to_owned(),
+        };
+        let tokens: Vec<String> = tokens.iter().enumerate().map(named).collect();
+        let ids: HashMap<String, u32> = tokens.iter().cloned().zip(0..).collect();
         let model =
             self.optional("tokenizer.ggml.model", "a text", |v| v.text())?.unwrap_or("none");
-        let vocabulary = Vocabulary { tokens: &tokens, kinds: &kinds };
-        let (mut inner, adds_bos) = match model {
-            "gpt2" => self.byte_level(&vocabulary)?,
-            "llama" => self.sentence_piece(&vocabulary)?,
+        let mut hash = Sha256::new();
+        for (token, role) in tokens.iter().zip(&roles) {
+            hash.update(format!("{token}\0{role:?}\0"));
+        }
+        let (method, adds_bos) = match model {
+            "gpt2" => self.merges(self.pre()?, &ids, &mut hash)?,
+            "gemma4" => self.merges("gemma4", &ids, &mut hash)?,
+            "llama" => self.scores(tokens.len(), &mut hash)?,
             other => {
                 let what = format!(
-                    "tokenizers of kind `{other}` are not supported; supported are gpt2 and llama"
+                    "tokenizers of kind `{other}` are not supported; supported are gpt2, llama and gemma4"
                 );
                 return Err(self.bad(what));
             }
         };
-        let added = vocabulary.added();
-        inner.add_tokens(added).map_err(|e| self.bad(format!("its added tokens: {e}")))?;
-        let spelled =
-            |id: Option<u32>| id.and_then(|id| tokens.get(id as usize)).map(|t| (*t).to_owned());
+        let adds_eos = self.flag("add_eos_token")?.unwrap_or(false);
+        let (bos, eos) = (self.token("bos")?, self.token("eos")?);
+        let around = [bos.filter(|_| adds_bos), eos.filter(|_| adds_eos)];
+        let spelled = |id: Option<u32>| id.and_then(|id| tokens.get(id as usize)).cloned();
         let extras = Extras {
-            bos: spelled(self.token("bos")?),
-            eos: spelled(self.token("eos")?),
+            bos: spelled(bos),
+            eos: spelled(eos),
             chat_template: self
                 .optional("tokenizer.chat_template", "a text", |v| v.text())?
                 .map(str::to_owned),
-            adds_bos: Some(self.flag("add_bos_token")?.unwrap_or(adds_bos)),
+            adds_bos: Some(adds_bos),
         };
-        Tokenizer::new(inner, extras).map(Some)
+        let trims = self.trims()?;
+        let vocabulary = (tokens, roles, ids);
+        let pieces = Pieces::new(vocabulary, method, trims, around, hex(hash.finalize()));
+        Tokenizer::new(Coder::Pieces(Box::new(pieces)), extras)
     }
 
-    /// Byte-level BPE with the file's merges; whether such files begin texts with BOS by default.
-    fn byte_level(
+    /// How the file says that texts are cut.
+    fn pre(&self) -> Result<&str, LmError> {
+        if let Some(pre) = self.optional("tokenizer.ggml.pre", "a text", |v| v.text())? {
+            return Ok(pre);
+        }
+        notes::tell(&format!(
+            "`{}` does not say how its tokenizer cuts texts (tokenizer.ggml.pre), as files from before May 2024; \
+             they are cut as llama.cpp does then, which few models were trained with: convert the model anew",
+            self.path.display()
+        ));
+        Ok("default")
+    }
+
+    /// Byte-pair merges over texts cut as `pre` says, and whether texts begin with BOS.
+    fn merges(
         &self,
-        vocabulary: &Vocabulary<'_>,
-    ) -> Result<(tokenizers::Tokenizer, bool), LmError> {
-        let merges = self.texts("tokenizer.ggml.merges")?;
-        let merges = merges
-            .ok_or_else(|| self.bad("the metadata value `tokenizer.ggml.merges` is missing"))?;
-        let pair = |merge: &&str| {
-            let (left, right) = merge.split_once(' ')?;
-            Some((left.to_owned(), right.to_owned()))
+        pre: &str,
+        ids: &HashMap<String, u32>,
+        hash: &mut Sha256,
+    ) -> Result<(Method, bool), LmError> {
+        let cut = cut::find(pre).ok_or_else(|| {
+            let known: Vec<_> = cut::CUTS.iter().flat_map(|cut| cut.names).copied().collect();
+            let known = known.join(", ");
+            self.bad(format!("the pre-tokenizer `{pre}` is not supported; supported are {known}"))
+        })?;
+        // Kimi's tokens come from merges that its files may leave out.
+        let merges = match self.texts("tokenizer.ggml.merges")? {
+            Some(merges) => merges,
+            None if pre == "kimi-k2" => Vec::new(),
+            None => {
+                return Err(self.bad("the metadata value `tokenizer.ggml.merges` is missing"));
+            }
         };
-        let merges: Option<Vec<_>> = merges.iter().map(pair).collect();
+        let merges: Option<Vec<_>> = merges.into_iter().map(pair).collect();
         let merges =
             merges.ok_or_else(|| self.bad("a merge of its tokenizer is not two tokens"))?;
-        let pre = self.optional("tokenizer.ggml.pre", "a text", |v| v.text())?.unwrap_or("none");
-        let bytes = ByteLevel::new(false, true, true);
-        let words = |digits: &str| {
-            let pattern = SplitPattern::Regex(WORDS.replace("DIGITS", digits));
-            Split::new(pattern, SplitDelimiterBehavior::Isolated, false)
-        };
-        let fail = |e: tokenizers::Error| self.bad(format!("its tokenizer: {e}"));
-        let cut =
-            |split: Result<Split, tokenizers::Error>| -> Result<PreTokenizerWrapper, LmError> {
-                let bytes = ByteLevel::new(false, true, false);
-                Ok(Sequence::new(vec![split.map_err(fail)?.into(), bytes.into()]).into())
-            };
-        // Llama 3 and Tekken take a whole word that is a token before any merge.
-        let (cut, whole_words): (PreTokenizerWrapper, bool) = match pre {
-            "gpt-2" | "gpt2" | "olmo" | "phi-2" => (bytes.into(), false),
-            "smollm" | "starcoder" | "refact" | "command-r" | "codeshell" => {
-                (Sequence::new(vec![Digits::new(true).into(), bytes.into()]).into(), false)
-            }
-            "llama-bpe" | "llama3" | "llama-v3" => (cut(words(r"\p{N}{1,3}"))?, true),
-            "qwen2" | "deepseek-r1-qwen" => (cut(words(r"\p{N}"))?, false),
-            "tekken" => {
-                let pattern = SplitPattern::Regex(TEKKEN.into());
-                (cut(Split::new(pattern, SplitDelimiterBehavior::Isolated, false))?, true)
-            }
-            other => {
-                return Err(self.bad(format!(
-                    "the pre-tokenizer `{other}` is not supported; supported are gpt-2, smollm, \
-                     llama-bpe, qwen2, tekken, starcoder, refact, command-r, codeshell, olmo and phi-2"
-                )));
-            }
-        };
-        let bpe =
-            BPE::builder().vocab_and_merges(vocabulary.ids(), merges).ignore_merges(whole_words);
-        let mut inner = tokenizers::Tokenizer::new(bpe.build().map_err(fail)?);
-        if matches!(pre, "qwen2" | "deepseek-r1-qwen") {
-            inner.with_normalizer(Some(NFC)).map_err(fail)?;
+        hash.update(format!("{pre}\0"));
+        for (left, right) in &merges {
+            hash.update(format!("{left} {right}\0"));
         }
-        inner.with_pre_tokenizer(Some(cut));
-        inner.with_decoder(Some(BytesOut::default()));
-        Ok((inner, whole_words))
+        let patterns: Result<Vec<_>, _> =
+            cut.patterns.iter().map(|pattern| SysRegex::new(pattern)).collect();
+        let words = Words {
+            cuts: patterns.map_err(|e| self.bad(format!("its pre-tokenizer `{pre}`: {e}")))?,
+            ranks: Ranks::new(merges.into_iter(), ids),
+            whole: cut.whole,
+            whole_newlines: cut.sees == Sees::Gemma,
+        };
+        let adds_bos = self.flag("add_bos_token")?.unwrap_or(cut.bos) || cut.sees == Sees::Gemma;
+        let method = match cut.sees {
+            Sees::Bytes => Method::Bytes(words),
+            Sees::Characters | Sees::Gemma => Method::Characters(words),
+        };
+        Ok((method, adds_bos))
     }
 
-    /// SentencePiece BPE: the pair whose merger scores highest is merged first.
-    fn sentence_piece(
-        &self,
-        vocabulary: &Vocabulary<'_>,
-    ) -> Result<(tokenizers::Tokenizer, bool), LmError> {
+    /// SentencePiece's merges by score, and whether texts begin with BOS.
+    fn scores(&self, size: usize, hash: &mut Sha256) -> Result<(Method, bool), LmError> {
         let scores =
             self.optional("tokenizer.ggml.scores", "a list of numbers", |value| match value {
                 Value::List(list) => list.iter().map(Value::number).collect::<Option<Vec<_>>>(),
                 _ => None,
             })?;
-        let scores = scores.filter(|scores| scores.len() == vocabulary.tokens.len());
+        let scores = scores.filter(|scores| scores.len() >= size);
         let scores = scores
             .ok_or_else(|| self.bad("`tokenizer.ggml.scores` is not one number per token"))?;
+        let ignored = |what: &str| {
+            notes::tell(&format!(
+                "`{}`: its tokenizer asks for `{what}`, which llama.cpp does not do for this kind of \
+                 vocabulary; neither is it done here",
+                self.path.display()
+            ));
+        };
         if self.get("tokenizer.ggml.precompiled_charsmap").is_some() {
-            return Err(self
-                .bad("a tokenizer with a character map (precompiled_charsmap) is not supported"));
+            ignored("precompiled_charsmap");
         }
         if self.flag("remove_extra_whitespaces")? == Some(true) {
-            return Err(self.bad(
-                "a tokenizer that removes spaces (remove_extra_whitespaces) is not supported",
-            ));
+            ignored("remove_extra_whitespaces");
         }
-        let fail = |e: tokenizers::Error| self.bad(format!("its tokenizer: {e}"));
-        let unknown = vocabulary.kinds.iter().position(|kind| *kind == kind::UNKNOWN).unwrap_or(0);
-        let mut bpe = BPE::builder()
-            .vocab_and_merges(vocabulary.ids(), vocabulary.merges(&scores))
-            .byte_fallback(true)
-            .fuse_unk(true);
-        if let Some(token) = vocabulary.tokens.get(unknown) {
-            bpe = bpe.unk_token((*token).to_owned());
-        }
-        let mut inner = tokenizers::Tokenizer::new(bpe.build().map_err(fail)?);
-        let spaces = Replace::new(ReplacePattern::String(" ".into()), "▁").map_err(fail)?;
-        let out = Replace::new(ReplacePattern::String("▁".into()), " ").map_err(fail)?;
-        let prefixed = self.flag("add_space_prefix")?.unwrap_or(true);
-        let mut normalizers = vec![spaces.into()];
-        let mut decoders = vec![out.into(), ByteFallback::new().into(), Fuse::new().into()];
-        if prefixed {
-            normalizers.insert(0, Prepend::new("▁".into()).into());
-            decoders.push(StripOut::new(' ', 1, 0).into());
-        }
-        inner.with_normalizer(Some(Normalizers::new(normalizers))).map_err(fail)?;
-        inner.with_decoder(Some(Decoders::new(decoders)));
-        Ok((inner, true))
+        let scores: Vec<f32> = scores[..size].iter().map(|score| *score as f32).collect();
+        let spaced = self.flag("add_space_prefix")?.unwrap_or(true);
+        hash.update([u8::from(spaced)]);
+        scores.iter().for_each(|score| hash.update(score.to_le_bytes()));
+        Ok((Method::Scores { scores, spaced }, self.flag("add_bos_token")?.unwrap_or(true)))
+    }
+
+    /// Which tokens take the spaces beside them: llama.cpp knows by the names of models.
+    fn trims(&self) -> Result<fn(&str) -> Trims, LmError> {
+        let name = self.optional("general.name", "a text", |v| v.text())?.unwrap_or_default();
+        let name = name.to_lowercase();
+        let pre = self.optional("tokenizer.ggml.pre", "a text", |v| v.text())?.unwrap_or_default();
+        let has = |text: &str, parts: &[&str]| parts.iter().any(|part| text.contains(part));
+        Ok(if has(pre, &["jina-v2-de", "jina-v2-es", "jina-v2-code"]) {
+            |token| if token == "<mask>" { Trims::Before } else { Trims::Nothing }
+        } else if has(&name, &["phi-3", "phi3"]) {
+            |token| match token {
+                "<unk>" | "<s>" | "<|endoftext|>" => Trims::Nothing,
+                _ => Trims::Behind,
+            }
+        } else if has(&name, &["modern-bert"]) {
+            |token| if token == "[MASK]" { Trims::Before } else { Trims::Nothing }
+        } else {
+            |_| Trims::Nothing
+        })
     }
 }
 
-struct Vocabulary<'a> {
-    tokens: &'a [&'a str],
-    kinds: &'a [u64],
-}
-
-impl Vocabulary<'_> {
-    /// Tokens to ids, fillers left out.
-    fn ids(&self) -> Vocab {
-        let used = (0..self.tokens.len()).filter(|id| self.kinds[*id] != kind::UNUSED);
-        used.map(|id| (self.tokens[id].to_owned(), id as u32)).collect()
-    }
-
-    /// The tokens that are found in a text before anything else.
-    fn added(&self) -> Vec<AddedToken> {
-        let added = |id: usize| match self.kinds[id] {
-            kind::CONTROL | kind::UNKNOWN => Some(AddedToken::from(self.tokens[id], true)),
-            kind::USER_DEFINED => Some(AddedToken::from(self.tokens[id], false).normalized(false)),
-            _ => None,
-        };
-        (0..self.tokens.len()).filter_map(added).collect()
-    }
-
-    /// Every way to make a token from two others, best score first; ties go to longer parts, then to lower ids.
-    fn merges(&self, scores: &[f64]) -> Vec<(String, String)> {
-        let ids: HashMap<&str, usize> = (0..self.tokens.len())
-            .filter(|id| self.kinds[*id] != kind::UNUSED)
-            .map(|id| (self.tokens[id], id))
-            .collect();
-        let mut merges = Vec::new();
-        for (id, token) in self.tokens.iter().enumerate() {
-            if !matches!(self.kinds[id], kind::NORMAL | kind::USER_DEFINED) {
-                continue;
-            }
-            for (cut, _) in token.char_indices().skip(1) {
-                let (left, right) = token.split_at(cut);
-                if let (Some(l), Some(r)) = (ids.get(left), ids.get(right)) {
-                    let lengths = (left.chars().count(), right.chars().count());
-                    merges.push((
-                        scores[id],
-                        lengths,
-                        (id, *l, *r),
-                        left.to_owned(),
-                        right.to_owned(),
-                    ));
-                }
-            }
-        }
-        merges.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)).then(a.2.cmp(&b.2)));
-        merges.into_iter().map(|(_, _, _, left, right)| (left, right)).collect()
-    }
+/// The two tokens of a merge; the first may begin with a space.
+fn pair(merge: &str) -> Option<(&str, &str)> {
+    let space = merge.bytes().skip(1).position(|byte| byte == b' ')? + 1;
+    Some((merge.get(..space)?, merge.get(space + 1..)?))
 }

@@ -38,7 +38,7 @@ impl<'a> Incremental<'a> {
         let tail = self.tail();
         self.text.truncate(self.settled);
         self.text.push_str(&tail);
-        match self.tokenizer.part(id) {
+        match self.tokenizer.coder.part(id) {
             Part::Silent => {}
             part => self.in_bytes = part == Part::Byte,
         }

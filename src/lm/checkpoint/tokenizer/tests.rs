@@ -112,3 +112,85 @@ fn a_chat_template_is_found_as_text_list_or_file() {
     std::fs::write(copy.path().join("tokenizer.json"), "{}").unwrap();
     assert!(Tokenizer::open(copy.path()).err().unwrap().to_string().contains("not a tokenizer"));
 }
+
+#[test]
+fn damage_to_a_tokenizer_is_an_error_and_never_a_panic() {
+    let Some(folder) = shared("models/stories260K-hf") else { return };
+    let whole = std::fs::read(folder.join("tokenizer.json")).unwrap();
+    let whole: Value = serde_json::from_slice(&whole).unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    let mut state = 1u32;
+    let mut draw = |below: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as usize % below
+    };
+    let (mut opened, mut refused) = (0, 0);
+    for _ in 0..600 {
+        let mut json = whole.clone();
+        for _ in 0..=draw(2) {
+            damage(&mut json, &mut draw);
+        }
+        let mut bytes = serde_json::to_vec(&json).unwrap();
+        if draw(4) == 0 {
+            let at = draw(bytes.len());
+            bytes[at] = b"\0{}[],:\"a1\xFF"[draw(11)];
+        }
+        std::fs::write(copy.path().join("tokenizer.json"), &bytes).unwrap();
+        match Tokenizer::open(copy.path()) {
+            Ok(tokenizer) => {
+                let tokenizer = tokenizer.unwrap();
+                for text in ["", "Once upon <s> a\ttime \u{1F980}", "1 é"] {
+                    if let Ok(ids) = tokenizer.encode_prompt(text) {
+                        let _ = tokenizer.decode(&ids);
+                        let _ = tokenizer.decode_after(&ids[..ids.len().min(1)], &ids);
+                    }
+                }
+                let _ = (tokenizer.vocab_size(), tokenizer.hash());
+                opened += 1;
+            }
+            Err(error) => {
+                assert!(error.to_string().contains("tokenizer.json"), "{error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(opened > 100 && refused > 100, "{opened} opened, {refused} refused");
+}
+
+/// Changes one value somewhere in a JSON tree; of long lists and maps the ends are likelier.
+fn damage(json: &mut Value, draw: &mut impl FnMut(usize) -> usize) {
+    let others = [
+        Value::Null,
+        Value::from(""),
+        Value::from(-1),
+        Value::from(1u64 << 40),
+        Value::from(true),
+        Value::from("\u{10FFFF}"),
+        Value::Array(vec![]),
+        Value::Object(Map::new()),
+    ];
+    let place = |n: usize, draw: &mut dyn FnMut(usize) -> usize| match draw(3) {
+        0 => draw(n.min(4)),
+        1 => n - 1 - draw(n.min(4)),
+        _ => draw(n),
+    };
+    let deeper = draw(5) > 0;
+    match json {
+        Value::Object(map) if deeper && !map.is_empty() => {
+            let key = map.keys().nth(place(map.len(), draw)).unwrap().clone();
+            match draw(6) {
+                0 => drop(map.remove(&key)),
+                _ => damage(&mut map[&key], draw),
+            }
+        }
+        Value::Array(list) if deeper && !list.is_empty() => {
+            let at = place(list.len(), draw);
+            match draw(6) {
+                0 => drop(list.remove(at)),
+                1 => list.push(list[at].clone()),
+                _ => damage(&mut list[at], draw),
+            }
+        }
+        other => *other = others[draw(others.len())].clone(),
+    }
+}
