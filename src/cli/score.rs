@@ -71,8 +71,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let score = match input::read(specs, &args.embed, &args.device)? {
         Input::Histograms(counts) => score_histograms(counts.as_ref().map(Vec::as_slice), &options)
             .with_context(|| format!("`{}` and `{}`", specs.reference, specs.model))?,
-        Input::Clouds { features, texts, embedder, .. } => {
-            let options = ScoreOptions { embedder, ..options };
+        Input::Clouds { features, texts, made_of, .. } => {
+            let options = made_of.sign(options);
             score(features.as_ref(), texts.as_ref().map(Sides::as_ref), None, &options)
                 .with_context(|| format!("`{}` and `{}`", specs.reference, specs.model))?
         }

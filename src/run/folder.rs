@@ -8,6 +8,7 @@ use super::{
     lock::{Lock, LockError},
     store::{StoreError, make_folder, read_json, write_json},
 };
+use crate::data::signature::content;
 
 /// The name and version of `run.json`.
 pub const RUN_SCHEMA: &str = "llmpr.run/1";
@@ -70,6 +71,13 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// What stands in signatures for the prompts of all cells: the task and how its prompts are drawn.
+    /// How each model reads them, and with how many examples, is a setting of the cell.
+    pub fn prompts_content(&self) -> String {
+        let drawn = format!("{} under {}", self.prompts, self.prompt_seed);
+        content([&self.task_hash, &drawn])
+    }
+
     /// The first thing that keeps `theirs` and these apart: its name and both values.
     fn differs(&self, theirs: &Self) -> Option<(&'static str, String, String)> {
         let short = |hash: &str| hash.chars().take(12).collect::<String>();

@@ -25,6 +25,17 @@ pub struct Named {
     pub files: Option<Files>,
 }
 
+#[cfg(test)]
+impl Named {
+    /// A score without measures.
+    pub fn bare(name: &str) -> Self {
+        let result =
+            crate::report::record::tests::result(crate::report::record::tests::cell(name, 1.0));
+        let (name, score) = (name.to_owned(), result.score);
+        Self { name, label: String::new(), source: PathBuf::new(), score, files: None }
+    }
+}
+
 /// The files of a cell in its run folder.
 pub struct Files {
     /// Features of the reference.
