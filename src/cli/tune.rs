@@ -3,7 +3,10 @@
 use anyhow::{Context, bail};
 use std::{path::PathBuf, str::FromStr};
 
-use super::flags::{Format, FormatFlag, OutFlag};
+use super::{
+    flags::{Format, FormatFlag, OutFlag},
+    missing::note_missing,
+};
 use crate::{
     decode::knobs::KNOBS,
     metric::{
@@ -144,6 +147,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         .with_context(|| format!("cannot read the results in `{}`", file.display()))?;
     let results: Results = serde_json::from_slice(&bytes)
         .with_context(|| format!("`{}` is no list of results", file.display()))?;
+    note_missing(&args.run, &results);
     for name in wanted(args) {
         if !results.cells.iter().any(|cell| cell.score.metrics.contains_key(&name)) {
             let known: Vec<&str> = results

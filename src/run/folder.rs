@@ -162,6 +162,21 @@ pub struct RunRecord {
     pub sessions: Vec<Session>,
 }
 
+impl RunRecord {
+    /// What to say of cells of the last plan that have no score; `None` where all have one.
+    ///
+    /// * `scored`: whether the cell of an id has one.
+    pub fn missing(&self, scored: impl Fn(&str) -> bool) -> Option<String> {
+        let (all, missing) = (self.cells.len(), self.cells.iter().filter(|id| !scored(id)).count());
+        (missing > 0).then(|| {
+            let verb = if missing == 1 { "has" } else { "have" };
+            format!(
+                "{missing} of the {all} cells of the plan {verb} no score; the same `llmpr sweep` goes on"
+            )
+        })
+    }
+}
+
 /// Paths of a run folder.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
@@ -337,6 +352,17 @@ mod tests {
             prompts: 100,
             prompt_seed: 0,
         }
+    }
+
+    #[test]
+    fn cells_of_the_plan_without_a_score_are_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut record = RunFolder::new(dir.path()).begin(&shared()).unwrap();
+        assert_eq!(record.missing(|_| false), None);
+        record.cells = ["a", "b", "c"].map(str::to_owned).to_vec();
+        assert_eq!(record.missing(|_| true), None);
+        let message = record.missing(|id| id == "a").unwrap();
+        assert!(message.starts_with("2 of the 3 cells of the plan have no score"), "{message}");
     }
 
     #[test]

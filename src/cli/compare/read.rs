@@ -4,6 +4,7 @@ use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 
 use crate::{
+    cli::missing::note_missing,
     report::record::{CellResult, RESULT_SCHEMA, Results},
     score::{
         ScoreOptions,
@@ -71,6 +72,7 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<Named>> {
     let (results, scores) = (path.join("results.json"), path.join("scores.json"));
     if results.is_file() {
         let results: Results = json(&results)?;
+        note_missing(path, &results);
         return Ok(results.cells.into_iter().map(|cell| of_cell(path, cell)).collect());
     }
     let file = if scores.is_file() { scores } else { path.to_owned() };
