@@ -2,6 +2,8 @@
 
 #[path = "cli/choose.rs"]
 mod choose;
+#[path = "cli/comparable.rs"]
+mod comparable;
 #[path = "cli/examples.rs"]
 mod examples;
 #[path = "cli/instructions.rs"]

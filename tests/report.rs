@@ -132,6 +132,36 @@ fn several_runs_become_one_report_that_says_what_cannot_be_compared() {
 }
 
 #[test]
+fn a_half_run_says_how_many_cells_of_the_plan_are_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = fabricate::run(dir.path(), "run", "tiny", 1.0);
+    let out = dir.path().join("out");
+    assert_eq!(report(&[&run], &out).unwrap().notes, [""; 0]);
+    for id in ["tiny03", "tiny06", "tinychat29"] {
+        std::fs::remove_file(run.join("cells").join(id).join("scores.json")).unwrap();
+    }
+    std::fs::remove_file(run.join("results.json")).unwrap();
+    let published = report(&[&run], &out).unwrap();
+    let word = "The run is not whole: 3 of the 20 cells of the plan have no score";
+    assert_eq!(published.cells, 17);
+    assert!(published.notes[0].starts_with(word), "{:?}", published.notes);
+    assert!(std::fs::read_to_string(out.join("report.html")).unwrap().contains(word));
+}
+
+#[test]
+fn scores_beside_their_cells_are_shown_where_the_list_of_results_is_older() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = fabricate::run(dir.path(), "run", "tiny", 1.0);
+    let path = run.join("results.json");
+    let mut results: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    results["cells"].as_array_mut().unwrap().truncate(10);
+    std::fs::write(&path, results.to_string()).unwrap();
+    let published = report(&[&run], &dir.path().join("out")).unwrap();
+    assert_eq!((published.cells, published.notes.len()), (20, 0));
+}
+
+#[test]
 fn what_is_no_run_is_said() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out");

@@ -5,6 +5,7 @@ mod completions;
 mod embed;
 mod flags;
 mod layer;
+mod missing;
 mod models;
 mod options;
 mod progress;

@@ -32,6 +32,11 @@ use crate::{
 const FOLDS: usize = 5;
 /// Reference rows below which none is held out to judge by.
 const LEAST_HELD_OUT: usize = 40;
+/// Calibration error above which ratios promise nothing: a chance `p/(p + q)` of 0.6 in place of 0.5 is a
+/// ratio of 1.5 in place of 1.
+const MOST_OFF: f64 = 0.1;
+/// Half of a normal 95 % interval, in standard deviations.
+const Z: f64 = 1.959_963_984_540_054;
 /// The fewest rows of a comparison.
 const LEAST: usize = 10;
 
@@ -108,7 +113,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let scores = cross_fitted(Clouds::new(sets)?, &Logistic::default(), &folds)?;
     // A ratio beyond this is noise of the fit, and one row must not spend the whole budget.
     let ratios: Vec<f64> = scores.ratios().model.iter().map(|ratio| ratio.min(1e12)).collect();
-    let (kept, worth) = choose(&ratios, args)?;
+    let (kept, spread) = choose(&ratios, args)?;
 
     let mut out = String::new();
     if let Some(completions) = completions {
@@ -121,11 +126,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     args.out.write(&out)?;
     eprintln!(
-        "kept {} of {} completions (one in {} was asked for), worth {worth:.0} drawn evenly; the classifier \
-         has AUC {:.3} and calibration error {:.3} on rows it did not see",
+        "kept {} of {} completions (one in {} was asked for){}; the classifier has AUC {:.3} and \
+         calibration error {:.3} on rows it did not see",
         kept.len(),
         ratios.len(),
         args.budget,
+        spread.map(|n| format!(", chosen among about {n:.0}")).unwrap_or_default(),
         scores.auc(),
         scores.calibration_error()
     );
@@ -145,8 +151,8 @@ fn split(n: usize, seed: u64) -> (Vec<usize>, Vec<usize>) {
     (rows, held_out)
 }
 
-/// The kept rows, and how many evenly drawn ones they are worth.
-fn choose(ratios: &[f64], args: &Args) -> anyhow::Result<(Vec<usize>, f64)> {
+/// The kept rows, and over about how many rows their acceptances spread, where rows have such.
+fn choose(ratios: &[f64], args: &Args) -> anyhow::Result<(Vec<usize>, Option<f64>)> {
     let acceptance = match args.method {
         Method::Obrs => obrs(ratios, args.budget)?.acceptance,
         Method::Drs => drs(ratios, drs_gamma_for_budget(ratios, args.budget)?)?,
@@ -158,13 +164,11 @@ fn choose(ratios: &[f64], args: &Args) -> anyhow::Result<(Vec<usize>, f64)> {
                     args.budget
                 );
             }
-            let kept = metropolis_hastings(ratios, length, args.seed.seed)?;
-            let worth = kept.len() as f64;
-            return Ok((kept, worth));
+            return Ok((metropolis_hastings(ratios, length, args.seed.seed)?, None));
         }
     };
-    let worth = effective_size(&acceptance);
-    Ok((keep_evenly(&acceptance, args.seed.seed), worth))
+    let spread = effective_size(&acceptance);
+    Ok((keep_evenly(&acceptance, args.seed.seed), Some(spread)))
 }
 
 /// Says what the choice did to the measures on reference rows that it was not fitted to.
@@ -211,21 +215,80 @@ fn judge(
         eprintln!("  {name:10} {:>8} {:>8}", number(before), number(after));
     }
     if args.method == Method::Obrs {
-        let point = scores.envelope()?.points(&[1.0])[0];
-        let after = refined(point, args.budget);
-        eprintln!(
-            "by the ratios, α = {} at β = {} becomes α = {} at the same β, or more",
-            number(point.alpha),
-            number(point.beta),
-            number(after.alpha)
-        );
+        eprintln!("{}", prospect(scores, args.budget)?);
     }
     Ok(())
+}
+
+/// What exact ratios would make of the PR-curve, or why these ones promise nothing.
+fn prospect(scores: &Scores, budget: f64) -> anyhow::Result<String> {
+    let (auc, off) = (scores.auc(), scores.calibration_error());
+    let Sides { reference: n, model: m } = scores.log_ratios().map(|of| of.len() as f64);
+    // Standard deviation of the AUC of rows that nothing tells apart (Mann–Whitney).
+    let by_chance = 0.5 + Z * ((n + m + 1.0) / (12.0 * n * m)).sqrt();
+    let mut why = Vec::new();
+    if auc <= by_chance {
+        why.push(format!(
+            "AUC {auc:.3} is not above the {by_chance:.3} that chance reaches on {n} and {m} rows, so the \
+             kept completions are as good as drawn at random"
+        ));
+    }
+    if off > MOST_OFF {
+        why.push(format!(
+            "calibration error {off:.3} is above {MOST_OFF}, so ratios are off by half and more"
+        ));
+    }
+    if !why.is_empty() {
+        return Ok(format!("α and β are not known to improve: {}", why.join("; ")));
+    }
+    let point = scores.envelope()?.points(&[1.0])[0];
+    let after = refined(point, budget);
+    Ok(format!(
+        "were the ratios exact, α = {} at β = {} would become α = {} at the same β; the lines above are \
+         what was seen",
+        number(point.alpha),
+        number(point.beta),
+        number(after.alpha)
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Scores of 100 rows a side that says each with the chance `p` of being the reference's; a share `own` of
+    /// its rows has `p`, the others `1 − p`.
+    fn scores(p: f64, own: f64) -> Scores {
+        let side = |own: f64| {
+            let said = |i: usize| if (i as f64) < 100.0 * own { p } else { 1.0 - p };
+            (0..100).map(|i| (said(i) / (1.0 - said(i))).ln()).collect::<Vec<f64>>()
+        };
+        Scores::new(Sides { reference: side(own), model: side(1.0 - own) })
+    }
+
+    #[test] // by hand: α(1) = FNR + FPR = 0.2 + 0.2, twice that is 0.8
+    fn calibrated_ratios_that_tell_the_sides_apart_have_a_prospect() {
+        let said = prospect(&scores(0.8, 0.8), 2.0).unwrap();
+        assert!(said.starts_with("were the ratios exact, α = 0.4000 at β = 0.4000"), "{said}");
+        assert!(said.contains("would become α = 0.8000"), "{said}");
+    }
+
+    #[test] // by hand: AUC ½ + (2 · 0.45 − 1)/2 = 0.45; chance reaches ½ + 1.96 √(201/120000) = 0.580
+    fn ratios_no_better_than_chance_promise_nothing() {
+        let said = prospect(&scores(0.55, 0.45), 4.0).unwrap();
+        assert!(
+            said.starts_with("α and β are not known to improve: AUC 0.450 is not above the 0.580"),
+            "{said}"
+        );
+        assert!(said.contains("as good as drawn at random") && !said.contains("become"), "{said}");
+    }
+
+    #[test] // by hand: 0.95 is said where 0.65 is so
+    fn ratios_out_of_calibration_promise_nothing() {
+        let said = prospect(&scores(0.95, 0.65), 4.0).unwrap();
+        assert!(said.contains("calibration error 0.300 is above 0.1"), "{said}");
+        assert!(!said.contains("AUC") && !said.contains("become"), "{said}");
+    }
 
     #[test]
     fn a_large_reference_is_split_in_two_and_a_small_one_is_not() {

@@ -29,6 +29,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let limits = Limits { texts: args.texts, ..Limits::default() };
     let published = publish(&args.runs, &out, limits)?;
     note_missing_pixels(&published);
+    for note in &published.notes {
+        eprintln!("note: {note}");
+    }
     eprintln!("{} cells, {} figures", published.cells, published.figures);
     println!("{}", published.page.display());
     Ok(())

@@ -39,6 +39,9 @@ pub struct Args {
     embed: EmbedFlags,
     #[command(flatten)]
     device: DeviceFlags,
+    /// Show every measure in the table, not the eight that matter first; csv and json always have all
+    #[arg(long)]
+    all: bool,
     #[command(flatten)]
     format: FormatFlag,
     #[command(flatten)]
@@ -71,8 +74,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let score = match input::read(specs, &args.embed, &args.device)? {
         Input::Histograms(counts) => score_histograms(counts.as_ref().map(Vec::as_slice), &options)
             .with_context(|| format!("`{}` and `{}`", specs.reference, specs.model))?,
-        Input::Clouds { features, texts, embedder, .. } => {
-            let options = ScoreOptions { embedder, ..options };
+        Input::Clouds { features, texts, made_of, .. } => {
+            let options = made_of.sign(options);
             score(features.as_ref(), texts.as_ref().map(Sides::as_ref), None, &options)
                 .with_context(|| format!("`{}` and `{}`", specs.reference, specs.model))?
         }
@@ -83,7 +86,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 fn print(score: &Score, args: &Args) -> anyhow::Result<()> {
     let styled = args.out.file().is_none() && stdout_is_styled();
     let text = match args.format.format {
-        Format::Table => report::score::table(score, styled),
+        Format::Table if args.all => report::score::table(score, styled),
+        Format::Table => report::score::summary(score, styled),
         Format::Json => serde_json::to_string_pretty(score)? + "\n",
         Format::Csv => report::score::csv(score),
     };

@@ -3,7 +3,10 @@
 use anyhow::{Context, bail};
 use std::{path::PathBuf, str::FromStr};
 
-use super::flags::{Format, FormatFlag, OutFlag};
+use super::{
+    flags::{Format, FormatFlag, OutFlag},
+    missing::note_missing,
+};
 use crate::{
     decode::knobs::KNOBS,
     metric::{
@@ -36,6 +39,10 @@ pub struct Args {
     /// Cells are kept that reach this, such as `precision>=0.6` or `mauve>=0.9`; may be repeated
     #[arg(long = "require", value_name = "MEASURE>=VALUE")]
     requirements: Vec<Requirement>,
+    /// What has to reach a requirement: the whole interval, so that chance alone does not keep a cell, or
+    /// the value itself. A measure without an interval is taken by its value
+    #[arg(long, value_enum, default_value_t)]
+    by: By,
     /// How many cells are shown
     #[arg(long, default_value_t = 5)]
     top: usize,
@@ -53,6 +60,16 @@ impl Args {
             (None, None) => Goal::Measure(RECALL.name.to_owned()),
         }
     }
+}
+
+/// What of a measure has to reach a requirement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum By {
+    /// The end of the interval that is nearer to breaking it.
+    #[default]
+    Interval,
+    /// The value.
+    Value,
 }
 
 /// What is to be large.
@@ -130,6 +147,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         .with_context(|| format!("cannot read the results in `{}`", file.display()))?;
     let results: Results = serde_json::from_slice(&bytes)
         .with_context(|| format!("`{}` is no list of results", file.display()))?;
+    note_missing(&args.run, &results);
     for name in wanted(args) {
         if !results.cells.iter().any(|cell| cell.score.metrics.contains_key(&name)) {
             let known: Vec<&str> = results
@@ -153,18 +171,23 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut kept: Vec<(f64, &CellResult)> = results
         .cells
         .iter()
-        .filter(|cell| args.requirements.iter().all(|requirement| keeps(cell, requirement)))
         .filter_map(|cell| Some((reached(cell, &goal)?, cell)))
+        .filter(|(_, cell)| args.requirements.iter().all(|r| keeps(cell, r, By::Value)))
         .collect();
-    if kept.is_empty() {
-        bail!("{}", nearest_miss(&results, args));
-    }
     kept.sort_by(|(a, _), (b, _)| match goal {
         Goal::Least(_) => a.total_cmp(b),
         Goal::Measure(_) | Goal::F(_) => b.total_cmp(a),
     });
+    let by_value = kept.clone();
+    kept.retain(|(_, cell)| args.requirements.iter().all(|r| keeps(cell, r, args.by)));
+    if kept.is_empty() {
+        bail!("{}", nearest_miss(&results, args, &by_value));
+    }
     let text = match args.format.format {
-        Format::Table => table(&kept, args, &goal, results.cells.len()),
+        Format::Table => {
+            let given_up = given_up(&kept, &by_value, args);
+            table(&kept, args, &goal, results.cells.len()) + &given_up
+        }
         Format::Json => {
             let cells: Vec<_> =
                 kept.iter().take(args.top.max(1)).map(|&(v, c)| shown(v, c)).collect();
@@ -188,11 +211,35 @@ fn value(cell: &CellResult, name: &str) -> Option<f64> {
     cell.score.metrics.get(name).map(|estimate| estimate.value).filter(|value| !value.is_nan())
 }
 
-fn keeps(cell: &CellResult, requirement: &Requirement) -> bool {
-    value(cell, &requirement.measure).is_some_and(|value| match requirement.at_least {
-        true => value >= requirement.bound,
-        false => value <= requirement.bound,
-    })
+fn keeps(cell: &CellResult, requirement: &Requirement, by: By) -> bool {
+    let Requirement { measure, at_least, bound } = requirement;
+    let Some(value) = value(cell, measure) else { return false };
+    let estimate = &cell.score.metrics[measure];
+    let end = if *at_least { estimate.low } else { estimate.high };
+    let judged = end.filter(|_| by == By::Interval).unwrap_or(value);
+    if *at_least { judged >= *bound } else { judged <= *bound }
+}
+
+/// What requiring whole intervals costs: the best cell that reaches the requirements by its values alone.
+fn given_up(kept: &[(f64, &CellResult)], by_value: &[(f64, &CellResult)], args: &Args) -> String {
+    let (Some((best, _)), Some((more, cell))) = (kept.first(), by_value.first()) else {
+        return String::new();
+    };
+    let lost = by_value.len() - kept.len();
+    if lost == 0 {
+        return String::new();
+    }
+    let also = if more == best {
+        "none of them is better".to_owned()
+    } else {
+        format!("the best of them reaches {} ({})", number(*more), cell.cell.label())
+    };
+    format!(
+        "{lost} more cell{} the requirements by {} alone, not by the whole interval; {also}; --by value \
+         takes them too\n",
+        if lost == 1 { " keeps" } else { "s keep" },
+        args.requirements.iter().map(|r| r.measure.as_str()).collect::<Vec<_>>().join(" and "),
+    )
 }
 
 fn reached(cell: &CellResult, goal: &Goal) -> Option<f64> {
@@ -206,8 +253,23 @@ fn reached(cell: &CellResult, goal: &Goal) -> Option<f64> {
     }
 }
 
-/// What to say where no cell keeps the requirements: how near the run came to the first broken one.
-fn nearest_miss(results: &Results, args: &Args) -> String {
+/// What to say where no cell keeps the requirements: the best that does by its values, else how near the
+/// run came to the first broken one.
+fn nearest_miss(results: &Results, args: &Args, by_value: &[(f64, &CellResult)]) -> String {
+    if let Some((reached, cell)) = by_value.first() {
+        return format!(
+            "none of {} cells keeps all requirements with the whole of its intervals; {} by the values \
+             alone, the best of them {} with {} (--by value); more completions (-n) make intervals narrower",
+            results.cells.len(),
+            if by_value.len() == 1 {
+                "1 does".to_owned()
+            } else {
+                format!("{} do", by_value.len())
+            },
+            cell.cell.label(),
+            number(*reached)
+        );
+    }
     let broken = args.requirements.iter().find_map(|requirement| {
         let values = results.cells.iter().filter_map(|cell| value(cell, &requirement.measure));
         let best = match requirement.at_least {
@@ -273,10 +335,21 @@ fn table(kept: &[(f64, &CellResult)], args: &Args, goal: &Goal, cells: usize) ->
                     (Some(low), Some(high)) => format!("  {} … {}", number(low), number(high)),
                     _ => String::new(),
                 };
-                out += &format!("             {name} {}{interval}\n", number(estimate.value));
+                let exact = cell.truth.get(*name).map(|exact| number(exact.value));
+                let exact = exact.map(|exact| format!(", exactly {exact}")).unwrap_or_default();
+                out +=
+                    &format!("             {name} {}{interval}{exact}\n", number(estimate.value));
             }
         }
         for requirement in &args.requirements {
+            if let Some(exact) = breaks_exactly(cell, requirement) {
+                out += &format!(
+                    "             {} is exactly {}: the estimate keeps {} by its bias\n",
+                    requirement.measure,
+                    number(exact),
+                    number(requirement.bound)
+                );
+            }
             if let Some(end) = may_miss(cell, requirement) {
                 out += &format!(
                     "             {} may miss {}: its interval reaches {}\n",
@@ -316,6 +389,16 @@ fn measure_of(goal: &Goal) -> Option<&str> {
     }
 }
 
+/// The exact value that breaks a requirement which the estimate keeps, where it is known.
+fn breaks_exactly(cell: &CellResult, requirement: &Requirement) -> Option<f64> {
+    let exact = cell.truth.get(&requirement.measure)?.value;
+    let breaks = match requirement.at_least {
+        true => exact < requirement.bound,
+        false => exact > requirement.bound,
+    };
+    breaks.then_some(exact)
+}
+
 /// The end of a kept measure's interval that breaks the requirement, where one does.
 fn may_miss(cell: &CellResult, requirement: &Requirement) -> Option<f64> {
     let estimate = cell.score.metrics.get(&requirement.measure)?;
@@ -340,7 +423,7 @@ fn flags(cell: &CellRecord) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::record::tests::turned;
+    use crate::{report::record::tests::turned, score::record::Estimate};
 
     #[test]
     fn the_flags_of_a_cell_turn_every_knob_that_it_turns() {
@@ -349,6 +432,68 @@ mod tests {
             let flag = format!(" --{} {}", knob.flag, if knob.whole { "7" } else { "0.25" });
             assert!(flags.contains(&flag), "{flags}");
         }
+    }
+
+    /// A cell whose precision is `value`, from `low` on, and its recall.
+    fn measured(value: f64, low: Option<f64>, recall: f64) -> CellResult {
+        let mut cell = turned().cells.remove(0);
+        let precision = Estimate { low, high: low.map(|_| 1.0), ..Estimate::bare(value) };
+        cell.score.metrics.insert("precision".into(), precision);
+        cell.score.metrics.insert("recall".into(), Estimate::bare(recall));
+        cell
+    }
+
+    #[test]
+    fn a_requirement_is_kept_by_the_whole_interval_where_there_is_one() {
+        let bound: Requirement = "precision>=0.9".parse().unwrap();
+        let wide = measured(0.92, Some(0.85), 0.9);
+        assert!(keeps(&wide, &bound, By::Value) && !keeps(&wide, &bound, By::Interval));
+        let narrow = measured(0.92, Some(0.91), 0.5);
+        assert!(keeps(&narrow, &bound, By::Interval));
+        let bare = measured(0.92, None, 0.5);
+        assert!(keeps(&bare, &bound, By::Interval));
+        let below: Requirement = "precision<=0.95".parse().unwrap();
+        assert!(keeps(&narrow, &below, By::Value) && !keeps(&narrow, &below, By::Interval));
+    }
+
+    #[test]
+    fn what_the_whole_interval_costs_is_said_with_the_way_back() {
+        let cells = [measured(0.92, Some(0.85), 0.9), measured(0.95, Some(0.91), 0.5)];
+        let args = crate::cli::flags::parse::<Args>(
+            "tune",
+            &["run", "--require", "precision>=0.9"].map(str::to_owned),
+        );
+        let args = args.unwrap();
+        let by_value = [(0.9, &cells[0]), (0.5, &cells[1])];
+        let said = given_up(&by_value[1..], &by_value, &args);
+        assert!(
+            said.starts_with("1 more cell keeps the requirements by precision alone"),
+            "{said}"
+        );
+        assert!(
+            said.contains("reaches 0.9000 (tiny T=0.7") && said.contains("--by value"),
+            "{said}"
+        );
+        assert_eq!(given_up(&by_value, &by_value, &args), "");
+        let results = Results { cells: cells.to_vec(), ..turned() };
+        let none = nearest_miss(&results, &args, &by_value[..1]);
+        assert!(none.contains("1 does by the values alone, the best of them tiny T=0.7"), "{none}");
+    }
+
+    #[test]
+    fn an_exact_value_that_breaks_what_the_estimate_keeps_is_said() {
+        let mut cell = measured(0.97, Some(0.93), 0.5);
+        cell.truth.insert("precision".into(), Estimate::bare(0.85));
+        let bound: Requirement = "precision>=0.9".parse().unwrap();
+        assert_eq!(breaks_exactly(&cell, &bound), Some(0.85));
+        let args = ["run", "--require", "precision>=0.9"].map(str::to_owned);
+        let args = crate::cli::flags::parse::<Args>("tune", &args).unwrap();
+        let table = table(&[(0.5, &cell)], &args, &args.goal(), 1);
+        assert!(table.contains("precision 0.9700  0.9300 … 1.0000, exactly 0.8500"), "{table}");
+        assert!(
+            table.contains("precision is exactly 0.8500: the estimate keeps 0.9000 by its bias"),
+            "{table}"
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Rows of `f32`: one embedding a row, row-major.
 
+use super::signature::content;
+
 /// Why rows cannot be a [`Matrix`].
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages name the fields")]
@@ -101,6 +103,16 @@ impl Matrix {
     pub fn as_mut_slice(&mut self) -> &mut [f32] {
         self.remainder = Vec::new();
         &mut self.data
+    }
+
+    /// What stands for these rows in a signature: a hash of their width and values.
+    pub fn content(&self) -> String {
+        let width = (self.cols as u64).to_le_bytes().to_vec();
+        let rows = [&self.data, &self.remainder].into_iter().flat_map(|values| {
+            let bytes = |row: &[f32]| row.iter().flat_map(|value| value.to_le_bytes()).collect();
+            values.chunks(self.cols.max(1)).map(bytes)
+        });
+        content(std::iter::once(width).chain(rows))
     }
 
     /// What rounding to `f32` took from each value, where anything was kept.

@@ -16,7 +16,7 @@ use super::{
         network::{Depth, Interrupt, Session},
     },
 };
-use crate::data::{matrix::Matrix, signature::Signature};
+use crate::data::{matrix::Matrix, signature::short};
 
 /// Tokens of one forward pass.
 const TOKENS: usize = 2048;
@@ -71,6 +71,24 @@ pub struct Embedder {
     pooling: Pooling,
     max_tokens: usize,
     interrupt: Interrupt,
+}
+
+/// What decides a vector beside the text.
+struct Parts<'a> {
+    /// Hash of configuration and weights.
+    weights: String,
+    tokenizer: String,
+    pooling: String,
+    max_tokens: usize,
+    precision: &'a str,
+}
+
+impl std::fmt::Display for Parts<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { weights, tokenizer, pooling, max_tokens, precision } = self;
+        let (weights, tokenizer) = (short(weights), short(tokenizer));
+        write!(f, "{weights}|tok:{tokenizer}|pool:{pooling}|cut:{max_tokens}|prec:{precision}")
+    }
 }
 
 /// What computes the vectors.
@@ -166,13 +184,46 @@ impl Embedder {
         }
     }
 
-    /// Adds what decides the vectors to a signature.
-    pub fn sign(&self, signature: Signature) -> Signature {
-        let source = match &self.network {
-            Backend::Decoder(lm) => lm.source(),
-            Backend::Sentence(encoder) => encoder.source(),
-        };
-        signature.with("emb", source).with("pool", self.pooling()).with("cut", self.max_tokens)
+    /// What decides the vectors, by content, as a signature says it: `5d0c…|tok:91aa…|pool:mean|…`, the
+    /// first being the fact `emb`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Checkpoint::hash`].
+    pub fn facts(&self) -> Result<String, LmError> {
+        match &self.network {
+            Backend::Decoder(lm) => {
+                Self::facts_of(lm.checkpoint(), self.pooling, self.max_tokens, lm.precision())
+            }
+            Backend::Sentence(encoder) => {
+                let parts = Parts {
+                    weights: encoder.weights_hash()?,
+                    tokenizer: encoder.tokenizer_hash(),
+                    pooling: encoder.pooling(),
+                    max_tokens: self.max_tokens,
+                    precision: encoder.precision(),
+                };
+                Ok(parts.to_string())
+            }
+        }
+    }
+
+    /// The [`facts`](Self::facts) of an embedder that a language model's checkpoint would make, as
+    /// [`key`](Self::key) is its hash.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Checkpoint::hash`].
+    pub fn facts_of(
+        checkpoint: &Checkpoint,
+        pooling: Pooling,
+        max_tokens: usize,
+        precision: &str,
+    ) -> Result<String, LmError> {
+        let tokenizer = checkpoint.tokenizer.as_ref().map_or("", |tokenizer| tokenizer.hash());
+        let (weights, tokenizer) = (checkpoint.hash()?.to_owned(), tokenizer.to_owned());
+        let pooling = pooling.to_string();
+        Ok(Parts { weights, tokenizer, pooling, max_tokens, precision }.to_string())
     }
 
     /// SHA-256 of the model's files, pooling, cut and precision: what a cache of vectors is keyed by.

@@ -12,7 +12,7 @@ use std::{
 
 use self::bert::{Bert, BertConfig};
 use super::{LmError, Tokenizer, Weights, checkpoint::load, engine::network::Interrupt};
-use crate::data::matrix::Matrix;
+use crate::data::{matrix::Matrix, signature::content};
 
 mod bert;
 #[cfg(test)]
@@ -139,6 +139,27 @@ impl SentenceEncoder {
             Pooling::Max => "max",
         };
         format!("{pooling}{}", if self.normalize { "+l2" } else { "" })
+    }
+
+    /// SHA-256, in hexadecimal, over the files of configuration and weights.
+    ///
+    /// # Errors
+    ///
+    /// [`LmError::Read`] when a file can no longer be read.
+    pub fn weights_hash(&self) -> Result<String, LmError> {
+        Ok(self.hash()?.split('|').next().unwrap_or_default().to_owned())
+    }
+
+    /// SHA-256, in hexadecimal, of what decides the token ids of a text.
+    pub fn tokenizer_hash(&self) -> String {
+        let own = self.tokenizer.hash();
+        // Small letters first make another tokenizer of the same file.
+        if self.lowercase { content([own, "lowercase"]) } else { own.to_owned() }
+    }
+
+    /// Device and number type, as signatures name them: `cpu-f32`.
+    pub fn precision(&self) -> &'static str {
+        if self.device.is_cpu() { "cpu-f32" } else { "cuda-f32" }
     }
 
     /// SHA-256, in hexadecimal, of the files and of everything else that decides the vectors.

@@ -147,7 +147,7 @@ fn along_temperature(shown: &[Trail<'_>]) -> Option<Figure> {
         name: "precision_recall_vs_temperature".to_owned(),
         title: "Quality and diversity against temperature".to_owned(),
         caption: "Precision is the share of the model's texts that look like reference texts; recall is \
-                  the share of reference texts that the model's texts reach. Shaded: 95 % interval. \
+                  the share of reference texts that the model's texts reach. Shaded: 95 % interval of sampling, which says nothing of bias. \
                   Dashed gray: what a perfect model would score at this sample size."
             .to_owned(),
         panels: vec![

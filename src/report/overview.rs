@@ -106,8 +106,8 @@ fn codes(cells: &[CellResult]) -> IndexMap<&Code, usize> {
 fn legend(results: &Results) -> String {
     let mut out = String::from(
         "\nprecision: share of the model's texts like the reference's (quality); recall: share of the \
-         reference's texts\nlike the model's (diversity); value [95 % interval]; ceiling: what the \
-         reference scores against itself\n",
+         reference's texts\nlike the model's (diversity); value [95 % interval of sampling, which \
+         says nothing\nof bias]; ceiling: what the reference scores against itself\n",
     );
     if results.cells.iter().any(|cell| !cell.truth.is_empty()) {
         out.push_str("exact: known from the grammar the task was drawn from, not estimated\n");
@@ -254,7 +254,8 @@ mod tests {
         tiny     1.2  0.980 [.93, 1.00]  0.700  0.963 [.91, 1.00]   0.500     95%      61  wo
 
         precision: share of the model's texts like the reference's (quality); recall: share of the reference's texts
-        like the model's (diversity); value [95 % interval]; ceiling: what the reference scores against itself
+        like the model's (diversity); value [95 % interval of sampling, which says nothing
+        of bias]; ceiling: what the reference scores against itself
         exact: known from the grammar the task was drawn from, not estimated
         i: all texts of a side are one point, so every radius on that side is 0 (1 cell)
         w: wider than the reference, which raises recall; read coverage (1 cell)

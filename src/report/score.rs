@@ -5,8 +5,11 @@ use std::fmt::Write as _;
 use super::number::{exact, number};
 use crate::{
     metric::{
+        curve::{MAX_F1_8_PRECISION, MAX_F8_RECALL},
         divergence::TV,
+        frontier::{FRONTIER_INTEGRAL, MAUVE},
         prdc::{COVERAGE, DENSITY, PRECISION, RECALL},
+        spec::Spec,
     },
     score::{
         catalog,
@@ -14,13 +17,40 @@ use crate::{
     },
 };
 
-/// A score as a table: measures by family with interval, ceiling and p-value, then warnings, then
-/// the signature. `styled` puts family names in bold for a terminal.
+/// The measures of a summary: the two questions by balls and robust to outliers, both at once as papers
+/// report it and without an exponent to choose, and the two ends of the PR-curve.
+const FIRST: [&Spec; 8] = [
+    &PRECISION,
+    &RECALL,
+    &DENSITY,
+    &COVERAGE,
+    &MAUVE,
+    &FRONTIER_INTEGRAL,
+    &MAX_F8_RECALL,
+    &MAX_F1_8_PRECISION,
+];
+
+/// A score as a table: measures by family with interval, ceiling and p-value, how they move with the
+/// number of rows, then warnings, then the signature. `styled` puts family names in bold for a terminal.
 pub fn table(score: &Score, styled: bool) -> String {
+    let names: Vec<&str> = score.metrics.keys().map(String::as_str).collect();
+    written(score, &names, &enough, styled)
+}
+
+/// The eight measures of a [`table`] that matter first, with warnings and signature. Where a score lacks some
+/// of them, others stand for them in the order of the table.
+pub fn summary(score: &Score, styled: bool) -> String {
+    written(score, &first(score), &|_, _| String::new(), styled)
+}
+
+/// What stands between the measures and the warnings; the second argument puts text in bold.
+type Between<'a> = &'a dyn Fn(&Score, &dyn Fn(&str) -> String) -> String;
+
+fn written(score: &Score, names: &[&str], between: Between<'_>, styled: bool) -> String {
     let bold = |text: &str| {
         if styled { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
     };
-    let name_width = score.metrics.keys().map(String::len).max().unwrap_or(0).max(9);
+    let name_width = names.iter().map(|name| name.len()).max().unwrap_or(0).max(9);
     let mut out = sizes(score);
     let header = format!(
         "\n{:name_width$}  {:>9}  {:>19}  {:>9}  {:>7}\n",
@@ -33,7 +63,8 @@ pub fn table(score: &Score, styled: bool) -> String {
     );
     out.push_str(&header);
     let mut family = None;
-    for (name, estimate) in &score.metrics {
+    for name in names {
+        let estimate = &score.metrics[*name];
         let of = catalog::family(name);
         if family != Some(of) {
             let _ = writeln!(out, "{}", bold(of.name()));
@@ -52,7 +83,7 @@ pub fn table(score: &Score, styled: bool) -> String {
         );
         let _ = writeln!(out, "{}", line.trim_end());
     }
-    out.push_str(&enough(score, &bold));
+    out.push_str(&between(score, &bold));
     if !score.warnings.is_empty() {
         let _ = writeln!(out, "{}", bold("warnings"));
         for warning in &score.warnings {
@@ -60,13 +91,28 @@ pub fn table(score: &Score, styled: bool) -> String {
             let _ = writeln!(out, "{}", wrapped(&text, 96));
         }
     }
+    let more = match score.metrics.len() - names.len() {
+        0 => String::new(),
+        more => format!("{more} more measures: --all, --format csv or --format json.\n"),
+    };
     let _ = write!(
         out,
-        "\nceiling: what the reference scores against itself at these sizes. p: share of random \
-         exchanges of\nthe two labels that are at least as extreme.\n{}\n",
+        "\ninterval: of sampling; it says nothing of bias. ceiling: what the reference scores against \
+         itself at\nthese sizes. p: share of random exchanges of the two labels that are at least as \
+         extreme.\n{more}{}\n",
         score.signature
     );
     out
+}
+
+/// The measures of a summary, in the order of the score.
+fn first(score: &Score) -> Vec<&str> {
+    let names = || score.metrics.keys().map(String::as_str);
+    let first = |name: &str| FIRST.iter().any(|spec| spec.name == name);
+    let chosen: Vec<&str> = names().filter(|name| first(name)).collect();
+    let rest = names().filter(|name| !first(name)).take(FIRST.len() - chosen.len());
+    let chosen: Vec<&str> = chosen.into_iter().chain(rest).collect();
+    names().filter(|name| chosen.contains(name)).collect()
 }
 
 /// A score as CSV: `metric,family,value,low,high,ceiling,p_value`, empty where there is none.
@@ -221,10 +267,33 @@ mod tests {
         warnings
           duplicates: three rows
 
-        ceiling: what the reference scores against itself at these sizes. p: share of random exchanges of
-        the two labels that are at least as extreme.
+        interval: of sampling; it says nothing of bias. ceiling: what the reference scores against itself at
+        these sizes. p: share of random exchanges of the two labels that are at least as extreme.
         llmpr:0.1.0|k:4
         ");
+    }
+
+    #[test]
+    fn a_summary_shows_eight_measures_and_says_where_the_others_are() {
+        let mut all = score();
+        let measured = catalog::specs().map(|spec| (spec.name.to_owned(), Estimate::bare(0.5)));
+        all.metrics = measured.collect();
+        let text = summary(&all, false);
+        let rows = |text: &str| -> Vec<String> {
+            let names = text.lines().filter_map(|line| line.split_whitespace().next());
+            names.filter(|name| all.metrics.contains_key(*name)).map(str::to_owned).collect()
+        };
+        let mut first = FIRST.map(|spec| spec.name.to_owned()).to_vec();
+        let mut shown = rows(&text);
+        (first.sort(), shown.sort());
+        assert_eq!(shown, first, "{text}");
+        let more = format!("{} more measures: --all,", all.metrics.len() - 8);
+        assert!(text.contains(&more) && text.lines().count() < 25, "{text}");
+        assert_eq!(rows(&table(&all, false)).len(), all.metrics.len());
+        // Where the eight are not, others stand for them.
+        all.metrics.retain(|name, _| !FIRST.iter().any(|spec| spec.name == name));
+        let text = summary(&all, false);
+        assert!(text.contains("comp_precision") && text.contains("more measures"), "{text}");
     }
 
     #[test]

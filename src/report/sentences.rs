@@ -14,18 +14,68 @@ use crate::{
 
 /// The sentences at the top of a report: each model along the temperature, models against each
 /// other near `T = 1`, and what a perfect model would score.
+///
+/// Where the truth is known it is what is told, and [`verdicts`] says how far estimates are from it; else
+/// estimates are called so.
 pub fn headline(results: &Results) -> Vec<String> {
     let all = trails(results);
     let mains = mains(&all, results);
-    let mut sentences: Vec<String> = mains.iter().filter_map(|trail| course(trail, &all)).collect();
+    let eye = Eye::of(&all);
+    let told = |trail: &&Trail<'_>| course(trail, &all, eye);
+    let mut sentences: Vec<String> = mains.iter().filter_map(told).collect();
     if let [first, others @ ..] = mains.as_slice() {
-        sentences.extend(others.iter().take(3).filter_map(|other| against(first, other)));
+        sentences.extend(others.iter().take(3).filter_map(|other| against(first, other, eye)));
     }
-    sentences.extend(ceiling(&all));
-    if sentences.is_empty() {
+    if !sentences.is_empty() {
+        sentences.extend(ceiling(&all));
+        sentences.push(OF_SAMPLING.to_owned());
+    } else {
         sentences.push("No cell of this run has both precision and recall yet.".to_owned());
     }
     sentences
+}
+
+/// What an interval is.
+pub const OF_SAMPLING: &str = "Intervals are of sampling: they say how far other texts of the same models would \
+    move an estimate, not how far the estimate is from the truth.";
+
+/// What the sentences tell: exact values where every trail has them, else estimates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Eye {
+    Exact,
+    Estimated,
+}
+
+impl Eye {
+    fn of(all: &[Trail<'_>]) -> Self {
+        let known = |spot: &Spot<'_>| {
+            spot.truth(Truth::Precision).is_some() && spot.truth(Truth::Recall).is_some()
+        };
+        match !all.is_empty() && all.iter().flat_map(|trail| &trail.spots).all(known) {
+            true => Self::Exact,
+            false => Self::Estimated,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        if self == Self::Exact { "exact" } else { "estimated" }
+    }
+
+    /// Precision and recall.
+    fn both(self, spot: &Spot<'_>) -> Option<(Estimate, Estimate)> {
+        match self {
+            Self::Exact => Some((spot.truth(Truth::Precision)?, spot.truth(Truth::Recall)?)),
+            Self::Estimated => Some((spot.estimate(&PRECISION)?, spot.estimate(&RECALL)?)),
+        }
+    }
+}
+
+/// Whether intervals show `a` and `b` to differ; by more than 0.02 where there are none.
+fn apart(a: &Estimate, b: &Estimate) -> bool {
+    match (a.low.zip(a.high), b.low.zip(b.high)) {
+        (Some((al, ah)), Some((bl, bh))) => ah < bl || bh < al,
+        _ => (a.value - b.value).abs() > 0.02,
+    }
 }
 
 /// One trail a model: that with the most shots.
@@ -37,30 +87,35 @@ fn mains<'a, 'b>(all: &'b [Trail<'a>], results: &Results) -> Vec<&'b Trail<'a>> 
     models(results).into_iter().filter_map(of).take(4).collect()
 }
 
-fn course(trail: &Trail<'_>, all: &[Trail<'_>]) -> Option<String> {
-    let both = |spot: &Spot<'_>| Some((spot.estimate(&PRECISION)?, spot.estimate(&RECALL)?));
+fn course(trail: &Trail<'_>, all: &[Trail<'_>], eye: Eye) -> Option<String> {
     let (first, last) = (trail.spots.first()?, trail.spots.last()?);
-    let (p, r) = both(first)?;
-    let name = trail.label(all);
+    let (p, r) = eye.both(first)?;
+    let (name, word) = (trail.label(all), eye.word());
     if trail.spots.len() == 1 {
         return Some(format!(
-            "{name} at T = {}: precision {:.2}, recall {:.2}.",
+            "{name} at T = {}: {word} precision {:.2}, {word} recall {:.2}.",
             first.temperature, p.value, r.value
         ));
     }
-    let (p_end, r_end) = both(last)?;
-    let change = |a: &Estimate, b: &Estimate| match b.value - a.value {
-        d if d > 0.02 => "rises",
-        d if d < -0.02 => "falls",
-        _ => "stays, going",
+    let (p_end, r_end) = eye.both(last)?;
+    let change = |a: &Estimate, b: &Estimate| {
+        let how = match (apart(a, b), b.value > a.value) {
+            (true, true) => "rises",
+            (true, false) => "falls",
+            (false, _) => "does not clearly change, going",
+        };
+        format!("{how} from {:.2} to {:.2}", a.value, b.value)
     };
-    let (peak, recall) = trail.best(&RECALL)?;
+    let recalls = trail.spots.iter().filter_map(|spot| Some((spot, eye.both(spot)?.1)));
+    let (peak, recall) =
+        recalls.reduce(|best, next| if next.1.value > best.1.value { next } else { best })?;
     let inside = peak.temperature > first.temperature
         && peak.temperature < last.temperature
-        && recall.value > r_end.value + 0.02;
+        && recall.value > r_end.value
+        && apart(&recall, &r_end);
     let tail = if inside {
         format!(
-            "; its recall is greatest at T = {} ({:.2}): beyond that, heat costs quality and buys no \
+            "; its {word} recall is greatest at T = {} ({:.2}): beyond that, heat costs quality and buys no \
              diversity",
             peak.temperature, recall.value
         )
@@ -68,41 +123,32 @@ fn course(trail: &Trail<'_>, all: &[Trail<'_>]) -> Option<String> {
         String::new()
     };
     Some(format!(
-        "From T = {} to T = {}, the precision of {name} {} from {:.2} to {:.2} and its recall {} from \
-         {:.2} to {:.2}{tail}.",
+        "From T = {} to T = {}, the {word} precision of {name} {} and its {word} recall {}{tail}.",
         first.temperature,
         last.temperature,
         change(&p, &p_end),
-        p.value,
-        p_end.value,
         change(&r, &r_end),
-        r.value,
-        r_end.value,
     ))
 }
 
-fn against(first: &Trail<'_>, other: &Trail<'_>) -> Option<String> {
+fn against(first: &Trail<'_>, other: &Trail<'_>, eye: Eye) -> Option<String> {
     let spot = other.nearest(1.0)?;
     let base = first.spots.iter().find(|s| s.temperature == spot.temperature)?;
-    let part = |spec: &Spec, more: &str, less: &str| {
-        let (a, b) = (spot.estimate(spec)?, base.estimate(spec)?);
-        let apart = match (a.low.zip(a.high), b.low.zip(b.high)) {
-            (Some((al, ah)), Some((bl, bh))) => ah < bl || bh < al,
-            _ => (a.value - b.value).abs() > 0.02,
-        };
-        let word = match (apart, a.value > b.value) {
+    let ((p, r), (p_base, r_base)) = (eye.both(spot)?, eye.both(base)?);
+    let part = |name: &str, a: Estimate, b: Estimate| {
+        let word = match (apart(&a, &b), a.value > b.value) {
             (false, _) => "not clearly different in",
-            (true, true) => more,
-            (true, false) => less,
+            (true, true) => "higher in",
+            (true, false) => "lower in",
         };
-        Some(format!("{word} {} ({:.2} against {:.2})", spec.name, a.value, b.value))
+        format!("{word} {} {name} ({:.2} against {:.2})", eye.word(), a.value, b.value)
     };
     Some(format!(
         "At T = {}, {} is {} and {} compared with {}.",
         spot.temperature,
         other.model,
-        part(&PRECISION, "higher in", "lower in")?,
-        part(&RECALL, "higher in", "lower in")?,
+        part(PRECISION.name, p, p_base),
+        part(RECALL.name, r, r_base),
         first.model,
     ))
 }
@@ -115,8 +161,8 @@ fn ceiling(all: &[Trail<'_>]) -> Option<String> {
     };
     let (p, r) = (mean(&PRECISION)?, mean(&RECALL)?);
     Some(format!(
-        "A perfect model would score about {p:.2} in precision and {r:.2} in recall at this sample \
-         size; more than that is no merit but a sign of texts that differ from the reference in another way."
+        "A perfect model would score about {p:.2} in estimated precision and {r:.2} in estimated recall at \
+         this sample size; more than that is no merit but a sign of texts that differ from the reference in another way."
     ))
 }
 
@@ -154,6 +200,14 @@ fn verdict(trail: &Trail<'_>, spec: &Spec, truth: Truth) -> Option<String> {
         row.exact < low || row.exact > high
     });
     let n = rows.len();
+    let bias = rows.iter().map(off).sum::<f64>() / n as f64;
+    let bias = match bias.abs() {
+        size if size <= 0.005 => "on average as large as the exact one".to_owned(),
+        size => format!(
+            "on average {size:.2} {} the exact one",
+            if bias > 0.0 { "above" } else { "below" }
+        ),
+    };
     let exact: Vec<f64> = rows.iter().map(|row| row.exact).collect();
     let estimated: Vec<f64> = rows.iter().map(|row| row.estimate.value).collect();
     let order = match spearman(&exact, &estimated) {
@@ -169,14 +223,14 @@ fn verdict(trail: &Trail<'_>, spec: &Spec, truth: Truth) -> Option<String> {
         None => "cannot be ranked against a truth that stays the same".to_owned(),
     };
     let size = match off(worst).abs() {
-        d if d <= 0.05 => "and is never off by more than 0.05".to_owned(),
+        d if d <= 0.05 => "never off by more than 0.05".to_owned(),
         _ => format!(
-            "and is off most at T = {}: {:.2} where {:.2} is true",
+            "off most at T = {}: {:.2} where {:.2} is true",
             worst.t, worst.estimate.value, worst.exact
         ),
     };
     Some(format!(
-        "The estimated {name} of {} {order} {size}; the truth is outside its interval at {} of {n} \
+        "The estimated {name} of {} {order}, is {bias} and {size}; the truth is outside its interval at {} of {n} \
          temperatures.",
         trail.model,
         missed.count(),
@@ -205,6 +259,65 @@ fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::record::{
+        CellResult,
+        tests::{cell, result, turned},
+    };
+
+    /// A cell at `temperature` whose recall is estimated in an interval of ±0.04, with the exact one.
+    fn seen(temperature: f64, recall: f64, exact: Option<f64>) -> CellResult {
+        let mut result = result(cell("tiny", temperature));
+        let measured = |value: f64| Estimate {
+            low: Some(value - 0.04),
+            high: Some((value + 0.04).min(1.0)),
+            ceiling: Some(0.95),
+            ..Estimate::bare(value)
+        };
+        result.score.metrics.insert("precision".into(), measured(0.9));
+        result.score.metrics.insert("recall".into(), measured(recall));
+        if let Some(exact) = exact {
+            result.truth.insert("precision".into(), Estimate::bare(0.8));
+            result.truth.insert("recall".into(), Estimate::bare(exact));
+        }
+        result
+    }
+
+    fn results(cells: Vec<CellResult>) -> Results {
+        Results { cells, ..turned() }
+    }
+
+    #[test]
+    fn what_is_exactly_known_leads_and_the_bias_of_estimates_stands_below() {
+        let known = results(vec![seen(0.3, 0.45, Some(0.1)), seen(1.2, 1.0, Some(0.272))]);
+        let told = headline(&known);
+        assert_eq!(
+            told[0],
+            "From T = 0.3 to T = 1.2, the exact precision of tiny does not clearly change, going from 0.80 to \
+             0.80 and its exact recall rises from 0.10 to 0.27."
+        );
+        assert!(!told[0].contains("1.00"), "{told:?}");
+        assert!(told.contains(&OF_SAMPLING.to_owned()), "{told:?}");
+        let below = verdicts(&known);
+        let recall = below.iter().find(|sentence| sentence.contains("recall")).unwrap();
+        assert!(recall.contains("is on average 0.54 above the exact one"), "{recall}");
+        assert!(recall.contains("1.00 where 0.27 is true"), "{recall}");
+    }
+
+    #[test]
+    fn estimates_are_called_so_and_change_only_where_intervals_part() {
+        let near = results(vec![seen(0.3, 0.5, None), seen(1.2, 0.55, None)]);
+        assert!(
+            headline(&near)[0]
+                .contains("estimated recall does not clearly change, going from 0.50 to 0.55"),
+            "{:?}",
+            headline(&near)
+        );
+        let apart = [seen(0.3, 0.5, None), seen(0.8, 0.9, None), seen(1.2, 0.7, None)];
+        let told = &headline(&results(apart.to_vec()))[0];
+        assert!(told.contains("estimated recall rises from 0.50 to 0.70"), "{told}");
+        assert!(told.contains("its estimated recall is greatest at T = 0.8 (0.90)"), "{told}");
+        assert!(verdicts(&near).is_empty());
+    }
 
     #[test]
     fn spearman_is_that_of_the_ranks() {

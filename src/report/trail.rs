@@ -1,7 +1,5 @@
 //! Cells of a run arranged as people read them: by model and shots, along the temperature.
 
-use std::cmp::Ordering;
-
 use super::record::{CellResult, Results, telling_name};
 use crate::{
     decode::knobs,
@@ -128,14 +126,6 @@ impl Trail<'_> {
             label.push_str(&format!(", {}", self.rest));
         }
         label
-    }
-
-    /// The spot with the greatest value of a measure; the lower temperature of two.
-    pub fn best(&self, spec: &Spec) -> Option<(&Spot<'_>, Estimate)> {
-        let valued = self.spots.iter().filter_map(|spot| Some((spot, spot.estimate(spec)?)));
-        valued.reduce(|best, next| {
-            if next.1.value.total_cmp(&best.1.value) == Ordering::Greater { next } else { best }
-        })
     }
 
     /// The spot whose temperature is nearest to `temperature`.

@@ -249,7 +249,9 @@ impl Execution<'_> {
         self.progress.begin("embedding", "texts", total, 0);
         let Some(reference) = self.embed_reference()? else { return Ok(None) };
         let options = ScoreOptions {
-            embedder: self.sweep.features.name(),
+            embedder: self.sweep.features.facts().map_err(|e| ExecuteError::Reference(e.into()))?,
+            reference: Some(self.sweep.shared.reference_hash.clone()),
+            prompts: Some(self.sweep.shared.prompts_content()),
             ..self.sweep.settings.score.clone()
         };
         let pca_fit = self.sweep.settings.pca_fit;
@@ -305,7 +307,7 @@ impl Execution<'_> {
             task: self.sweep.task.name.clone(),
             reference: self.sweep.shared.reference.clone(),
             reference_n: self.sweep.reference.len(),
-            embedder: options.embedder.clone(),
+            embedder: self.sweep.features.name(),
             cells: scored,
             failed: self.failed.values().cloned().collect(),
         };

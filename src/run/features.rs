@@ -137,7 +137,23 @@ impl Features {
         self.max_tokens
     }
 
-    /// The model and its pooling, for signatures: `gpt2-large` or `gpt2-large/mean`. A sentence encoder
+    /// What decides the vectors, by content, as a signature says it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Checkpoint::hash`].
+    pub fn facts(&self) -> Result<String, LmError> {
+        match &self.model {
+            Model::Sentence(embedder) => embedder.facts(),
+            Model::Decoder { checkpoint, .. } => {
+                let EmbedSettings { pooling, dtype, device, .. } = self.settings;
+                let precision = Lm::precision_of(checkpoint, &device::open(device)?, dtype);
+                Embedder::facts_of(checkpoint, pooling, self.max_tokens, precision)
+            }
+        }
+    }
+
+    /// The model and its pooling, for people: `gpt2-large` or `gpt2-large/mean`. A sentence encoder
     /// pools as its own files say.
     pub fn name(&self) -> String {
         let model = Path::new(&self.settings.model).file_name();

@@ -8,6 +8,7 @@ use super::{
     lock::{Lock, LockError},
     store::{StoreError, make_folder, read_json, write_json},
 };
+use crate::data::signature::content;
 
 /// The name and version of `run.json`.
 pub const RUN_SCHEMA: &str = "llmpr.run/1";
@@ -70,6 +71,13 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// What stands in signatures for the prompts of all cells: the task and how its prompts are drawn.
+    /// How each model reads them, and with how many examples, is a setting of the cell.
+    pub fn prompts_content(&self) -> String {
+        let drawn = format!("{} under {}", self.prompts, self.prompt_seed);
+        content([&self.task_hash, &drawn])
+    }
+
     /// The first thing that keeps `theirs` and these apart: its name and both values.
     fn differs(&self, theirs: &Self) -> Option<(&'static str, String, String)> {
         let short = |hash: &str| hash.chars().take(12).collect::<String>();
@@ -152,6 +160,21 @@ pub struct RunRecord {
     pub cells: Vec<String>,
     /// Processes that worked on it.
     pub sessions: Vec<Session>,
+}
+
+impl RunRecord {
+    /// What to say of cells of the last plan that have no score; `None` where all have one.
+    ///
+    /// * `scored`: whether the cell of an id has one.
+    pub fn missing(&self, scored: impl Fn(&str) -> bool) -> Option<String> {
+        let (all, missing) = (self.cells.len(), self.cells.iter().filter(|id| !scored(id)).count());
+        (missing > 0).then(|| {
+            let verb = if missing == 1 { "has" } else { "have" };
+            format!(
+                "{missing} of the {all} cells of the plan {verb} no score; the same `llmpr sweep` goes on"
+            )
+        })
+    }
 }
 
 /// Paths of a run folder.
@@ -329,6 +352,17 @@ mod tests {
             prompts: 100,
             prompt_seed: 0,
         }
+    }
+
+    #[test]
+    fn cells_of_the_plan_without_a_score_are_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut record = RunFolder::new(dir.path()).begin(&shared()).unwrap();
+        assert_eq!(record.missing(|_| false), None);
+        record.cells = ["a", "b", "c"].map(str::to_owned).to_vec();
+        assert_eq!(record.missing(|_| true), None);
+        let message = record.missing(|id| id == "a").unwrap();
+        assert!(message.starts_with("2 of the 3 cells of the plan have no score"), "{message}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use super::{
     folder::{FolderError, RunFolder, RunRecord},
@@ -69,6 +69,8 @@ pub struct Published {
     pub figures: usize,
     /// How many of them are there as `.png` too: none on a machine without fonts, or built without `png`.
     pub pixels: usize,
+    /// What else a reader has to know: cells of a plan that are missing, runs that differ.
+    pub notes: Vec<String>,
 }
 
 /// A run as it was read.
@@ -91,7 +93,13 @@ pub fn publish(runs: &[PathBuf], out: &Path, limits: Limits) -> Result<Published
         return Err(PublishError::NoRuns);
     }
     let mut read: Vec<Run> = runs.iter().map(|path| open(path)).collect::<Result<_, _>>()?;
-    let notes = rename(&mut read);
+    let mut notes: Vec<String> = Vec::new();
+    for (at, run) in read.iter().enumerate() {
+        let which = if read.len() == 1 { "The run".to_owned() } else { format!("Run {}", at + 1) };
+        let scored = |id: &str| run.results.cells.iter().any(|cell| cell.cell.id == id);
+        notes.extend(run.record.missing(scored).map(|of| format!("{which} is not whole: {of}.")));
+    }
+    notes.extend(rename(&mut read));
     let results = merge(&read);
     let mut references: Vec<String> = Vec::new();
     let mut cells: Vec<CellTexts<'_>> = Vec::new();
@@ -139,7 +147,7 @@ pub fn publish(runs: &[PathBuf], out: &Path, limits: Limits) -> Result<Published
     let path = out.join("report.html");
     write_whole(&path, html.as_bytes())?;
     let (cells, figures) = (results.cells.len(), drawings.len());
-    Ok(Published { page: path, cells, figures, pixels })
+    Ok(Published { page: path, cells, figures, pixels, notes })
 }
 
 #[cfg(not(feature = "png"))]
@@ -153,12 +161,11 @@ fn open(path: &Path) -> Result<Run, PublishError> {
     let record = folder.record()?.ok_or_else(|| PublishError::NotARun { path: name() })?;
     // Scores beside their cells are the newest; results.json knows the order and what failed.
     let listed: Option<Results> = read_json(&path.join("results.json"))?;
-    let order: Vec<String> = match &listed {
-        Some(results) => results.cells.iter().map(|c| c.cell.id.clone()).collect(),
-        None => record.cells.clone(),
-    };
+    let listed_ids = listed.iter().flat_map(|results| &results.cells).map(|c| &c.cell.id);
+    // A sweep that was extended and stopped has scores that the older list lacks.
+    let order: IndexSet<&String> = listed_ids.chain(&record.cells).collect();
     let mut cells = Vec::new();
-    for id in &order {
+    for id in order {
         let known = listed.as_ref().and_then(|r| r.cells.iter().find(|c| c.cell.id == *id));
         let own: Option<CellResult> = read_json(&folder.cell(id, "scores.json"))?;
         cells.extend(known.cloned().or(own));

@@ -295,7 +295,7 @@ impl<'a> Build<'a> {
     }
 
     fn finish(mut self, raw: Sides<&Matrix>) -> Score {
-        let signature = self.signature();
+        let signature = self.signature(raw.reference);
         let metrics = self.table.metrics();
         self.warnings.extend(warnings::too_few(self.sizes.n, self.sizes.m));
         // Of rows, draws are made however many there are.
@@ -330,20 +330,21 @@ impl<'a> Build<'a> {
         }
     }
 
-    fn signature(&self) -> String {
+    fn signature(&self, reference: &Matrix) -> String {
         let options = self.options;
         let components = self.prepared.pca.as_ref().map(|pca| pca.components);
         let pca = match (options.pca, components) {
-            (_, None) => "none".to_owned(),
-            (Reduce::Share(share), Some(kept)) => format!("{share}({kept})"),
-            (Reduce::Components(_) | Reduce::None, Some(kept)) => kept.to_string(),
+            (Reduce::None, None) => "none".to_owned(),
+            // Rows without a direction are not reduced.
+            (Reduce::Share(share), kept) => format!("{share}({})", kept.unwrap_or(0)),
+            (Reduce::Components(_) | Reduce::None, kept) => kept.unwrap_or(0).to_string(),
         };
         let ties = match options.ties {
             Ties::Strict => "strict",
             Ties::Inclusive => "inclusive",
         };
         let signature = options
-            .signature()
+            .signature(|| reference.content())
             .with("pca", pca)
             .with("k", options.k)
             .with("ties", ties)

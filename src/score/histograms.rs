@@ -16,7 +16,10 @@ use super::{
     warnings,
 };
 use crate::{
-    data::{sides::Sides, signature::Signature},
+    data::{
+        sides::Sides,
+        signature::{Signature, content},
+    },
     metric::{
         frontier::{Frontier, MAUVE, Settings},
         histogram::{self, Smoothing},
@@ -87,6 +90,7 @@ pub fn score_histograms(
     warnings.extend(of_values(&metrics, options.scaling));
     let signature = Signature::default()
         .flag("histograms")
+        .with("ref", content(counts.reference.iter().map(|count| count.to_le_bytes())))
         .with("bins", counts.reference.len())
         .with("c", options.scaling)
         .with("n", format!("{}/{}", totals.reference, totals.model))

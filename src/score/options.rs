@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
 pub use crate::metric::spec::Family;
-use crate::{cloud::neighbors::Ties, data::signature::Signature};
+use crate::{
+    cloud::neighbors::Ties,
+    data::signature::{Signature, short},
+};
 
 /// Why settings of a score are refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -206,8 +209,15 @@ pub struct ScoreOptions {
     pub normalize: Normalize,
     /// How many principal components are kept.
     pub pca: Reduce,
-    /// What made the features, for the signature; `file` where they were read.
+    /// What made the features, by content, as the signature's fact `emb` and those behind it
+    /// (`5d0c…|tok:91aa…|pool:mean`); `file` where they were read.
     pub embedder: String,
+    /// Hash of the reference texts; that of the reference rows where the texts are not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// Hash of the prompts that the model's texts answer, where they are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompts: Option<String>,
 }
 
 impl Default for ScoreOptions {
@@ -226,6 +236,8 @@ impl Default for ScoreOptions {
             normalize: Normalize::L2,
             pca: Reduce::Share(0.9),
             embedder: "file".to_owned(),
+            reference: None,
+            prompts: None,
         }
     }
 }
@@ -264,9 +276,17 @@ impl ScoreOptions {
         Ok(self)
     }
 
-    /// The facts that are known before the rows are: embedder and scaling of rows.
-    pub(super) fn signature(&self) -> Signature {
-        let signature = Signature::default().with("emb", &self.embedder);
+    /// The facts that are not of this very score: embedder, reference, prompts and scaling of rows.
+    /// `rows` gives the hash of the reference rows, which stands for the texts where these are not known.
+    pub(super) fn signature(&self, rows: impl FnOnce() -> String) -> Signature {
+        let reference = self.reference.as_deref().map(|hash| short(hash).to_owned());
+        let signature = Signature::default()
+            .joined(&format!("emb:{}", self.embedder))
+            .with("ref", reference.unwrap_or_else(rows));
+        let signature = match &self.prompts {
+            Some(prompts) => signature.with("prompts", short(prompts)),
+            None => signature,
+        };
         match self.normalize {
             Normalize::L2 => signature.flag("l2"),
             Normalize::None => signature.flag("unscaled"),

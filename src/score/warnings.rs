@@ -27,6 +27,8 @@ codes! {
     Outliers = "outliers", 'o', "a few outlying texts hold much of the space; read the clipped pair";
     SaturatedFrontier = "saturated_frontier", 's',
         "MAUVE is at its ceiling and cannot rank these cells";
+    FrontierFloor = "frontier_floor", 'm',
+        "MAUVE is at its least, as without any overlap; lower --scaling or use fewer --clusters";
     Infinite = "infinite", 'x', "a divergence is infinite: some kind of text is one side's alone";
     Degenerate = "degenerate", 'g',
         "most texts are far likelier under one model: whole texts hardly overlap";
@@ -232,16 +234,15 @@ pub fn outliers(stretch: Sides<f64>) -> Option<Warning> {
     })
 }
 
-/// `saturated_frontier`: MAUVE at an end of its scale.
-///
-/// `lowest` is its value without any overlap.
+/// MAUVE at an end of its scale: `frontier_floor` at `lowest`, its value without any overlap, else
+/// `saturated_frontier` at its ceiling.
 pub fn saturated_frontier(mauve: f64, ceiling: Option<f64>, lowest: f64) -> Option<Warning> {
     if mauve <= lowest * 1.5 {
         let message = format!(
             "MAUVE {mauve:.4} is at its least ({lowest:.4}, no overlap at all): lower --scaling or use \
              fewer --clusters to tell bad models apart"
         );
-        return Some(warning(Code::SaturatedFrontier, message));
+        return Some(warning(Code::FrontierFloor, message));
     }
     let ceiling = ceiling.filter(|ceiling| mauve >= ceiling - 0.01)?;
     let message = format!(

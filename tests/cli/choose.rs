@@ -43,8 +43,30 @@ fn cells_of_one_run_are_compared_in_pairs_and_the_best_is_named() {
     assert!(missing.stderr.contains("no-such-run"), "{}", missing.stderr);
 }
 
+#[test]
+fn a_half_run_is_read_with_a_word_about_what_is_missing() {
+    let Some(world) = World::new() else { return };
+    done(&mut world.sweep("run", &["--metrics", "support"]));
+    let run = world.out("run");
+    let path = run.join("run.json");
+    let mut record: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let word = "1 of the 3 cells of the plan has no score";
+    let commands = [&["compare"][..], &["tune", "--top", "1"], &["report"]];
+    let said =
+        |args: &[&str]| done(&mut world.command(&[args, &[run.to_str().unwrap()]].concat())).stderr;
+    for command in commands {
+        assert!(!said(command).contains("not whole"), "{command:?}: {}", said(command));
+    }
+    record["cells"].as_array_mut().unwrap().push("0123456789abcdef".into());
+    std::fs::write(&path, record.to_string()).unwrap();
+    for command in commands {
+        assert!(said(command).contains(word), "{command:?}: {}", said(command));
+    }
+}
+
 /// Rows around `at`, as a `.npy` of f32.
-fn cloud(path: &std::path::Path, rows: usize, at: impl Fn(usize) -> f32) -> String {
+pub fn cloud(path: &std::path::Path, rows: usize, at: impl Fn(usize) -> f32) -> String {
     let noise = |i: usize| ((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f32 / 1.7e7;
     let values = (0..rows * 3).map(|i| at(i / 3) + noise(i + rows)).collect();
     let matrix = llmpr::data::matrix::Matrix::new(3, values).unwrap();

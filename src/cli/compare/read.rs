@@ -4,6 +4,7 @@ use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 
 use crate::{
+    cli::missing::note_missing,
     report::record::{CellResult, RESULT_SCHEMA, Results},
     score::{
         ScoreOptions,
@@ -23,6 +24,17 @@ pub struct Named {
     pub score: Score,
     /// What the measures were made of.
     pub files: Option<Files>,
+}
+
+#[cfg(test)]
+impl Named {
+    /// A score without measures.
+    pub fn bare(name: &str) -> Self {
+        let result =
+            crate::report::record::tests::result(crate::report::record::tests::cell(name, 1.0));
+        let (name, score) = (name.to_owned(), result.score);
+        Self { name, label: String::new(), source: PathBuf::new(), score, files: None }
+    }
 }
 
 /// The files of a cell in its run folder.
@@ -60,6 +72,7 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<Named>> {
     let (results, scores) = (path.join("results.json"), path.join("scores.json"));
     if results.is_file() {
         let results: Results = json(&results)?;
+        note_missing(path, &results);
         return Ok(results.cells.into_iter().map(|cell| of_cell(path, cell)).collect());
     }
     let file = if scores.is_file() { scores } else { path.to_owned() };

@@ -10,11 +10,12 @@ use crate::{
     data::{
         matrix::Matrix,
         sides::{Side, Sides},
-        signature::Signature,
+        signature::content,
     },
     lm::embed::Embedder,
     npy,
-    score::TextFacts,
+    run::features::texts_hash,
+    score::{ScoreOptions, TextFacts},
     text::{Text, read_texts},
 };
 
@@ -30,9 +31,27 @@ pub enum Input {
         texts: Option<Sides<TextFacts>>,
         /// The model's texts themselves: standard input is read once.
         completions: Option<Vec<Text>>,
-        /// What made the features.
-        embedder: String,
+        /// What the rows were made of, by content.
+        made_of: MadeOf,
     },
+}
+
+/// What rows were made of, by content.
+pub struct MadeOf {
+    /// The embedder's facts, see [`ScoreOptions::embedder`].
+    embedder: String,
+    /// Hash of the reference texts, where the rows were made of texts.
+    reference: Option<String>,
+    /// Hash of the prompts that the model's texts name.
+    prompts: Option<String>,
+}
+
+impl MadeOf {
+    /// `options` that sign with it.
+    pub fn sign(self, options: ScoreOptions) -> ScoreOptions {
+        let Self { embedder, reference, prompts } = self;
+        ScoreOptions { embedder, reference, prompts, ..options }
+    }
 }
 
 /// What a file holds, by its name and header.
@@ -91,7 +110,11 @@ pub fn read(specs: Sides<&str>, embed: &EmbedFlags, device: &DeviceFlags) -> any
                 features,
                 texts: None,
                 completions: None,
-                embedder: "file".to_owned(),
+                made_of: MadeOf {
+                    embedder: ScoreOptions::default().embedder,
+                    reference: None,
+                    prompts: None,
+                },
             })
         }
         (Kind::Texts, Kind::Texts) => texts(specs, embed, device),
@@ -126,14 +149,17 @@ fn texts(specs: Sides<&str>, embed: &EmbedFlags, device: &DeviceFlags) -> anyhow
     };
     let (reference, reference_facts) = embedded(Side::Reference)?;
     let (model, model_facts) = embedded(Side::Model)?;
-    let own = Signature::default().to_string();
-    let signature = embedder.sign(Signature::default()).to_string();
-    let made_with = signature.trim_start_matches(&own).trim_start_matches("|emb:").to_owned();
+    let read: Vec<&str> = texts.reference.iter().map(|text| text.text.as_str()).collect();
+    let made_of = MadeOf {
+        embedder: embedder.facts()?,
+        reference: Some(texts_hash(&read)),
+        prompts: prompts_content(&texts.model),
+    };
     Ok(Input::Clouds {
         features: Sides { reference, model },
         texts: Some(Sides { reference: reference_facts, model: model_facts }),
         completions: Some(texts.model),
-        embedder: made_with.replace('|', " "),
+        made_of,
     })
 }
 
@@ -159,6 +185,15 @@ fn side_of(texts: &[Text], side: Side, embedder: &Embedder) -> anyhow::Result<(M
         .collect();
     let blank = texts.iter().map(Text::is_blank).collect();
     Ok((rows, TextFacts { tokens, cut, blank, prompts }))
+}
+
+/// What stands in a signature for the prompts that the texts answer, in whatever order they stand; `None`
+/// where a text names none.
+fn prompts_content(texts: &[Text]) -> Option<String> {
+    let name = |text: &Text| text.prompt.clone().or_else(|| text.prompt_id.clone());
+    let mut names: Vec<String> = texts.iter().map(name).collect::<Option<_>>()?;
+    names.sort_unstable();
+    Some(content(names))
 }
 
 /// Numbers of the prompts that the texts answer; empty where none is named.

@@ -13,9 +13,12 @@ use crate::{
     },
     data::{
         sides::{Side, Sides},
-        signature::Signature,
+        signature::{Signature, content, short},
     },
-    decode::{Chain, DecodeError, Decoding, knobs::KnobError},
+    decode::{
+        Chain, DecodeError, Decoding,
+        knobs::{KNOBS, Knob, KnobError},
+    },
     lm::{
         Checkpoint, Lm, LmError,
         engine::device,
@@ -72,6 +75,8 @@ struct Speaker {
     /// As it was written.
     name: String,
     model: String,
+    /// What is not left out, in one order: `T=0.7,top-p=0.9`.
+    settings: String,
     chain: Chain,
 }
 
@@ -103,7 +108,12 @@ impl FromStr for Speaker {
             return Err(SpeakerError::NoModel { text: text.to_owned() });
         }
         let chain = Chain::new(decoding)?;
-        Ok(Self { name: text.to_owned(), model: model.to_owned(), chain })
+        let told = |knob: &Knob| match knob.get(&decoding) {
+            value if value == Some(knob.neutral) => None,
+            _ => Some(format!("{}={}", knob.short, knob.text(&decoding)?)),
+        };
+        let settings = KNOBS.into_iter().filter_map(told).collect::<Vec<_>>().join(",");
+        Ok(Self { name: text.to_owned(), model: model.to_owned(), settings, chain })
     }
 }
 
@@ -169,10 +179,14 @@ pub fn score(args: &Args, options: &ScoreOptions) -> anyhow::Result<Option<Score
         keys.map(|(prompt, tokens)| (groups[prompt], tokens)).collect::<HashSet<_>>().len()
     });
     let named = Sides { reference: p, model: q }.map(|speaker| speaker.name.as_str());
+    let prompts = &ready.reference.prompts.hash;
+    let ready_as = |side: Side| ready.get(side).content();
     let signature = Signature::default()
         .flag("likelihood")
-        .with("P", named.reference)
-        .with("Q", named.model)
+        .with("P", ready_as(Side::Reference)?)
+        .with("Q", ready_as(Side::Model)?)
+        .with("ref", content([&ready_as(Side::Reference)?, prompts]))
+        .with("prompts", short(prompts))
         .with("task", format!("{}-{}", task.name, own.prompt.shots.unwrap_or_default()))
         .with("cut", max_new_tokens)
         .with("prec", ready.reference.lm.precision());
@@ -243,6 +257,14 @@ fn open(
 }
 
 impl Ready {
+    /// What stands for it in a signature: a hash of its files and tokenizer, and its settings.
+    fn content(&self) -> Result<String, LmError> {
+        let checkpoint = self.lm.checkpoint();
+        let hash = content([checkpoint.hash()?, checkpoint.tokenizer()?.hash()]);
+        let settings = &self.speaker.settings;
+        Ok(if settings.is_empty() { hash } else { format!("{hash}@{settings}") })
+    }
+
     /// A number for each prompt, equal for equal ones.
     fn groups(&self) -> Vec<u64> {
         let mut numbers = std::collections::HashMap::new();

@@ -76,7 +76,7 @@ pub(super) fn against_truth(all: &[Trail<'_>]) -> Option<Figure> {
         title: "What the estimates say, and what is true".to_owned(),
         caption: "This task's true distribution is known, so precision and recall can be computed \
                   exactly (solid) and held against the estimates from embeddings (dashed, with \
-                  their intervals). Exact precision is the share of texts that the grammar accepts. \
+                  their intervals of sampling). Exact precision is the share of texts that the grammar accepts. \
                   Exact recall is the probability of the modes that the texts reach, where a text \
                   with a fault reaches the mode that it has settled on before the fault; the last \
                   panel counts the modes of accepted texts alone, which mixes quality into \

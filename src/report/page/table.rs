@@ -22,19 +22,22 @@ const FIRST: [&Spec; 5] = [&PRECISION, &RECALL, &DENSITY, &COVERAGE, &MAUVE];
 /// Columns of measures at most: the rest is in results.csv.
 const MOST: usize = 12;
 
-/// Exact values: which, heading, what it is.
-const EXACT: [(Truth, &str, &str); 3] = [
+/// Exact values: beside which measure, which, heading, what it is.
+const EXACT: [(&Spec, Truth, &str, &str); 3] = [
     (
+        &PRECISION,
         Truth::Precision,
         "exact precision",
         "share of the texts that the task's known distribution accepts",
     ),
     (
+        &RECALL,
         Truth::Recall,
         "exact recall",
         "probability of the modes that the texts reach, faulty texts included",
     ),
     (
+        &RECALL,
         Truth::RecallAccepted,
         "exact recall, accepted",
         "probability of the modes of the accepted texts alone",
@@ -92,11 +95,12 @@ pub(super) fn table(cells: &[CellResult]) -> Table {
     for name in first.chain(others).take(MOST) {
         let of = |c: &CellResult| measured(c.score.metrics.get(name));
         table.add(name, &help(cells, name), true, cells.iter().map(of).collect());
-    }
-    for (truth, heading, help) in EXACT {
-        if cells.iter().any(|c| c.truth.contains_key(truth.name())) {
-            let of = |c: &CellResult| measured(c.truth.get(truth.name()));
-            table.add(heading, help, true, cells.iter().map(of).collect());
+        // The truth stands beside what estimates it.
+        for (_, truth, heading, help) in EXACT.iter().filter(|(spec, ..)| spec.name == name) {
+            if cells.iter().any(|c| c.truth.contains_key(truth.name())) {
+                let of = |c: &CellResult| measured(c.truth.get(truth.name()));
+                table.add(heading, help, true, cells.iter().map(of).collect());
+            }
         }
     }
     let tokens = |c: &CellResult| word(format!("{:.1}", c.texts.mean_tokens));

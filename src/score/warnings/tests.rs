@@ -41,9 +41,16 @@ fn the_length_auc_counts_pairs() {
 }
 
 #[test]
-fn a_frontier_is_saturated_at_either_end() {
-    assert!(saturated_frontier(0.0041, Some(0.96), 0.004).unwrap().message.contains("no overlap"));
-    assert!(saturated_frontier(0.961, Some(0.966), 0.004).unwrap().message.contains("itself"));
+fn each_end_of_a_frontier_has_a_code_of_its_own() {
+    for ceiling in [Some(0.96), Some(0.01), None] {
+        let least = saturated_frontier(0.0041, ceiling, 0.004).unwrap();
+        assert_eq!(least.code, Code::FrontierFloor);
+        assert!(least.message.contains("no overlap"), "{}", least.message);
+        assert!(!least.code.meaning().contains("ceiling"), "{}", least.code.meaning());
+    }
+    let most = saturated_frontier(0.961, Some(0.966), 0.004).unwrap();
+    assert_eq!(most.code, Code::SaturatedFrontier);
+    assert!(most.message.contains("itself"), "{}", most.message);
 }
 
 #[test] // by hand: 18 permutations give 1/19 = 0.053 at least, 19 give 0.05

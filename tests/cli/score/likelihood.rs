@@ -18,7 +18,9 @@ fn a_model_against_itself_scores_its_ceiling_exactly() {
     }
     assert_eq!(score["schema"], "llmpr.score/1");
     let signature = score["signature"].as_str().unwrap();
-    assert!(signature.contains("|likelihood|P:tiny-bio@T=0.9|"), "{signature}");
+    let (_, facts) = signature.split_once("|likelihood|P:").unwrap();
+    let (hash, rest) = facts.split_once("@T=0.9|Q:").unwrap();
+    assert!(hash.len() == 12 && rest.starts_with(&format!("{hash}@T=0.9|ref:")), "{signature}");
 }
 
 #[test]

@@ -116,3 +116,46 @@ fn a_second_writer_is_refused_and_a_dead_one_s_lock_is_taken_over() {
     drop(lock);
     done(&mut world.sweep("a", &[]));
 }
+
+#[test]
+fn a_run_that_0_1_0_signed_is_compared_with_a_word_and_signed_anew_when_it_goes_on() {
+    let Some(world) = World::new() else { return };
+    done(&mut world.sweep("a", &[]));
+    let out = world.out("a");
+    let (drawn, table) = (samples(&out), csv(&out));
+    let aged = |score: &mut serde_json::Value| {
+        let own = score["signature"].as_str().unwrap().to_owned();
+        let shared = |fact: &&str| {
+            !["emb:", "tok:", "pool:", "cut:", "prec:", "ref:", "prompts:"]
+                .iter()
+                .any(|name| fact.starts_with(name))
+        };
+        let mut facts: Vec<&str> = own.split('|').filter(shared).collect();
+        facts.insert(1, "emb:gpt2-tinystories-own-hf");
+        score["signature"] = facts.join("|").into();
+    };
+    let rewrite = |path: &Path, change: &dyn Fn(&mut serde_json::Value)| {
+        let mut json = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        change(&mut json);
+        std::fs::write(path, json.to_string()).unwrap();
+    };
+    rewrite(&out.join("results.json"), &|json| {
+        json["cells"].as_array_mut().unwrap().iter_mut().for_each(|cell| aged(&mut cell["score"]));
+    });
+    for id in drawn.keys() {
+        rewrite(&out.join("cells").join(id).join("scores.json"), &|json| {
+            aged(&mut json["score"]);
+            json["inputs"] = "of another version".into();
+        });
+    }
+    let run = out.to_str().unwrap();
+    let word = "nothing shows that the two are comparable";
+    let old = done(&mut world.command(&["compare", run]));
+    assert_eq!(old.stderr.matches(word).count(), 1, "{}", old.stderr);
+    done(&mut world.command(&["report", run]));
+    done(&mut world.sweep("a", &[]));
+    assert_eq!(session(&out)["completions"], 0);
+    assert_eq!((samples(&out), csv(&out)), (drawn, table));
+    let new = done(&mut world.command(&["compare", run]));
+    assert!(!new.stderr.contains(word), "{}", new.stderr);
+}
