@@ -7,7 +7,7 @@ use crate::{
     cli::flags::{self, DeviceFlags},
     data::matrix::Matrix,
     lm::{
-        Lm, check,
+        Checkpoint, Lm, check,
         determinism::determinism,
         engine::{
             device::{self, DtypeChoice},
@@ -101,16 +101,20 @@ fn golden(folders: &[PathBuf], args: &Args) -> anyhow::Result<()> {
     let device = device::open(args.device.device())?;
     println!(
         "{:<24} {:<15} {:>9} {:>9} {:>9} {:>9}  greedy",
-        "model", "config", "hidden", "middle", "logits", "logprob"
+        "model", "file", "hidden", "middle", "logits", "logprob"
     );
     let mut wrong = Vec::new();
     for folder in folders {
         let name = folder.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-        for config in ["config.json", "config_v4.json"] {
-            if !folder.join(config).exists() {
+        for config in ["config.json", "config_v4.json", "model.gguf", "fused.gguf"] {
+            let file = folder.join(config);
+            if !file.exists() {
                 continue;
             }
-            let opened = check::open_golden(folder, config)?;
+            let opened = match config.ends_with(".gguf") {
+                true => Checkpoint::open_gguf(&file)?,
+                false => check::open_golden(folder, config)?,
+            };
             let network = network(&opened.config, &opened.weights, &device, dtype)?;
             let p = check::golden(&*network, folder)?;
             let (same, all) = (p.greedy.1 - p.greedy.0, p.greedy.1);
