@@ -23,7 +23,7 @@ use crate::{
         record::SampleRecord,
     },
     run::store::read_log,
-    score::{Families, Family, ScoreOptions, Spread, catalog, paired_spreads, record::Estimate},
+    score::{Metrics, ScoreOptions, Spread, paired_spreads, record::Estimate},
 };
 
 /// Measures that are compared where none is named.
@@ -39,10 +39,10 @@ pub struct Args {
     /// held against the first
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Measures to compare, or `all` that the scores share [default: precision, recall, density,
-    /// coverage, mauve, frechet_distance]
-    #[arg(long, value_delimiter = ',', value_name = "NAMES|all")]
-    metrics: Vec<String>,
+    /// Measures to compare and families of them, or `all` that the scores share [default: precision,
+    /// recall, density, coverage, mauve, frechet_distance]
+    #[arg(long, value_name = "LIST|all")]
+    metrics: Option<Metrics>,
     /// Hold the others against the cell whose settings contain this, such as T=1
     #[arg(long, value_name = "TEXT")]
     against: Option<String>,
@@ -98,10 +98,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
                 a.name, b.name
             );
         }
-        let wanted = |metric: &str| match args.metrics.first().map(String::as_str) {
+        let wanted = |metric: &str| match &args.metrics {
             None => HEADLINES.iter().any(|spec| spec.name == metric),
-            Some("all") => true,
-            Some(_) => args.metrics.iter().any(|name| name == metric),
+            Some(asked) => asked.keeps_key(metric),
         };
         let shared: Vec<&String> = a
             .score
@@ -116,7 +115,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         }
     }
     if differences.is_empty() {
-        bail!("the scores share none of the measures {}", args.metrics.join(", "));
+        let asked = args.metrics.as_ref().map_or(String::new(), |asked| format!(" {asked}"));
+        bail!("the scores share none of the measures{}", asked.replace(',', ", "));
     }
     let text = match args.format.format {
         Format::Json => serde_json::to_string_pretty(&differences)? + "\n",
@@ -189,9 +189,10 @@ impl Pairing {
         if reference != other || reference.cols() != read(&second.features).cols() {
             return Ok(IndexMap::new());
         }
-        let families: Vec<Family> = metrics.iter().map(|name| catalog::family(name)).collect();
-        let Ok(families) = Families::new(&families) else { return Ok(IndexMap::new()) };
-        let options = ScoreOptions { metrics: families, ..first.options.clone() };
+        let Some(metrics) = Metrics::of_keys(metrics.iter().map(|key| key.as_str())) else {
+            return Ok(IndexMap::new());
+        };
+        let options = ScoreOptions { metrics, ..first.options.clone() };
         let [one, two] = [first, second].map(|files| self.prompts_of(files));
         let (one, two) = (one?, two?);
         let models = [&self.read[&first.features], &self.read[&second.features]];
