@@ -4,3 +4,5 @@
 mod clouds;
 #[path = "properties/intervals.rs"]
 mod intervals;
+#[path = "properties/invariance.rs"]
+mod invariance;

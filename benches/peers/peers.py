@@ -1,24 +1,29 @@
-"""Wall clock, processor seconds and peak memory of the peers and of llmpr, each in a process of its own.
+"""Wall clock and peak memory of a whole `llmpr score` against a whole Python process that calls a peer.
 
-On a busy machine the processor seconds are what can be compared.
+Runs of both sides take turns, and the least of several counts: what else the machine does only adds. Beside the whole
+processes stands the call alone: the peer's, after its imports and its reading, and the time that `llmpr` says it
+computed.
 """
 
 import json
 import pathlib
-import resource
+import platform
 import subprocess
 import sys
 import time
 
 import numpy as np
 
+BARE = ["--resamples", "0", "--permutations", "0"]
+# What a person types after the two files, the peers that are held against it, rows, columns.
 JOBS = [
-    ("prdc", 5000, 47),
-    ("prdc", 10000, 47),
-    ("prdc", 5000, 1280),
-    ("prdc", 10000, 1280),
-    ("mauve", 5000, 1280),
-    ("vendi", 10000, 768),
+    (["--metrics", "precision,recall,density,coverage", *BARE], ["prdc"], 10000, 47),
+    (["--metrics", "precision,recall,density,coverage", *BARE], ["prdc"], 5000, 1280),
+    (["--metrics", "support", *BARE], ["prdc"], 5000, 1280),
+    (["--metrics", "mauve", *BARE], ["mauve"], 5000, 1280),
+    (["--metrics", "mauve"], ["mauve"], 5000, 1280),
+    (["--metrics", "vendi_score", *BARE], ["vendi"], 10000, 768),
+    ([], ["prdc", "mauve"], 5000, 1280),
 ]
 
 
@@ -33,70 +38,77 @@ def features(folder, name, n, d):
     return path
 
 
-def peer(measure, p, q):
-    """One measure by its peer, in this process; the clock starts after the imports."""
+def peer(measures, p, q):
+    """Measures by their peers, in this process; the clock starts after the imports."""
     p, q = np.load(p), np.load(q)
-    if measure == "prdc":
-        from prdc import compute_prdc
+    values, seconds = {}, 0.0
+    for measure in measures.split(","):
+        if measure == "prdc":
+            from prdc import compute_prdc
 
-        start, cpu = time.perf_counter(), time.process_time()
-        values = compute_prdc(p, q, nearest_k=5)
-    elif measure == "mauve":
-        import mauve
+            start = time.perf_counter()
+            values |= compute_prdc(p, q, nearest_k=4)
+        elif measure == "mauve":
+            import mauve
 
-        start, cpu = time.perf_counter(), time.process_time()
-        out = mauve.compute_mauve(p_features=p, q_features=q, verbose=False)
-        values = {"mauve": out.mauve, "clusters": out.num_buckets}
-    else:
-        from vendi_score import vendi
+            start = time.perf_counter()
+            values["mauve"] = mauve.compute_mauve(p_features=p, q_features=q, verbose=False).mauve
+        else:
+            from vendi_score import vendi
 
-        start, cpu = time.perf_counter(), time.process_time()
-        values = {"vendi": vendi.score_dual(q, normalize=True)}
-    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    values = {name: float(value) for name, value in values.items()}
-    print(json.dumps({"values": values, "seconds": seconds, "cpu": cpu, "peak_mib": peak}))
-
-
-def timed(command):
-    """The best of three runs: what the process printed, with its own wall clock."""
-    best = None
-    for _ in range(3):
-        start = time.perf_counter()
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        wall = time.perf_counter() - start
-        if done.returncode:
-            return {"error": done.stderr.strip().splitlines()[-1:]}
-        out = json.loads(done.stdout.strip().splitlines()[-1])
-        out["process"] = wall
-        if best is None or out["seconds"] < best["seconds"]:
-            best = out
-    return best
+            start = time.perf_counter()
+            values["vendi_score"] = vendi.score_dual(q, normalize=True)
+        seconds += time.perf_counter() - start
+    print(json.dumps({"seconds": seconds, "values": {k: float(v) for k, v in values.items()}}))
 
 
-def main(binary, folder):
+def run(command):
+    """One process: its wall clock, its peak memory, and what it printed."""
+    start = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        out, err = child.communicate()
+    seconds = time.perf_counter() - start
+    if child.returncode:
+        sys.exit(f"{command} failed: {err.strip()}")
+    return seconds, json.loads(out)
+
+
+def processor():
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":")[1].strip()
+    return platform.processor()
+
+
+def main(binary, folder, rounds, only):
     folder = pathlib.Path(folder)
-    for measure, n, d in JOBS:
+    print(f"{processor()}, {time.strftime('%Y-%m-%d')}, least of {rounds} runs in turns\n")
+    print("| `llmpr score` | peer: call, process | llmpr: process | times faster |\n|---|---|---|---|")
+    for args, peers, n, d in JOBS:
+        title = f"{' '.join(args) or 'as it is'}, n = m = {n}, d = {d}"
+        if only not in title:
+            continue
         files = [str(features(folder, name, n, d)) for name in ("p", "q")]
-        theirs = timed([sys.executable, __file__, "--peer", measure, *files])
-        ours = timed([binary, measure, *files])
-        print(f"{measure} n=m={n} d={d}")
-        for name, run in (("peer", theirs), ("llmpr", ours)):
-            if "error" in run:
-                print(f"  {name:6} failed: {run['error']}")
-                continue
-            print(
-                f"  {name:6} {run['seconds']:8.3f} s  cpu {run['cpu'] or 0:8.2f} s  process {run['process']:7.3f} s"
-                f"  peak {run['peak_mib'] or 0:7.0f} MiB  {run['values']}"
-            )
-        if "seconds" in theirs and "seconds" in ours:
-            times = [theirs[of] / max(ours[of] or 0, 0.01) for of in ("seconds", "cpu", "process")]
-            times = "by the clock {:.1f}, in processor seconds {:.1f}, whole process {:.1f}".format(*times)
-            print(f"  times faster: {times}", flush=True)
+        ours = [binary, "score", "--reference", files[0], "--samples", files[1], "--format", "json", *args]
+        theirs = [sys.executable, __file__, "--peer", ",".join(peers), *files]
+        best = {"ours": float("inf"), "theirs": float("inf"), "call": float("inf")}
+        for _ in range(rounds):
+            seconds, score = run(ours)
+            best["ours"] = min(best["ours"], seconds)
+            seconds, said = run(theirs)
+            best["theirs"] = min(best["theirs"], seconds)
+            best["call"] = min(best["call"], said["seconds"])
+        print(
+            f"| `{title}` | {' + '.join(peers)}: {best['call']:.2f} s, {best['theirs']:.2f} s | {best['ours']:.2f} s |"
+            f" {best['theirs'] / best['ours']:.1f} |",
+            flush=True,
+        )
+        values = {name: score["metrics"][name]["value"] for name in said["values"] if name in score["metrics"]}
+        print(f"  llmpr {values}\n  peers {said['values']}", file=sys.stderr)
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "--peer":
         peer(*sys.argv[2:])
     else:
-        main(*sys.argv[1:])
+        main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] if len(sys.argv) > 4 else "")

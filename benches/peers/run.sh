@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Times the Python peers and llmpr on the same features, one after the other, on two threads.
-# Usage: benches/peers/run.sh [FOLDER]   (FOLDER keeps the virtual environment and the features)
+# Times the command a person types against whole Python processes that call the peers, on the same features, in turns
+# and on two threads. Rows of a table on stdout, values of both sides on stderr.
+# Usage: benches/peers/run.sh [FOLDER [ROUNDS [WORDS]]]   (FOLDER keeps the virtual environment and the features;
+# only jobs whose line holds WORDS are run)
 # WITH_TORCH=1 installs torch and transformers, too: mauve-text imports them where they are, as it must to embed
 # texts, and its whole process takes longer for it.
 set -euo pipefail
@@ -14,7 +16,7 @@ fi
 if [ -n "${WITH_TORCH:-}" ]; then
     "$folder/venv/bin/pip" install -q torch transformers
 fi
-cargo build --release --no-default-features --example clouds
+cargo build --release --bin llmpr
 export RAYON_NUM_THREADS=2 OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2
 exec "$folder/venv/bin/python" benches/peers/peers.py \
-    "${CARGO_TARGET_DIR:-target}/release/examples/clouds" "$folder"
+    "${CARGO_TARGET_DIR:-target}/release/llmpr" "$folder" "${2:-3}" "${3:-}"

@@ -20,6 +20,7 @@ use crate::{
         prdc::{COVERAGE, DENSITY, PRECISION, RECALL},
         spec::Spec,
     },
+    score::Metrics,
 };
 
 /// Measures that are compared where none is named.
@@ -33,10 +34,10 @@ pub struct Args {
     /// held against the first
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Measures to compare, or `all` that the scores share [default: precision, recall, density,
-    /// coverage, mauve, frechet_distance]
-    #[arg(long, value_delimiter = ',', value_name = "NAMES|all")]
-    metrics: Vec<String>,
+    /// Measures to compare and families of them, or `all` that the scores share [default: precision,
+    /// recall, density, coverage, mauve, frechet_distance]
+    #[arg(long, value_name = "LIST|all")]
+    metrics: Option<Metrics>,
     /// Hold the others against the cell whose settings contain this, such as T=1
     #[arg(long, value_name = "TEXT")]
     against: Option<String>,
@@ -66,10 +67,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     for &(first, second) in &pairs {
         let (a, b) = (&scores[first], &scores[second]);
         let apart = apart(a, b, args.anyway, &mut said)?;
-        let wanted = |metric: &str| match args.metrics.first().map(String::as_str) {
+        let wanted = |metric: &str| match &args.metrics {
             None => HEADLINES.iter().any(|spec| spec.name == metric),
-            Some("all") => true,
-            Some(_) => args.metrics.iter().any(|name| name == metric),
+            Some(asked) => asked.keeps_key(metric),
         };
         let shared: Vec<&String> = a
             .score
@@ -85,7 +85,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         }
     }
     if differences.is_empty() {
-        bail!("the scores share none of the measures {}", args.metrics.join(", "));
+        let asked = args.metrics.as_ref().map_or(String::new(), |asked| format!(" {asked}"));
+        bail!("the scores share none of the measures{}", asked.replace(',', ", "));
     }
     let text = match args.format.format {
         Format::Json => serde_json::to_string_pretty(&differences)? + "\n",

@@ -14,7 +14,12 @@ use super::flags::{
 use crate::{
     data::sides::Sides,
     report,
-    score::{ScoreOptions, record::Score, score, score_histograms},
+    score::{
+        ScoreOptions,
+        plan::{self, Pass},
+        record::Score,
+        score, score_histograms,
+    },
 };
 
 /// Arguments of `llmpr score`.
@@ -33,6 +38,9 @@ pub struct Args {
     samples: Option<String>,
     #[command(flatten)]
     measure: ScoreFlags,
+    /// Print the passes that this takes, with their flops, bytes and shares of the time, and measure nothing
+    #[arg(long, conflicts_with = "likelihood")]
+    explain: bool,
     #[command(flatten)]
     seed: SeedFlag,
     #[command(flatten)]
@@ -72,15 +80,39 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     };
     let specs = Sides { reference: reference.as_str(), model: samples.as_str() };
     let score = match input::read(specs, &args.embed, &args.device)? {
+        Input::Histograms(_) if args.explain => {
+            bail!("--explain is of features and texts, not of counts")
+        }
+        Input::Clouds { features, .. } if args.explain => {
+            return args.out.write(&explained(&plan::passes(features.as_ref(), &options)?));
+        }
         Input::Histograms(counts) => score_histograms(counts.as_ref().map(Vec::as_slice), &options)
             .with_context(|| format!("`{}` and `{}`", specs.reference, specs.model))?,
         Input::Clouds { features, texts, made_of, .. } => {
             let options = made_of.sign(options);
-            score(features.as_ref(), texts.as_ref().map(Sides::as_ref), None, &options)
-                .with_context(|| format!("`{}` and `{}`", specs.reference, specs.model))?
+            let texts = texts.as_ref().map(Sides::as_ref);
+            score(features.as_ref(), texts, None, &options).map_err(|error| {
+                let files = match error.side() {
+                    Some(side) => format!("`{}`", specs.get(side)),
+                    None => format!("`{}` and `{}`", specs.reference, specs.model),
+                };
+                anyhow::Error::from(error).context(files)
+            })?
         }
     };
     print(&score, args)
+}
+
+/// A line for each pass.
+fn explained(passes: &[Pass]) -> String {
+    let mut out = String::new();
+    for Pass { name, times, flops, bytes, share } in passes {
+        let (flops, bytes, share) = (flops / 1e9, bytes / (1u64 << 20) as f64, share * 100.0);
+        let line =
+            format!("{share:4.0} %  {flops:10.1} GF  {bytes:8.0} MiB  {times:>4} × {name}\n");
+        out.push_str(&line);
+    }
+    out
 }
 
 fn print(score: &Score, args: &Args) -> anyhow::Result<()> {

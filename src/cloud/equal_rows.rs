@@ -40,6 +40,24 @@ impl Distinct {
         distinct
     }
 
+    /// Some of the grouped rows as a matrix of their own.
+    pub(crate) fn select(&self, rows: &[usize]) -> Self {
+        const NONE: u32 = u32::MAX;
+        let mut known = vec![NONE; self.len()];
+        let mut distinct = Self { first: Vec::new(), copies: Vec::new(), of: Vec::new() };
+        for (i, &row) in rows.iter().enumerate() {
+            let g = &mut known[self.of[row] as usize];
+            if *g == NONE {
+                *g = distinct.first.len() as u32;
+                distinct.first.push(i);
+                distinct.copies.push(0);
+            }
+            distinct.copies[*g as usize] += 1;
+            distinct.of.push(*g);
+        }
+        distinct
+    }
+
     /// Number of distinct rows.
     pub fn len(&self) -> usize {
         self.first.len()
@@ -92,5 +110,8 @@ mod tests {
         assert_eq!(distinct.copies, [2, 2, 1]);
         assert_eq!(distinct.of, [0, 1, 0, 1, 2]);
         assert_eq!(distinct.spread(&['a', 'b', 'c']), ['a', 'b', 'a', 'b', 'c']);
+        let part = distinct.select(&[1, 3, 4, 0]);
+        assert_eq!((part.first, part.copies), (vec![0, 2, 3], vec![2, 1, 1]));
+        assert_eq!(part.of, [0, 0, 1, 2]);
     }
 }

@@ -3,6 +3,7 @@
 pub mod equal_rows;
 pub mod kmeans;
 pub(crate) mod moments;
+pub(crate) mod nearby;
 pub mod neighbors;
 pub(crate) mod pass;
 pub mod pca;
@@ -28,7 +29,7 @@ pub enum MetricError {
     )]
     Dimensions { reference: usize, model: usize },
     /// No row of a set has a `k`-th other row.
-    #[error("k = {k} needs 1 ≤ k < n, and the {side} set has n = {n} rows")]
+    #[error("k = {k} needs 1 ≤ k < n, and the {side} set has n = {n} {}", if *n == 1 { "row" } else { "rows" })]
     NoKthNeighbor { side: Side, n: usize, k: usize },
     /// No clusters, or more than rows.
     #[error("{clusters} clusters were asked for; {n} rows have 1 to {n}")]

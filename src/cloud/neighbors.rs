@@ -93,6 +93,11 @@ impl Neighbors {
 }
 
 impl Neighbors {
+    /// What was found elsewhere: per distinct row, as [`Self::find`] lists them.
+    pub(crate) fn of_lists(lists: Vec<Vec<Near>>) -> Self {
+        Self { lists }
+    }
+
     /// The other rows near distinct row `i`, nearest first.
     pub(crate) fn of(&self, i: usize) -> &[Near] {
         &self.lists[i]
@@ -175,11 +180,11 @@ impl Search {
         let Self { start, candidates, wanted, .. } = self;
         let lists = candidates.into_iter().zip(wanted).enumerate();
         let exact = |(i, (candidates, wanted)): (usize, (Vec<(f32, u32)>, usize))| {
-            let near = |&(_, row): &(f32, u32)| Near {
-                squared: rows.squared_distance(start + i, rows, row as usize),
-                row,
-            };
-            nearest_of(candidates.iter().map(near).collect(), wanted, &rows.distinct.copies)
+            let others: Vec<u32> = candidates.into_iter().map(|(_, row)| row).collect();
+            let mut near = Vec::with_capacity(others.len());
+            let each = |row, squared| near.push(Near { squared, row });
+            rows.squared_distances(start + i, rows, &others, each);
+            nearest_of(near, wanted, &rows.distinct.copies)
         };
         lists.map(exact).collect()
     }

@@ -57,6 +57,7 @@ pub(crate) struct Found {
 
 /// Goes over all pairs once, in tiles.
 pub(crate) fn pass(space: &Space, ask: &Ask) -> Found {
+    space.pack();
     let Sides { reference: p, model: q } = &space.0;
     let blocks = Sides { reference: p.blocks(), model: q.blocks() };
     let halves = |side: Side, rows: &Rows, blocks: &[std::ops::Range<usize>]| -> Vec<Mutex<Half>> {

@@ -2,8 +2,8 @@
 
 use super::{
     Clouds, MetricError,
-    neighbors::{Neighbors, Ties},
-    pass::{Ask, Balls, Found, pass},
+    neighbors::{Near, Neighbors, Ties},
+    pass::{Ask, Balls, Counts, Found, pass},
     space::Space,
 };
 use crate::data::sides::{Side, Sides};
@@ -12,6 +12,32 @@ use crate::data::sides::{Side, Sides};
 pub(crate) struct Prepared<'a> {
     pub(crate) space: Space<'a>,
     neighbors: Sides<Neighbors>,
+    /// Where it is known already: the rows of the other cloud around each row.
+    across: Option<Sides<Across>>,
+}
+
+/// The rows of the other cloud around each distinct row of one.
+#[derive(Default)]
+pub(crate) struct Across {
+    /// Those within the ball of the largest rank, nearest first, row after row.
+    near: Vec<Near>,
+    /// Where those of each row end.
+    ends: Vec<usize>,
+    /// Each row's nearest; none where nobody asks.
+    nearest: Vec<Near>,
+}
+
+impl Across {
+    /// Takes the next row's in.
+    pub(crate) fn push(&mut self, near: &[Near], nearest: Option<Near>) {
+        self.near.extend_from_slice(near);
+        self.ends.push(self.near.len());
+        self.nearest.extend(nearest);
+    }
+
+    fn of(&self, i: usize) -> &[Near] {
+        &self.near[i.checked_sub(1).map_or(0, |before| self.ends[before])..self.ends[i]]
+    }
 }
 
 impl<'a> Prepared<'a> {
@@ -19,7 +45,17 @@ impl<'a> Prepared<'a> {
         let space = Space::new(clouds);
         let find = |side| Neighbors::find(space.0.get(side), rank, side);
         let neighbors = Sides { reference: find(Side::Reference)?, model: find(Side::Model)? };
-        Ok(Self { space, neighbors })
+        Ok(Self { space, neighbors, across: None })
+    }
+
+    /// Two clouds whose neighbors are known, with the rows of the other within the largest of their balls.
+    pub(crate) fn of_parts(space: Space<'a>, found: Sides<(Neighbors, Across)>) -> Self {
+        let Sides { reference: (of_p, from_p), model: (of_q, from_q) } = found;
+        Self {
+            space,
+            neighbors: Sides { reference: of_p, model: of_q },
+            across: Some(Sides { reference: from_p, model: from_q }),
+        }
     }
 
     /// Per distinct row of `side`: the squared distance to its `k`-th nearest other row.
@@ -42,8 +78,42 @@ impl<'a> Prepared<'a> {
         self.neighbors.get(side)
     }
 
+    /// Finds what `ask` says: in one pass over all pairs, or from what is known. Then no ball is wider than that of
+    /// the largest rank, and realism is not asked for.
     pub(crate) fn run(&self, ask: &Ask) -> Found {
-        pass(&self.space, ask)
+        let Some(across) = self.across.as_ref().filter(|_| ask.realism.is_none()) else {
+            return pass(&self.space, ask);
+        };
+        // Soft balls alone are wider than what is known.
+        let soft = match ask.soft {
+            Some(_) => pass(&self.space, &Ask { soft: ask.soft, ..Ask::default() }).soft,
+            None => Sides { reference: Vec::new(), model: Vec::new() },
+        };
+        Found {
+            counts: ask.balls.iter().map(|balls| self.counts(across, balls)).collect(),
+            nearest: across.as_ref().map(|across| across.nearest.clone()),
+            realism: Vec::new(),
+            soft,
+        }
+    }
+
+    fn counts(&self, across: &Sides<Across>, balls: &Balls) -> Counts {
+        let (own, other) = match balls.around {
+            Side::Reference => (&self.space.0.reference, &self.space.0.model),
+            Side::Model => (&self.space.0.model, &self.space.0.reference),
+        };
+        let (own, other) = (&own.distinct.copies, &other.distinct.copies);
+        let mut holding = vec![0; other.len()];
+        let held = balls.squared.iter().zip(own).enumerate().map(|(center, (&radius, &copies))| {
+            let inside = |near: &&Near| balls.ties.inside(near.squared, radius);
+            let near = across.get(balls.around).of(center).iter().take_while(inside);
+            near.fold(0, |held, near| {
+                holding[near.row as usize] += copies;
+                held + other[near.row as usize]
+            })
+        });
+        let held = held.collect();
+        Counts { holding, held }
     }
 
     /// Mean over all rows of `side`, from a value per distinct row.

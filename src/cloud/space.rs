@@ -7,7 +7,7 @@
 //! difference form, in which copies are at distance exactly 0.
 
 use rayon::prelude::*;
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range, sync::OnceLock};
 
 use super::{Clouds, equal_rows::Distinct};
 use crate::{
@@ -15,7 +15,8 @@ use crate::{
     math::{
         gemm::Panels,
         lanes::{
-            add, add_scaled, squared_difference, squared_difference_48, squared_length, within,
+            add, add_scaled, four_squared_differences, four_squared_differences_f64,
+            squared_difference, squared_difference_f64, squared_length, within,
         },
     },
 };
@@ -27,14 +28,21 @@ pub(crate) const BLOCK: usize = 512;
 pub(crate) struct Rows<'a> {
     matrix: &'a Matrix,
     pub(crate) distinct: Distinct,
+    packed: OnceLock<Packed>,
+    /// The distinct rows in `f64`, one after the other, where they are more than `f32`.
+    wide: OnceLock<Option<Vec<f64>>>,
+    /// `‖x − y‖²` of the rows as given is `unit` times that of the scaled rows.
+    unit: f64,
+    shift: Vec<f64>,
+}
+
+/// Rows as products need them.
+struct Packed {
     panels: Panels,
     /// `‖x‖²` less its share of the error bound, so that `low[i] + low[j] − 2⟨x, y⟩ ≤ ‖x − y‖²`.
     low: Vec<f32>,
     /// Twice the share of the error bound, so that `‖x − y‖²` is at most `slack[i] + slack[j]` above that.
     slack: Vec<f32>,
-    /// `‖x − y‖²` of the rows as given is `unit` times that of the scaled rows.
-    unit: f64,
-    shift: Vec<f64>,
 }
 
 /// Two clouds under one shift and scale.
@@ -46,6 +54,12 @@ impl<'a> Space<'a> {
         let sides = clouds.sides();
         let (shift, scale) = frame(&[sides.reference, sides.model]);
         Self(sides.map(|matrix| Rows::new(matrix, &shift, scale)))
+    }
+
+    /// Packs both clouds where they are not yet.
+    pub(crate) fn pack(&self) {
+        self.0.reference.pack();
+        self.0.model.pack();
     }
 }
 
@@ -87,28 +101,60 @@ impl<'a> Rows<'a> {
     }
 
     fn new(matrix: &'a Matrix, shift: &[f64], scale: f64) -> Self {
-        let d = matrix.cols();
-        let distinct = Distinct::rows(matrix);
-        let write = |i: usize, out: &mut [f32]| {
-            let mut row = vec![0.0; d];
-            matrix.read(distinct.first[i], 0, &mut row);
-            let shifted = row.iter().zip(shift).map(|(x, mean)| ((x - mean) * scale) as f32);
-            out.iter_mut().zip(shifted).for_each(|(out, x)| *out = x);
+        let rows = Self {
+            matrix,
+            distinct: Distinct::rows(matrix),
+            packed: OnceLock::new(),
+            wide: OnceLock::new(),
+            unit: scale.powi(-2),
+            shift: shift.to_vec(),
         };
-        let panels = Panels::new(distinct.len(), d, write);
-        let norm = |row: &mut Vec<f32>, i: usize| {
-            panels.row(i, row);
-            squared_length(row)
-        };
-        let norms: Vec<f64> =
-            (0..distinct.len()).into_par_iter().map_init(|| vec![0.0; d], norm).collect();
-        // Terms of the bound, in units of 2⁻²⁴ (‖x‖² + ‖y‖²): the product's sum of d terms, its partial
-        // sums of at least 128 terms each, and a dozen roundings of coordinates, norms and their sum.
-        let c = 1.01 * (d as f64 + d as f64 / 128.0 + 20.0) * f64::from(f32::EPSILON) / 2.0;
-        let floor = d as f64 * 1e-37;
-        let low = norms.iter().map(|norm| (norm * (1.0 - c) - floor) as f32).collect();
-        let slack = norms.iter().map(|norm| (norm * 2.1 * c + 3.0 * floor) as f32).collect();
-        Self { matrix, distinct, panels, low, slack, unit: scale.powi(-2), shift: shift.to_vec() }
+        rows.pack();
+        rows
+    }
+
+    /// The rows `of` of this cloud as one of its own, which `alone` holds where measures read them; they are packed
+    /// when a pass needs it.
+    pub(crate) fn part<'b>(&self, of: &[usize], alone: Option<&'b Matrix>) -> Rows<'b>
+    where
+        'a: 'b,
+    {
+        let mut distinct = self.distinct.select(of);
+        if alone.is_none() {
+            distinct.first.iter_mut().for_each(|first| *first = of[*first]);
+        }
+        Rows {
+            matrix: alone.unwrap_or(self.matrix),
+            distinct,
+            packed: OnceLock::new(),
+            wide: OnceLock::new(),
+            unit: self.unit,
+            shift: self.shift.clone(),
+        }
+    }
+
+    /// Packs the rows where they are not yet. Threads that share them do so before they share work.
+    pub(crate) fn pack(&self) {
+        let _ = self.packed();
+        let _ = self.widened();
+    }
+
+    #[inline]
+    fn packed(&self) -> &Packed {
+        self.packed.get_or_init(|| Packed::of(self))
+    }
+
+    fn widened(&self) -> Option<&[f64]> {
+        self.wide.get_or_init(|| self.widen()).as_deref()
+    }
+
+    fn widen(&self) -> Option<Vec<f64>> {
+        self.matrix.remainder()?;
+        let d = self.cols();
+        let mut wide = vec![0.0; self.len() * d];
+        let rows = wide.par_chunks_mut(d.max(1)).zip(&self.distinct.first);
+        rows.for_each(|(row, &first)| self.matrix.read(first, 0, row));
+        Some(wide)
     }
 
     /// Another cloud under the shift and scale of this one.
@@ -128,14 +174,14 @@ impl<'a> Rows<'a> {
 
     /// The distinct rows, shifted, scaled and packed.
     pub(crate) fn panels(&self) -> &Panels {
-        &self.panels
+        &self.packed().panels
     }
 
     /// The distinct rows, shifted and scaled, one after the other.
     pub(crate) fn shifted(&self) -> Vec<f32> {
-        let d = self.cols();
+        let (d, panels) = (self.cols(), self.panels());
         let mut values = vec![0.0; self.len() * d];
-        values.par_chunks_mut(d.max(1)).enumerate().for_each(|(i, out)| self.panels.row(i, out));
+        values.par_chunks_mut(d.max(1)).enumerate().for_each(|(i, out)| panels.row(i, out));
         values
     }
 
@@ -161,46 +207,110 @@ impl<'a> Rows<'a> {
         (0..n.div_ceil(BLOCK)).map(|b| b * BLOCK..n.min((b + 1) * BLOCK)).collect()
     }
 
-    /// `‖x_i − y_j‖²` in the difference form, in `f64` over 8 fixed lanes.
-    pub(crate) fn squared_distance(&self, i: usize, other: &Rows, j: usize) -> f64 {
-        let (i, j) = (self.distinct.first[i], other.distinct.first[j]);
-        let (x, y) = (self.matrix.row(i), other.matrix.row(j));
-        let d = x.len();
-        match (self.matrix.remainder(), other.matrix.remainder()) {
-            (None, None) => squared_difference(x, y),
-            (Some(rest_x), Some(rest_y)) => {
-                let (rest_x, rest_y) = (&rest_x[i * d..(i + 1) * d], &rest_y[j * d..(j + 1) * d]);
-                squared_difference_48(x, rest_x, y, rest_y)
-            }
-            (Some(rest_x), None) => {
-                squared_difference_48(x, &rest_x[i * d..(i + 1) * d], y, &vec![0.0; d])
-            }
-            (None, Some(rest_y)) => {
-                squared_difference_48(x, &vec![0.0; d], y, &rest_y[j * d..(j + 1) * d])
-            }
+    /// Distinct row `i` in `f64`.
+    fn wide(&self, i: usize) -> Cow<'_, [f64]> {
+        let d = self.cols();
+        match self.widened() {
+            Some(wide) => Cow::Borrowed(&wide[i * d..][..d]),
+            None => Cow::Owned(self.narrow(i).iter().map(|&x| f64::from(x)).collect()),
         }
     }
 
+    /// Distinct row `i` as it was given, to 24 bits.
+    #[inline]
+    fn narrow(&self, i: usize) -> &[f32] {
+        self.matrix.row(self.distinct.first[i])
+    }
+
+    /// `‖x_i − y_j‖²` in the difference form, in `f64` over 8 fixed lanes.
+    pub(crate) fn squared_distance(&self, i: usize, other: &Rows, j: usize) -> f64 {
+        match (self.matrix.remainder(), other.matrix.remainder()) {
+            (None, None) => squared_difference(self.narrow(i), other.narrow(j)),
+            _ => squared_difference_f64(&self.wide(i), &other.wide(j)),
+        }
+    }
+
+    /// [`Self::squared_distance`] of row `i` to each of `rows` of `other`, for `each` in their order.
+    pub(crate) fn squared_distances(
+        &self,
+        i: usize,
+        other: &Rows,
+        rows: &[u32],
+        mut each: impl FnMut(u32, f64),
+    ) {
+        let d = self.cols();
+        let (fours, rest) = rows.as_chunks::<4>();
+        match (self.widened(), other.widened()) {
+            (None, None) => fours.iter().for_each(|four| {
+                let others = four.map(|j| other.narrow(j as usize));
+                let squared = four_squared_differences(self.narrow(i), others);
+                four.iter().zip(squared).for_each(|(&j, squared)| each(j, squared));
+            }),
+            (Some(own), Some(others)) => fours.iter().for_each(|four| {
+                let others = four.map(|j| &others[j as usize * d..][..d]);
+                let squared = four_squared_differences_f64(&own[i * d..][..d], others);
+                four.iter().zip(squared).for_each(|(&j, squared)| each(j, squared));
+            }),
+            _ => fours.as_flattened().iter().for_each(|&j| {
+                each(j, self.squared_distance(i, other, j as usize));
+            }),
+        }
+        rest.iter().for_each(|&j| each(j, self.squared_distance(i, other, j as usize)));
+    }
+
     /// A bound from above on the scaled `f32` lower bounds of pairs whose distance² is at most `squared`.
+    #[inline]
     pub(crate) fn scaled_up(&self, squared: f64) -> f32 {
         ((squared / self.unit) as f32).next_up()
     }
 
     /// The least and the most that the distance² of rows `i` and `j` can be, from the tile's bound.
+    #[inline]
     pub(crate) fn bounds(&self, i: usize, other: &Rows, j: usize, low: f32) -> (f64, f64) {
-        let slack = f64::from(self.slack[i]) + f64::from(other.slack[j]);
+        let slack = f64::from(self.packed().slack[i]) + f64::from(other.packed().slack[j]);
         let low = f64::from(low);
         (low * self.unit, (low + slack) * self.unit)
     }
 
     /// The most that the scaled distance² can be, rounded up.
+    #[inline]
     pub(crate) fn high(&self, i: usize, other: &Rows, j: usize, low: f32) -> f32 {
-        (low + (self.slack[i] + other.slack[j])).next_up().next_up()
+        (low + (self.packed().slack[i] + other.packed().slack[j])).next_up().next_up()
     }
 
     /// The least that the scaled distance² can be, from the most, rounded down.
+    #[inline]
     pub(crate) fn low_of(&self, i: usize, other: &Rows, j: usize, high: f32) -> f32 {
-        (high - (self.slack[i] + other.slack[j])).next_down().next_down().next_down()
+        (high - (self.packed().slack[i] + other.packed().slack[j]))
+            .next_down()
+            .next_down()
+            .next_down()
+    }
+}
+
+impl Packed {
+    fn of(rows: &Rows) -> Self {
+        let (d, scale) = (rows.cols(), rows.unit.sqrt().recip());
+        let write = |i: usize, out: &mut [f32]| {
+            let mut row = vec![0.0; d];
+            rows.matrix.read(rows.distinct.first[i], 0, &mut row);
+            let shifted = row.iter().zip(&rows.shift).map(|(x, mean)| ((x - mean) * scale) as f32);
+            out.iter_mut().zip(shifted).for_each(|(out, x)| *out = x);
+        };
+        let panels = Panels::new(rows.len(), d, write);
+        let norm = |row: &mut Vec<f32>, i: usize| {
+            panels.row(i, row);
+            squared_length(row)
+        };
+        let norms: Vec<f64> =
+            (0..rows.len()).into_par_iter().map_init(|| vec![0.0; d], norm).collect();
+        // Terms of the bound, in units of 2⁻²⁴ (‖x‖² + ‖y‖²): the product's sum of d terms, its partial
+        // sums of at least 128 terms each, and a dozen roundings of coordinates, norms and their sum.
+        let c = 1.01 * (d as f64 + d as f64 / 128.0 + 20.0) * f64::from(f32::EPSILON) / 2.0;
+        let floor = d as f64 * 1e-37;
+        let low = norms.iter().map(|norm| (norm * (1.0 - c) - floor) as f32).collect();
+        let slack = norms.iter().map(|norm| (norm * 2.1 * c + 3.0 * floor) as f32).collect();
+        Self { panels, low, slack }
     }
 }
 
@@ -225,7 +335,7 @@ pub(crate) struct Tile {
 }
 
 impl Tile {
-    /// Computes `−2⟨x, y⟩` for the rows `of_a` and `of_b`.
+    /// Computes `⟨x, y⟩` for the rows `of_a` and `of_b`.
     pub(crate) fn multiply(
         &mut self,
         (a, of_a): (&Rows, Range<usize>),
@@ -233,12 +343,12 @@ impl Tile {
     ) {
         self.products.resize(of_a.len() * of_b.len(), 0.0);
         Panels::products(
-            (&a.panels, of_a.clone()),
-            (&b.panels, of_b.clone()),
-            -2.0,
+            (a.panels(), of_a.clone()),
+            (b.panels(), of_b.clone()),
+            1.0,
             &mut self.products,
         );
-        self.low = (a.low[of_a].to_vec(), b.low[of_b].to_vec());
+        self.low = (a.packed().low[of_a].to_vec(), b.packed().low[of_b].to_vec());
     }
 
     /// Shows `visit` every pair whose lower bound is at most the larger of its two reaches, in row
@@ -254,7 +364,7 @@ impl Tile {
                     let at = 32 * c + left.trailing_zeros() as usize;
                     left &= left - 1;
                     let (reach_a, reach_b) = visit.reach();
-                    let low = row[at] + (low_a + low_b[at]);
+                    let low = -2.0 * row[at] + (low_a + low_b[at]);
                     if low <= reach_a[i].max(reach_b[at]) {
                         visit.near(i, at, low);
                     }

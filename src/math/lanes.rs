@@ -86,6 +86,77 @@ widest! {
         lanes.iter().sum()
     }
 
+    /// `‖x − y‖²` in `f64` for each of four `y`, each over 8 fixed lanes of its own: four sums at a time wait
+    /// for one another less than one does.
+    pub(crate) fn four_squared_differences(x: &[f32], four: [&[f32]; 4]) -> [f64; 4] {
+        // One array of lanes each: an array of arrays would not stay in registers.
+        let (mut a_lanes, mut b_lanes) = ([0.0f64; SUMS], [0.0f64; SUMS]);
+        let (mut c_lanes, mut d_lanes) = ([0.0f64; SUMS], [0.0f64; SUMS]);
+        let (wide_x, rest_x) = x.as_chunks::<SUMS>();
+        let [(a, rest_a), (b, rest_b), (c, rest_c), (d, rest_d)] = four.map(|y| y.as_chunks::<SUMS>());
+        for ((((x, a), b), c), d) in wide_x.iter().zip(a).zip(b).zip(c).zip(d) {
+            for lane in 0..SUMS {
+                let off = f64::from(x[lane]) - f64::from(a[lane]);
+                a_lanes[lane] += off * off;
+            }
+            for lane in 0..SUMS {
+                let off = f64::from(x[lane]) - f64::from(b[lane]);
+                b_lanes[lane] += off * off;
+            }
+            for lane in 0..SUMS {
+                let off = f64::from(x[lane]) - f64::from(c[lane]);
+                c_lanes[lane] += off * off;
+            }
+            for lane in 0..SUMS {
+                let off = f64::from(x[lane]) - f64::from(d[lane]);
+                d_lanes[lane] += off * off;
+            }
+        }
+        let mut all = [a_lanes, b_lanes, c_lanes, d_lanes];
+        for (lanes, y) in all.iter_mut().zip([rest_a, rest_b, rest_c, rest_d]) {
+            for (lane, (x, y)) in lanes.iter_mut().zip(rest_x.iter().zip(y)) {
+                let off = f64::from(*x) - f64::from(*y);
+                *lane += off * off;
+            }
+        }
+        all.map(|lanes| lanes.iter().sum())
+    }
+
+    /// [`four_squared_differences`] of rows in `f64`.
+    pub(crate) fn four_squared_differences_f64(x: &[f64], four: [&[f64]; 4]) -> [f64; 4] {
+        // One array of lanes each: an array of arrays would not stay in registers.
+        let (mut a_lanes, mut b_lanes) = ([0.0f64; SUMS], [0.0f64; SUMS]);
+        let (mut c_lanes, mut d_lanes) = ([0.0f64; SUMS], [0.0f64; SUMS]);
+        let (wide_x, rest_x) = x.as_chunks::<SUMS>();
+        let [(a, rest_a), (b, rest_b), (c, rest_c), (d, rest_d)] = four.map(|y| y.as_chunks::<SUMS>());
+        for ((((x, a), b), c), d) in wide_x.iter().zip(a).zip(b).zip(c).zip(d) {
+            for lane in 0..SUMS {
+                let off = x[lane] - a[lane];
+                a_lanes[lane] += off * off;
+            }
+            for lane in 0..SUMS {
+                let off = x[lane] - b[lane];
+                b_lanes[lane] += off * off;
+            }
+            for lane in 0..SUMS {
+                let off = x[lane] - c[lane];
+                c_lanes[lane] += off * off;
+            }
+            for lane in 0..SUMS {
+                let off = x[lane] - d[lane];
+                d_lanes[lane] += off * off;
+            }
+        }
+        let mut all = [a_lanes, b_lanes, c_lanes, d_lanes];
+        for (lanes, y) in all.iter_mut().zip([rest_a, rest_b, rest_c, rest_d]) {
+            for (lane, (x, y)) in lanes.iter_mut().zip(rest_x.iter().zip(y)) {
+                let off = x - y;
+                *lane += off * off;
+            }
+        }
+        all.map(|lanes| lanes.iter().sum())
+    }
+
     /// `Σ (x_i/d + 1)³` over 8 fixed lanes.
     pub(crate) fn sum_of_cubes(x: &[f64], d: f64) -> f64 {
         let mut lanes = [0.0f64; SUMS];
@@ -118,30 +189,18 @@ widest! {
         }
     }
 
-    /// `‖(x + rest_x) − (y + rest_y)‖²` in `f64` over 8 fixed lanes.
-    pub(crate) fn squared_difference_48(
-        x: &[f32],
-        rest_x: &[f32],
-        y: &[f32],
-        rest_y: &[f32],
-    ) -> f64 {
+    /// [`squared_difference`] of rows in `f64`.
+    pub(crate) fn squared_difference_f64(x: &[f64], y: &[f64]) -> f64 {
         let mut lanes = [0.0f64; SUMS];
-        let off = |x: f32, rest_x: f32, y: f32, rest_y: f32| {
-            (f64::from(x) + f64::from(rest_x)) - (f64::from(y) + f64::from(rest_y))
-        };
-        let ((wide_x, end_x), (wide_y, end_y)) = (x.as_chunks::<SUMS>(), y.as_chunks::<SUMS>());
-        let ((wide_rest_x, end_rest_x), (wide_rest_y, end_rest_y)) =
-            (rest_x.as_chunks::<SUMS>(), rest_y.as_chunks::<SUMS>());
-        let pairs = wide_x.iter().zip(wide_rest_x).zip(wide_y.iter().zip(wide_rest_y));
-        for ((x, rest_x), (y, rest_y)) in pairs {
+        let ((wide_x, rest_x), (wide_y, rest_y)) = (x.as_chunks::<SUMS>(), y.as_chunks::<SUMS>());
+        for (x, y) in wide_x.iter().zip(wide_y) {
             for lane in 0..SUMS {
-                let off = off(x[lane], rest_x[lane], y[lane], rest_y[lane]);
+                let off = x[lane] - y[lane];
                 lanes[lane] += off * off;
             }
         }
-        let pairs = end_x.iter().zip(end_rest_x).zip(end_y.iter().zip(end_rest_y));
-        for (lane, ((&x, &rest_x), (&y, &rest_y))) in lanes.iter_mut().zip(pairs) {
-            let off = off(x, rest_x, y, rest_y);
+        for (lane, (x, y)) in lanes.iter_mut().zip(rest_x.iter().zip(rest_y)) {
+            let off = x - y;
             *lane += off * off;
         }
         lanes.iter().sum()
@@ -158,13 +217,13 @@ widest! {
         let mut any = false;
         for j in 0..32 {
             let far = if reaches[j] > reach { reaches[j] } else { reach };
-            any |= products[j] + (low + lows[j]) <= far;
+            any |= -2.0 * products[j] + (low + lows[j]) <= far;
         }
         any
     }
 }
 
-/// Per 32 columns of a row of products: a bit for each column where `product + (low + lows[j])` is at
+/// Per 32 columns of a row of products: a bit for each column where `−2 product + (low + lows[j])` is at
 /// most the larger of `reach` and `reaches[j]`. `lows` and `reaches` have one value per column.
 pub(crate) fn within(
     products: &[f32],
@@ -197,7 +256,7 @@ fn bits(products: &[f32], low: f32, lows: &[f32], reach: f32, reaches: &[f32]) -
     let columns = products.iter().zip(lows).zip(reaches).enumerate();
     columns.fold(0, |bits, (j, ((product, lows), &far))| {
         let far = if far > reach { far } else { reach };
-        bits | u32::from(product + (low + lows) <= far) << j
+        bits | u32::from(-2.0 * product + (low + lows) <= far) << j
     })
 }
 
@@ -214,7 +273,7 @@ fn bits_512(
 ) -> u32 {
     use std::arch::x86_64::{
         _CMP_LE_OQ, _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_loadu_ps, _mm512_max_ps,
-        _mm512_set1_ps,
+        _mm512_mul_ps, _mm512_set1_ps,
     };
     let half = |at: usize| {
         let values = |of: &[f32; 32]| {
@@ -226,7 +285,8 @@ fn bits_512(
         };
         let low = _mm512_add_ps(_mm512_set1_ps(low), values(lows));
         let far = _mm512_max_ps(values(reaches), _mm512_set1_ps(reach));
-        u32::from(_mm512_cmp_ps_mask::<_CMP_LE_OQ>(_mm512_add_ps(values(products), low), far))
+        let products = _mm512_mul_ps(_mm512_set1_ps(-2.0), values(products));
+        u32::from(_mm512_cmp_ps_mask::<_CMP_LE_OQ>(_mm512_add_ps(products, low), far))
     };
     half(0) | half(16) << 16
 }
@@ -254,14 +314,21 @@ mod tests {
         on::least_of_rows(isa, &rows, &[0.1, 0.7, -0.2, -0.3], 40, &mut least, &mut labels);
         let any = x.as_chunks().0.iter().zip(y.as_chunks().0).zip(far.as_chunks().0);
         let any = any.map(|((x, y), far)| on::any_within(isa, x, -6.0, y, -3.0, far));
+        let four = [&y, &far, &rest, &x].map(|y| wide(y));
+        let four: [&[f64]; 4] = four.each_ref().map(Vec::as_slice);
+        let four = [
+            on::four_squared_differences_f64(isa, &wide(&x), four),
+            on::four_squared_differences(isa, &x, [&y, &far, &rest, &x]),
+        ]
+        .concat();
         let singles = [
             on::sum_of_weights(isa, &x, &y, &wide(&far)),
             on::squared_length(isa, &x),
             on::squared_difference(isa, &x, &y),
-            on::squared_difference_48(isa, &x, &rest, &y, &far),
+            on::squared_difference_f64(isa, &wide(&x), &wide(&rest)),
             on::sum_of_cubes(isa, &wide(&x), 3.0),
         ];
-        let doubles = [&scaled[..], &cubes, &sums, &singles].concat();
+        let doubles = [&scaled[..], &cubes, &sums, &singles, &four].concat();
         let mut all: Vec<u64> = doubles.iter().map(|x| x.to_bits()).collect();
         all.extend(least.iter().map(|x| u64::from(x.to_bits())));
         all.extend(labels.into_iter().map(u64::from));
@@ -304,8 +371,13 @@ mod tests {
             let minus: Vec<f32> = y.iter().map(|y| -y).collect();
             assert_eq!(sum_of_weights(&x, &minus, &vec![3.0; d]), weights.sum::<f64>());
             assert_eq!(squared_difference(&x, &y), f64::from(plain));
-            assert_eq!(squared_difference_48(&x, &y, &y, &x), 0.0);
-            assert_eq!(squared_difference_48(&x, &x, &y, &y), 4.0 * f64::from(plain));
+            let [wide_x, wide_y] =
+                [&x, &y].map(|row| -> Vec<f64> { row.iter().map(|&x| f64::from(x)).collect() });
+            assert_eq!(squared_difference_f64(&wide_x, &wide_y), f64::from(plain));
+            let want = [1.0, 0.0, 1.0, 1.0].map(|of| of * f64::from(plain));
+            let four = four_squared_differences_f64(&wide_x, [&wide_y, &wide_x, &wide_y, &wide_y]);
+            assert_eq!(four, want);
+            assert_eq!(four_squared_differences(&x, [&y, &x, &y, &y]), want);
             let mut sums = vec![1.0; d];
             add_scaled(&mut sums, &x, 3.0);
             assert!(sums.iter().zip(&x).all(|(sum, &x)| *sum == 1.0 + 3.0 * f64::from(x)));
@@ -315,13 +387,13 @@ mod tests {
     #[test]
     fn a_bit_is_set_for_each_column_within_reach() {
         for columns in [0, 5, 32, 47, 96] {
-            let products: Vec<f32> = (0..columns).map(|j| (j * 7 % 10) as f32).collect();
+            let products: Vec<f32> = (0..columns).map(|j| (j * 7 % 10) as f32 / -2.0).collect();
             let lows: Vec<f32> = (0..columns).map(|j| (j % 3) as f32).collect();
             let reaches: Vec<f32> = (0..columns).map(|j| (j * 5 % 9) as f32).collect();
             let mut bits = vec![9];
             within(&products, 1.0, &lows, 4.0, &reaches, &mut bits);
             for j in 0..columns {
-                let inside = products[j] + (1.0 + lows[j]) <= reaches[j].max(4.0);
+                let inside = -2.0 * products[j] + (1.0 + lows[j]) <= reaches[j].max(4.0);
                 assert_eq!(bits[j / 32] >> (j % 32) & 1 == 1, inside, "column {j} of {columns}");
             }
             let chunks = products.as_chunks().0.iter().zip(lows.as_chunks().0);

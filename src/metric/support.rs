@@ -3,7 +3,7 @@
 use super::{
     alpha::AlphaPr,
     authenticity,
-    clipped::Clipped,
+    clipped::{self, Clipped},
     cover::{Cover, CoverPr},
     prdc::Prdc,
     probabilistic::{Soft, SoftPr},
@@ -12,11 +12,15 @@ use super::{
 use crate::{
     cloud::{
         Clouds, MetricError,
+        nearby::{self, Nearby},
         neighbors::Ties,
         pass::{Ask, Found},
         prepared::Prepared,
     },
-    data::sides::{Side, Sides},
+    data::{
+        matrix::Matrix,
+        sides::{Side, Sides},
+    },
     math::quantile::median,
 };
 
@@ -148,48 +152,241 @@ pub struct Radii {
 /// # Ok::<(), llmpr::cloud::MetricError>(())
 /// ```
 pub fn support(clouds: Clouds<'_>, options: &SupportOptions) -> Result<Support, MetricError> {
-    let sizes = clouds.sides().map(|rows| rows.rows());
-    let fits = |k: usize| k > 0 && k < sizes.reference.min(sizes.model);
+    let (prepared, found, asked) = search(clouds, options, Parts::ALL)?;
+    let first = options.ks.first().copied().unwrap_or(1);
+    Ok(Support {
+        prdc: asked.prdc(&prepared, &found, options),
+        clipped: asked.clipped.as_ref().map(|asked| asked.read(&prepared, &found)),
+        soft: asked.soft.map(|radii| SoftPr::read(&prepared, &found, radii)),
+        cover: asked.cover.map(|at| options.cover.read(&prepared, &found, at)),
+        alpha: AlphaPr::read(&prepared, &found),
+        authenticity: authenticity::read(&prepared, &found),
+        radii: Sides { reference: Side::Reference, model: Side::Model }
+            .map(|side| Radii::of(prepared.radii(side, first))),
+        reference: reference_rows(&prepared, &found, options),
+        model: model_rows(&prepared, &found, options, asked.realism == Some(true)),
+    })
+}
+
+/// Which measures of the family to compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Parts {
+    /// [`Prdc`].
+    pub(crate) balls: bool,
+    /// [`Clipped`].
+    pub(crate) clipped: bool,
+    /// [`SoftPr`].
+    pub(crate) soft: bool,
+    /// [`CoverPr`].
+    pub(crate) cover: bool,
+    /// [`AlphaPr`].
+    pub(crate) alpha: bool,
+    /// Authenticity.
+    pub(crate) authenticity: bool,
+    /// What each row has to do with the other side.
+    pub(crate) rows: bool,
+}
+
+impl Parts {
+    /// All of them.
+    pub(crate) const ALL: Self = Self {
+        balls: true,
+        clipped: true,
+        soft: true,
+        cover: true,
+        alpha: true,
+        authenticity: true,
+        rows: true,
+    };
+}
+
+/// The values of some measures of the family; `None` where one was not asked for or a cloud has too few rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Values {
+    pub(crate) prdc: Option<Prdc>,
+    pub(crate) clipped: Option<Clipped>,
+    pub(crate) soft: Option<SoftPr>,
+    pub(crate) cover: Option<CoverPr>,
+    pub(crate) alpha: Option<AlphaPr>,
+    pub(crate) authenticity: Option<f64>,
+    /// Radii of the balls of `prdc`, in row order.
+    pub(crate) radii: Option<Sides<Vec<f64>>>,
+}
+
+impl From<&Support> for Values {
+    /// At the first rank.
+    fn from(found: &Support) -> Self {
+        let Support { prdc, clipped, soft, cover, alpha, authenticity, reference, model, .. } =
+            found;
+        let radii = Sides {
+            reference: reference.iter().map(|row| row.radius).collect(),
+            model: model.iter().map(|row| row.radius).collect(),
+        };
+        Self {
+            prdc: prdc.first().copied(),
+            clipped: *clipped,
+            soft: *soft,
+            cover: *cover,
+            alpha: Some(alpha.clone()),
+            authenticity: Some(*authenticity),
+            radii: Some(radii),
+        }
+    }
+}
+
+/// The measures `parts` at the first rank of `options`.
+///
+/// # Errors
+///
+/// As [`support`].
+pub(crate) fn some_of(
+    clouds: Clouds<'_>,
+    options: &SupportOptions,
+    parts: Parts,
+) -> Result<Values, MetricError> {
+    let (prepared, found, asked) = search(clouds, options, Parts { rows: false, ..parts })?;
+    Ok(Values::read(&prepared, &found, &asked, options, parts))
+}
+
+/// As [`some_of`] for two parts of the rows whose neighbors are known; `alone` holds them as matrices of their own.
+/// `None` where they are better searched for or too few.
+pub(crate) fn some_of_parts(
+    nearby: &Nearby<'_>,
+    rows: Sides<&[usize]>,
+    alone: Option<Sides<&Matrix>>,
+    options: &SupportOptions,
+    parts: Parts,
+) -> Option<Values> {
+    let parts = Parts { rows: false, ..parts };
+    let sizes = rows.map(<[usize]>::len);
+    check(sizes, options).ok()?;
+    let asked = nearby::Asked { rank: parts.rank(sizes, options), nearest: parts.nearest() };
+    let prepared = nearby.parts(rows, alone, asked)?;
+    let (found, asked) = run(&prepared, sizes, options, parts);
+    Some(Values::read(&prepared, &found, &asked, options, parts))
+}
+
+impl Values {
+    fn read(
+        prepared: &Prepared,
+        found: &Found,
+        asked: &Asked,
+        options: &SupportOptions,
+        parts: Parts,
+    ) -> Self {
+        Self {
+            prdc: asked.prdc(prepared, found, options).into_iter().next(),
+            clipped: asked.clipped.as_ref().map(|asked| asked.read(prepared, found)),
+            soft: asked.soft.map(|radii| SoftPr::read(prepared, found, radii)),
+            cover: asked.cover.map(|at| options.cover.read(prepared, found, at)),
+            alpha: parts.alpha.then(|| AlphaPr::read(prepared, found)),
+            authenticity: parts.authenticity.then(|| authenticity::read(prepared, found)),
+            radii: options.ks.first().filter(|_| parts.balls).map(|&k| {
+                Sides { reference: Side::Reference, model: Side::Model }
+                    .map(|side| prepared.radii(side, k))
+            }),
+        }
+    }
+}
+
+/// Where in a pass the measures stand.
+struct Asked {
+    balls: bool,
+    clipped: Option<clipped::Asked>,
+    soft: Option<Sides<f64>>,
+    cover: Option<usize>,
+    realism: Option<bool>,
+}
+
+impl Asked {
+    fn prdc(&self, prepared: &Prepared, found: &Found, options: &SupportOptions) -> Vec<Prdc> {
+        let distinct = prepared.space.0.as_ref().map(|rows| &rows.distinct);
+        let ranks = options.ks.iter().filter(|_| self.balls);
+        let of_counts = ranks.zip(found.counts.chunks_exact(2)).map(|(&k, counts)| {
+            Prdc::from_counts(distinct, k, Sides { reference: &counts[0], model: &counts[1] })
+        });
+        of_counts.collect()
+    }
+}
+
+/// Checks that every ball of [`Prdc`] has its `k`-th neighbor.
+fn check(sizes: Sides<usize>, options: &SupportOptions) -> Result<(), MetricError> {
     for side in [Side::Reference, Side::Model] {
         let n = *sizes.get(side);
         if let Some(&k) = options.ks.iter().find(|&&k| k == 0 || k >= n) {
             return Err(MetricError::NoKthNeighbor { side, n, k });
         }
     }
-    let cover_rank = options.cover.rank();
-    let others = [options.clipped, options.soft.k, cover_rank, options.realism, 1];
-    let asked = options.ks.iter().chain(others.iter().filter(|&&k| fits(k)));
-    let prepared = Prepared::new(clouds, asked.copied().max().unwrap_or(1))?;
+    Ok(())
+}
 
-    let mut ask = Ask { nearest: true, ..Ask::default() };
-    for &k in &options.ks {
+/// Whether both sides have neighbors of rank `k`.
+fn fits(sizes: Sides<usize>, k: usize) -> bool {
+    k > 0 && k < sizes.reference.min(sizes.model)
+}
+
+impl Parts {
+    /// Whether each row's nearest row of the other side is needed.
+    fn nearest(self) -> bool {
+        self.alpha || self.authenticity || self.rows
+    }
+
+    /// Whether the balls of [`Prdc`] are.
+    fn any_balls(self) -> bool {
+        self.balls || self.rows
+    }
+
+    /// The largest rank of a neighbor.
+    pub(crate) fn rank(self, sizes: Sides<usize>, options: &SupportOptions) -> usize {
+        let others = [
+            (self.clipped, options.clipped),
+            (self.soft, options.soft.k),
+            (self.cover, options.cover.rank()),
+            (self.rows, options.realism),
+            (self.nearest(), 1),
+        ];
+        let others = others.into_iter().filter(|&(asked, k)| asked && fits(sizes, k));
+        let balls = options.ks.iter().copied().filter(|_| self.any_balls());
+        balls.chain(others.map(|(_, k)| k)).max().unwrap_or(1)
+    }
+}
+
+/// Searches the neighbors and goes over all pairs once for `parts`.
+fn search<'a>(
+    clouds: Clouds<'a>,
+    options: &SupportOptions,
+    parts: Parts,
+) -> Result<(Prepared<'a>, Found, Asked), MetricError> {
+    let sizes = clouds.sides().map(Matrix::rows);
+    check(sizes, options)?;
+    let prepared = Prepared::new(clouds, parts.rank(sizes, options))?;
+    let (found, asked) = run(&prepared, sizes, options, parts);
+    Ok((prepared, found, asked))
+}
+
+/// What `parts` need of the pairs.
+fn run(
+    prepared: &Prepared,
+    sizes: Sides<usize>,
+    options: &SupportOptions,
+    parts: Parts,
+) -> (Found, Asked) {
+    let mut ask = Ask { nearest: parts.nearest(), ..Ask::default() };
+    for &k in options.ks.iter().filter(|_| parts.any_balls()) {
         for side in [Side::Reference, Side::Model] {
             ask.balls.push(prepared.balls(side, k, options.ties));
         }
     }
-    let clipped = fits(options.clipped).then(|| Clipped::ask(&prepared, options.clipped, &mut ask));
-    let cover = fits(cover_rank).then(|| options.cover.ask(&prepared, &mut ask));
-    let soft = fits(options.soft.k).then(|| options.soft.ask(&prepared, &mut ask));
-    let realism = options.realism < sizes.reference && fits(options.realism);
-    let kept = realism.then(|| realism::ask(&prepared, options.realism, &mut ask));
-    let found = prepared.run(&ask);
-
-    let distinct = prepared.space.0.as_ref().map(|rows| &rows.distinct);
-    let prdc = options.ks.iter().zip(found.counts.chunks_exact(2)).map(|(&k, counts)| {
-        Prdc::from_counts(distinct, k, Sides { reference: &counts[0], model: &counts[1] })
-    });
-    Ok(Support {
-        prdc: prdc.collect(),
-        clipped: clipped.map(|asked| asked.read(&prepared, &found)),
-        soft: soft.map(|radii| SoftPr::read(&prepared, &found, radii)),
-        cover: cover.map(|at| options.cover.read(&prepared, &found, at)),
-        alpha: AlphaPr::read(&prepared, &found),
-        authenticity: authenticity::read(&prepared, &found),
-        radii: Sides { reference: Side::Reference, model: Side::Model }
-            .map(|side| Radii::of(prepared.radii(side, options.ks.first().copied().unwrap_or(1)))),
-        reference: reference_rows(&prepared, &found, options),
-        model: model_rows(&prepared, &found, options, kept == Some(true)),
-    })
+    let fits = |asked: bool, k: usize| asked && fits(sizes, k);
+    let clipped = fits(parts.clipped, options.clipped)
+        .then(|| Clipped::ask(prepared, options.clipped, &mut ask));
+    let cover =
+        fits(parts.cover, options.cover.rank()).then(|| options.cover.ask(prepared, &mut ask));
+    let soft = fits(parts.soft, options.soft.k).then(|| options.soft.ask(prepared, &mut ask));
+    let realism = fits(parts.rows, options.realism)
+        .then(|| realism::ask(prepared, options.realism, &mut ask));
+    let asked = Asked { balls: parts.any_balls(), clipped, soft, cover, realism };
+    (prepared.run(&ask), asked)
 }
 
 impl Radii {
@@ -261,3 +458,6 @@ fn model_rows(
         ModelRow { balls, holds, nearest, distance, radius, realism }
     })
 }
+
+#[cfg(test)]
+mod tests;

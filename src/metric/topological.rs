@@ -200,18 +200,20 @@ impl Density {
 
     /// The density at each of the fitted rows.
     pub fn at_own_rows(&self) -> Vec<f64> {
-        self.at(&self.rows)
+        self.at_rows_of(self)
     }
 
     /// The density of this cloud at each row of another fit.
     pub fn at_rows_of(&self, other: &Self) -> Vec<f64> {
-        self.at(&other.rows)
+        let scale = self.scale();
+        self.at(&other.rows).into_iter().map(|sum| scale * sum).collect()
     }
 
+    /// The density in units of [`Self::scale`], which is beyond the range of `f64` in some units of the features.
     fn at(&self, points: &[f64]) -> Vec<f64> {
         let density = |point: &[f64]| {
             let kernel = self.rows.chunks_exact(self.dim).map(|row| self.kernel(point, row));
-            self.scale() * kernel.sum::<f64>()
+            kernel.sum::<f64>()
         };
         points.par_chunks_exact(self.dim).map(density).collect()
     }
@@ -255,7 +257,7 @@ impl Density {
                             .for_each(|(sum, draw)| *sum += draw[i] * kernel);
                     }
                 }
-                sums.iter().map(|sum| (self.scale() * sum - own).abs()).collect()
+                sums.iter().map(|sum| (sum - own).abs()).collect()
             })
             .collect();
         let largest = |b: usize| deviations.iter().map(|row| row[b]).fold(0.0, f64::max);

@@ -4,6 +4,10 @@ use super::{
     bounds, curve, divergence, diversity, extra, frontier, moments, ratio, support, words,
 };
 pub use crate::metric::spec::{Better, Family, Null, Spec};
+use crate::metric::{
+    divergence::{ALPHA_DIVERGENCE, RENYI},
+    vendi::VENDI_SCORE_OF_ORDER,
+};
 
 /// The list, by what is computed together.
 const TABLE: [&[&Spec]; 15] = [
@@ -39,6 +43,16 @@ pub fn spec(key: &str) -> Option<(&'static Spec, Option<f64>)> {
     let named = || specs().filter(|spec| spec.name == name);
     let alike = named().find(|spec| spec.parameter.is_some() == at.is_some());
     Some((alike.or_else(|| named().next())?, at))
+}
+
+/// The orders at which there are values of a measure with an order.
+pub(super) fn orders(spec: &Spec) -> &'static [f64] {
+    match spec.name {
+        name if name == VENDI_SCORE_OF_ORDER.name => &diversity::ORDERS,
+        name if name == RENYI.name => &divergence::RENYI_ORDERS,
+        name if name == ALPHA_DIVERGENCE.name => &divergence::ALPHA_ORDERS,
+        _ => &[],
+    }
 }
 
 /// The family of the measure behind `key`; [`Family::Extra`] where it is unknown.

@@ -2,26 +2,27 @@
 
 use super::{
     Clusters, Family, Reduce, ScoreError, ScoreOptions, TextFacts,
-    bounds::{OfKnn, OfLinear},
+    bounds::{self, OfKnn, OfLinear},
     cloud_rows::CloudRows,
     clusters::{Clustering, Purpose},
     copies,
-    curve::pr_curve,
-    diversity::Diversity,
+    curve::{self, pr_curve},
+    divergence,
+    diversity::{self, Diversity},
     draws::{Draws, Parts},
     estimate::Sizes,
-    extra::Extra,
+    extra::{self, Extra},
     family::{Measures, Rows, estimates, estimates_of, plan},
-    frontier::{Frontier20, frontier_curve},
+    frontier::{self, Frontier20, frontier_curve},
     growth::{growth, size_curve},
     histograms,
     inception::Inception,
-    moments::Moments,
+    moments::{self, Moments},
     over_bins,
     prepare::{Prepared, check_k, check_texts, prepare},
-    ratio::{Fitted, ToldApart, fitted},
-    record::{Curves, SCHEMA, Score, SetFacts, Warning},
-    support::Support,
+    ratio::{self, Fitted, ToldApart, fitted},
+    record::{Curves, Estimate, SCHEMA, Score, SetFacts, Warning},
+    support::{self, Support},
     table::Table,
     warnings,
     words::{self, Tokens, Words},
@@ -32,17 +33,19 @@ use crate::{
         matrix::Matrix,
         sides::{Side, Sides},
     },
+    math::quantile::median,
     metric::{
-        inception::INCEPTION_SCORE,
-        prdc::RECALL,
+        inception::{INCEPTION_CONDITIONAL_ENTROPY, INCEPTION_ENTROPY, INCEPTION_SCORE},
+        prdc::{Prdc, RECALL},
         ratio::{AUC, C2ST_ACCURACY, TV_LOWER_BOUND},
+        spec::Spec,
     },
 };
 
 /// The score of the rows `model` (`Q`) against the rows `reference` (`P`).
 ///
-/// Every measure of the families in `options.metrics` is computed on the same clouds: drawn down to
-/// equal sizes, scaled and reduced as `options` say. Beside its value stands
+/// Every measure of `options.metrics` is computed on the same clouds: drawn down to equal sizes, scaled
+/// and reduced as `options` say; what none of them needs is left out. Beside its value stands
 ///
 /// * an interval from subsamples of half of the rows, without replacement and whole prompts at a
 ///   time ([`TextFacts::prompts`]); costly measures use fewer or smaller ones (see `resamples` in the
@@ -88,34 +91,53 @@ pub fn score(
 ) -> Result<Score, ScoreError> {
     let raw = Clouds::new(sets)?;
     check_texts(raw, texts)?;
+    check_asked(texts, options)?;
+    let asks = |specs: &[&[&Spec]]| specs.iter().any(|specs| options.metrics.asks_any(specs));
+    if asks(&[support::SPECS]) {
+        // The set that is too small is the one to name, before the other is drawn down to it.
+        check_k(raw, options.k)?;
+    }
     let prepared = prepare(raw, texts, pca, options)?;
     let clouds = Clouds::new(prepared.clouds.as_ref())?;
-    if options.metrics.has(Family::Support) {
-        check_k(clouds, options.k)?;
-    }
     let mut build = Build::new(&prepared, clouds, options);
-    let has = |family| options.metrics.has(family);
-    if has(Family::Support) {
+    if asks(&[support::SPECS]) {
         build.support()?;
     }
-    if has(Family::Frontier) || has(Family::Extra) {
+    if asks(&[frontier::SPECS, frontier::SMOOTHED]) {
         build.over_many_clusters()?;
     }
-    let over_few =
-        [Family::Frontier, Family::Curve, Family::Divergence, Family::Ratio, Family::Extra];
-    if over_few.into_iter().any(has) {
+    let of_few = [frontier::OVER_20, curve::SPECS, divergence::SPECS, divergence::FURTHER];
+    let of_classifiers = [ratio::SPECS, bounds::OF_LINEAR, bounds::OF_KNN];
+    if asks(&of_few) || asks(&of_classifiers) {
         build.over_few_clusters()?;
     }
-    if has(Family::Moments) {
+    if asks(&[moments::SPECS]) {
         build.add_of_clouds(&Moments::of(options))?;
     }
-    if has(Family::Diversity) {
-        build.diversity()?;
+    if asks(&[diversity::SPECS]) {
+        build.add_of_clouds(&Diversity::of(options))?;
     }
-    if has(Family::Extra) {
+    if asks(&[words::SPECS, words::OF_NGRAMS]) {
+        build.words()?;
+    }
+    if asks(&[extra::SPECS]) {
         build.add_of_clouds(&Extra::of(options))?;
     }
     Ok(build.finish(sets))
+}
+
+/// Checks that measures asked for by name are there under these settings.
+fn check_asked(texts: Option<Sides<&TextFacts>>, options: &ScoreOptions) -> Result<(), ScoreError> {
+    let of_texts = |spec: &&Spec| words::SPECS.contains(spec) || words::OF_NGRAMS.contains(spec);
+    if texts.is_none_or(|texts| texts.model.tokens.is_empty())
+        && let Some(spec) = options.metrics.by_name().find(of_texts)
+    {
+        return Err(ScoreError::NotOfFeatures { name: spec.name });
+    }
+    if let (Clusters::Fixed(clusters), Some(name)) = (options.clusters, options.metrics.over_20()) {
+        return Err(ScoreError::NotOver20 { name, clusters });
+    }
+    Ok(())
 }
 
 /// A score while it is being made.
@@ -174,7 +196,24 @@ impl<'a> Build<'a> {
     fn support(&mut self) -> Result<(), ScoreError> {
         let (options, rows) = (self.options, CloudRows::of(self.clouds));
         let measures = Support::of(options);
-        let found = measures.whole(self.clouds)?;
+        // Only ceilings are drawn from the reference alone.
+        let both = (options.resamples > 0 || options.permutations > 0)
+            .then(|| self.clouds.reference().stack(self.clouds.model()));
+        let drawn = both.as_ref().unwrap_or(self.clouds.reference());
+        let nearby = match both.is_some() || measures.has_ceilings_of_halves() {
+            true => Some(measures.nearby(drawn, rows.sizes())?),
+            false => None,
+        };
+        let measures = nearby.as_ref().map_or(measures, |nearby| measures.with(nearby));
+        // Curves come with the whole family.
+        let whole = match options.metrics.has(Family::Support) {
+            true => Some(measures.whole(self.clouds)?),
+            false => None,
+        };
+        let found = match &whole {
+            Some(whole) => whole.into(),
+            None => measures.some(self.clouds)?,
+        };
         let values = Support::named(&found);
         self.table.extend(estimates_of(&measures, &values, &rows, &self.draws, self.sizes)?);
         let (count, at) = plan(&measures, rows.sizes(), rows.dim(), options.resamples);
@@ -183,27 +222,33 @@ impl<'a> Build<'a> {
             _ => format!("{count}x{}", at.reference.size),
         };
         self.facts.push(("resamples", planned));
-
-        let radii = found.radii.map(|radii| radii.median);
-        let ratio = if radii.reference > 0.0 { radii.model / radii.reference } else { 1.0 };
-        if let Some(recall) = self.table.get(&RECALL) {
-            self.warnings.extend(warnings::over_dispersion(recall.value, recall.ceiling, ratio));
+        if let Some(whole) = &whole {
+            let in_ball: Vec<usize> =
+                whole.reference.iter().map(|row| row.covered_by as usize).collect();
+            self.curves.growth = Some(growth(&in_ball, self.sizes.m));
+            self.curves.by_size =
+                Some(size_curve(self.clouds, &whole.prdc[0], options, &self.draws));
         }
-        let stretch = Sides {
-            reference: stretch(found.reference.iter().map(|row| row.radius)),
-            model: stretch(found.model.iter().map(|row| row.radius)),
-        };
-        self.warnings.extend(warnings::outliers(stretch));
-        let in_ball: Vec<usize> =
-            found.reference.iter().map(|row| row.covered_by as usize).collect();
-        self.curves.growth = Some(growth(&in_ball, self.sizes.m));
-        self.curves.by_size = Some(size_curve(self.clouds, &found.prdc[0], options, &self.draws));
-        self.warnings.extend(copies::warn(
-            self.clouds,
-            self.distinct.as_ref(),
-            &found.prdc[0],
-            options,
-        )?);
+        if let (Some(prdc), Some(radii)) = (&found.prdc, found.radii) {
+            self.warn_of_balls(prdc, radii)?;
+        }
+        Ok(())
+    }
+
+    /// Where radii and copies mislead measures by balls.
+    fn warn_of_balls(&mut self, prdc: &Prdc, radii: Sides<Vec<f64>>) -> Result<(), ScoreError> {
+        let medians = radii.as_ref().map(|radii| median(radii.clone()));
+        let ratio = if medians.reference > 0.0 { medians.model / medians.reference } else { 1.0 };
+        let shared = copies::shared(self.clouds);
+        if let Some(recall) = self.table.get(&RECALL)
+            && self.options.metrics.asks(&RECALL)
+        {
+            let Estimate { value, ceiling, .. } = *recall;
+            self.warnings.extend(warnings::over_dispersion(value, ceiling, ratio, shared));
+        }
+        self.warnings.extend(warnings::outliers(radii.map(stretch)));
+        let distinct = self.distinct.as_ref();
+        self.warnings.extend(copies::warn(self.clouds, distinct, (prdc, shared), self.options)?);
         Ok(())
     }
 
@@ -224,17 +269,17 @@ impl<'a> Build<'a> {
     /// The families over few clusters: those of divergences have the least bias.
     fn over_few_clusters(&mut self) -> Result<(), ScoreError> {
         let options = self.options;
-        let has = |family| options.metrics.has(family);
+        let asks = |specs: &[&Spec]| options.metrics.asks_any(specs);
         let clustering = Clustering::of(self.clouds, Purpose::Curve, options)?;
         self.facts.push(("clusters", clustering.fact()));
-        if has(Family::Frontier) && options.clusters == Clusters::Auto {
+        if asks(frontier::OVER_20) && options.clusters == Clusters::Auto {
             self.add(&Frontier20 { scaling: options.scaling }, &clustering.partitions)?;
         }
         self.add_over(&clustering, Purpose::Curve)?;
-        if has(Family::Curve) {
+        if options.metrics.has(Family::Curve) {
             self.curves.pr = Some(pr_curve(&clustering.partitions)?);
         }
-        if has(Family::Ratio) || has(Family::Extra) {
+        if asks(ratio::SPECS) || asks(bounds::OF_LINEAR) || asks(bounds::OF_KNN) {
             self.ratios(&clustering)?;
         }
         Ok(())
@@ -252,7 +297,9 @@ impl<'a> Build<'a> {
     /// What classifiers see, and the inception score over the same clusters.
     fn ratios(&mut self, clustering: &Clustering) -> Result<(), ScoreError> {
         let (options, scaling) = (self.options, self.options.scaling);
-        let Some(Fitted { linear, knn, curves }) = fitted(self.clouds, &self.draws)? else {
+        let asks = |specs: &[&'static Spec]| options.metrics.asks_any(specs);
+        let Some(Fitted { linear, knn, curves }) = fitted(self.clouds, &self.draws, options)?
+        else {
             let undefined = [&AUC, &C2ST_ACCURACY, &TV_LOWER_BOUND, &INCEPTION_SCORE];
             self.warnings.push(warnings::undefined(
                 &undefined.map(|spec| spec.name),
@@ -260,31 +307,38 @@ impl<'a> Build<'a> {
             ));
             return Ok(());
         };
-        if options.metrics.has(Family::Ratio) {
-            self.add(&ToldApart, &linear)?;
+        if let Some(linear) = linear.as_ref().filter(|_| asks(ToldApart.specs())) {
+            self.add(&ToldApart, linear)?;
+        }
+        if asks(&[&INCEPTION_SCORE, &INCEPTION_ENTROPY, &INCEPTION_CONDITIONAL_ENTROPY]) {
             let pooled = self.sizes.n + self.sizes.m;
             let members = self.clouds.sides().map(|rows| clustering.memberships(rows, pooled));
             self.add(&Inception { reference: &members.reference }, &members.model)?;
+        }
+        if options.metrics.has(Family::Ratio) {
             self.curves.pr_by = curves;
         }
-        if options.metrics.has(Family::Extra) {
-            self.add(&OfLinear { scaling }, &linear)?;
-            if let Some(knn) = &knn {
-                self.add(&OfKnn { scaling }, knn)?;
-            }
+        if let Some(linear) = linear.as_ref().filter(|_| asks(bounds::OF_LINEAR)) {
+            self.add(&OfLinear { scaling }, linear)?;
+        }
+        if let Some(knn) = knn.as_ref().filter(|_| asks(bounds::OF_KNN)) {
+            self.add(&OfKnn { scaling }, knn)?;
         }
         Ok(())
     }
 
-    fn diversity(&mut self) -> Result<(), ScoreError> {
-        self.add_of_clouds(&Diversity::of(self.options))?;
+    /// Measures of the texts themselves, where there are texts.
+    fn words(&mut self) -> Result<(), ScoreError> {
+        let asked = &self.options.metrics;
         let texts = self.prepared.texts.as_ref();
         let Some(texts) = texts.filter(|texts| texts.model.tokens.len() == self.sizes.m) else {
             return Ok(());
         };
-        let words = Words { reference: &texts.reference.tokens };
-        self.add(&words, &Tokens(texts.model.tokens.as_slice().into()))?;
-        if self.options.metrics.has(Family::Extra)
+        if asked.asks_any(words::SPECS) {
+            let words = Words { asked, reference: &texts.reference.tokens };
+            self.add(&words, &Tokens(texts.model.tokens.as_slice().into()))?;
+        }
+        if asked.asks_any(words::OF_NGRAMS)
             && let Some((used, estimate)) = words::ngram_vendi(texts, &self.draws)?
         {
             self.table.extend([estimate]);
@@ -296,7 +350,7 @@ impl<'a> Build<'a> {
 
     fn finish(mut self, raw: Sides<&Matrix>) -> Score {
         let signature = self.signature(raw.reference);
-        let metrics = self.table.metrics();
+        let metrics = self.table.metrics(&self.options.metrics);
         self.warnings.extend(warnings::too_few(self.sizes.n, self.sizes.m));
         // Of rows, draws are made however many there are.
         let rows = self.clouds.sides().map(|rows| rows.rows() as u64);
@@ -356,8 +410,7 @@ impl<'a> Build<'a> {
 }
 
 /// The 99th percentile of radii over their median; 1 where the median is 0.
-fn stretch(radii: impl Iterator<Item = f64>) -> f64 {
-    let mut radii: Vec<f64> = radii.collect();
+fn stretch(mut radii: Vec<f64>) -> f64 {
     radii.sort_by(f64::total_cmp);
     let at = |share: f64| radii[((radii.len() - 1) as f64 * share) as usize];
     match radii.is_empty() || at(0.5) == 0.0 {

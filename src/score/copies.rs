@@ -7,7 +7,7 @@ use crate::{
     metric::prdc::{COVERAGE, DENSITY, PRECISION, Prdc, RECALL, prdc},
 };
 
-/// Warnings where rows repeat: values without the copies, and under the other rule for ties.
+/// Warnings where rows repeat, on one side or, as [`shared`] says, across: values without the copies, and under the other rule for ties.
 ///
 /// # Errors
 ///
@@ -15,12 +15,12 @@ use crate::{
 pub(super) fn warn(
     clouds: Clouds<'_>,
     distinct: Sides<&Distinct>,
-    own: &Prdc,
+    (own, shared): (&Prdc, f64),
     options: &ScoreOptions,
 ) -> Result<Vec<Warning>, ScoreError> {
     let rows = distinct.map(|distinct| (distinct.of.len(), distinct.len()));
     let repeated = |(n, unique): (usize, usize)| unique < n;
-    if !repeated(rows.reference) && !repeated(rows.model) && !shares_rows(clouds, distinct) {
+    if !repeated(rows.reference) && !repeated(rows.model) && shared == 0.0 {
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
@@ -64,8 +64,13 @@ pub(super) fn warn(
     Ok(found)
 }
 
-/// Whether a row of one side equals one of the other.
-fn shares_rows(clouds: Clouds<'_>, distinct: Sides<&Distinct>) -> bool {
-    let both = clouds.reference().stack(clouds.model());
-    Distinct::rows(&both).len() < distinct.reference.len() + distinct.model.len()
+/// The share of reference rows that equal a row of the model.
+pub(super) fn shared(clouds: Clouds<'_>) -> f64 {
+    let (n, both) = (clouds.reference().rows(), clouds.reference().stack(clouds.model()));
+    let distinct = Distinct::rows(&both);
+    let (reference, model) = distinct.of.split_at(n);
+    let mut written = vec![false; distinct.len()];
+    model.iter().for_each(|&group| written[group as usize] = true);
+    let copied = reference.iter().filter(|&&group| written[group as usize]).count();
+    copied as f64 / n as f64
 }

@@ -32,6 +32,11 @@ pub(super) const SPECS: &[&Spec] = &[
 /// [`Further`] in the order of the table.
 pub(super) const FURTHER: &[&Spec] = &[&NEYMAN_CHI2, &GAN, &ALPHA_DIVERGENCE, &RENYI];
 
+/// Orders of the Rényi divergence.
+pub(super) const RENYI_ORDERS: [f64; 2] = [0.5, 2.0];
+/// Orders of the α-divergence.
+pub(super) const ALPHA_ORDERS: [f64; 1] = [0.5];
+
 /// f-divergences, plain and smoothed.
 #[derive(Clone, Copy)]
 pub(super) struct Divergences;
@@ -76,11 +81,12 @@ impl Measures<Partitions> for Further {
 }
 
 fn further(shares: Sides<&[f64]>) -> Vec<Measured> {
-    vec![
+    let mut values = vec![
         NEYMAN_CHI2.of(Divergence::NeymanChi2.between(shares)),
         GAN.of(Divergence::Gan.between(shares)),
-        ALPHA_DIVERGENCE.at(0.5, Divergence::Alpha(0.5).between(shares)),
-        RENYI.at(0.5, renyi(shares, 0.5)),
-        RENYI.at(2.0, renyi(shares, 2.0)),
-    ]
+    ];
+    let alpha = |at| ALPHA_DIVERGENCE.at(at, Divergence::Alpha(at).between(shares));
+    values.extend(ALPHA_ORDERS.map(alpha));
+    values.extend(RENYI_ORDERS.map(|at| RENYI.at(at, renyi(shares, at))));
+    values
 }

@@ -1,7 +1,7 @@
 //! How varied the rows of one side are.
 
 use super::{
-    Family, ScoreError, ScoreOptions,
+    Metrics, ScoreError, ScoreOptions,
     cloud_rows::CloudRows,
     draws::Draws,
     estimate::{Estimated, find},
@@ -19,37 +19,48 @@ use crate::{
 /// [`Diversity`] in the order of the table.
 pub(super) const SPECS: &[&Spec] = &[&VENDI_SCORE, &VENDI_SCORE_REFERENCE, &VENDI_SCORE_OF_ORDER];
 
-/// Orders of the Vendi score beside 1, with the extra family.
-const ORDERS: [f64; 3] = [0.5, 2.0, f64::INFINITY];
+/// Orders of the Vendi score beside 1.
+pub(super) const ORDERS: [f64; 3] = [0.5, 2.0, f64::INFINITY];
 
 /// The Vendi score of either side.
 #[derive(Clone, Copy)]
-pub(super) struct Diversity {
+pub(super) struct Diversity<'a> {
+    asked: &'a Metrics,
+    /// Whether further orders are asked for.
     further: bool,
 }
 
-impl Diversity {
-    /// Of further orders where `options` ask for the extra family.
-    pub fn of(options: &ScoreOptions) -> Self {
-        Self { further: options.metrics.has(Family::Extra) }
+impl<'a> Diversity<'a> {
+    /// What `options` ask for.
+    pub fn of(options: &'a ScoreOptions) -> Self {
+        let asked = &options.metrics;
+        Self { asked, further: asked.asks(&VENDI_SCORE_OF_ORDER) }
     }
 }
 
-impl Measures<CloudRows<'_>> for Diversity {
+impl Measures<CloudRows<'_>> for Diversity<'_> {
     fn specs(&self) -> &'static [&'static Spec] {
         SPECS
+    }
+
+    fn asks(&self, spec: &Spec) -> bool {
+        self.asked.asks(spec)
     }
 
     fn values(&self, rows: &CloudRows<'_>) -> Result<Vec<Measured>, ScoreError> {
         let clouds = rows.clouds()?;
         let or_nan = |score: f64| if score.is_finite() { score } else { f64::NAN };
-        let model = vendi(clouds.model(), &[&[1.0], &ORDERS[..]].concat())?;
-        let reference = vendi(clouds.reference(), &[1.0])?;
-        let mut values =
-            vec![VENDI_SCORE.of(or_nan(model[0])), VENDI_SCORE_REFERENCE.of(or_nan(reference[0]))];
-        if self.further {
-            let at = ORDERS.into_iter().zip(&model[1..]);
+        let mut values = Vec::new();
+        if self.further || self.asks(&VENDI_SCORE) {
+            let model = vendi(clouds.model(), &[&[1.0], &ORDERS[..]].concat())?;
+            values.push(VENDI_SCORE.of(or_nan(model[0])));
+            let at = ORDERS.into_iter().zip(&model[1..]).filter(|_| self.further);
             values.extend(at.map(|(order, score)| VENDI_SCORE_OF_ORDER.at(order, or_nan(*score))));
+        }
+        // The ceiling of the one is the value of the other.
+        if self.asks(&VENDI_SCORE) || self.asks(&VENDI_SCORE_REFERENCE) {
+            let reference = vendi(clouds.reference(), &[1.0])?;
+            values.push(VENDI_SCORE_REFERENCE.of(or_nan(reference[0])));
         }
         Ok(values)
     }

@@ -31,4 +31,32 @@ pub enum ScoreError {
         "histograms have the families frontier, curve and divergence; `{asked}` asks for none of them"
     )]
     NotOfHistograms { asked: String },
+    /// A measure was asked for that likelihoods do not give.
+    #[error(
+        "{name} is not measured by likelihoods; these give precision, recall, mauve, frontier_integral and \
+         the families curve and divergence without the smoothed ones"
+    )]
+    NotOfLikelihoods { name: &'static str },
+    /// Measures of texts were asked for, and there are none.
+    #[error(
+        "{name} is measured on texts, and these are features alone: give the texts (.jsonl, .json, .txt, .csv) or \
+         leave it out of --metrics"
+    )]
+    NotOfFeatures { name: &'static str },
+    /// A measure over 20 clusters was asked for under another number of them.
+    #[error(
+        "{name} is measured over 20 clusters of --clusters auto, and {clusters} were asked for"
+    )]
+    NotOver20 { name: &'static str, clusters: usize },
+}
+
+impl ScoreError {
+    /// The side whose rows are at fault, where it is one of them.
+    pub fn side(&self) -> Option<Side> {
+        match self {
+            Self::Metric(MetricError::NoKthNeighbor { side, .. } | MetricError::Empty { side })
+            | Self::TextsWithoutRows { side, .. } => Some(*side),
+            _ => None,
+        }
+    }
 }

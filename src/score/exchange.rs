@@ -9,53 +9,30 @@ use rayon::prelude::*;
 use super::draws::Draws;
 use crate::{
     cloud::{
-        MetricError,
-        neighbors::{Near, Neighbors, Ties},
-        space::Rows,
+        nearby::Nearby,
+        neighbors::{Near, Ties},
     },
-    data::{
-        matrix::Matrix,
-        sides::{Side, Sides},
-    },
+    data::sides::{Side, Sides},
     metric::prdc::Prdc,
 };
 
-/// Pooled rows with the nearest rows of each.
-pub(super) struct Pooled {
-    /// Per distinct row: others, nearest first.
-    lists: Vec<Vec<Near>>,
-    /// The distinct row that each row equals, the reference's rows first.
-    of: Vec<u32>,
-    k: usize,
-    ties: Ties,
+/// Balls around pooled rows, whatever their labels.
+pub(super) struct Pooled<'a> {
+    pub nearby: &'a Nearby<'a>,
+    pub k: usize,
+    pub ties: Ties,
 }
 
 /// How many rows of either label equal each distinct row.
 type Copies = Sides<Vec<u32>>;
 
-impl Pooled {
-    /// Finds the neighbors of all rows of `both`.
-    ///
-    /// `O((n + m)² d)` time, `O((n + m) k (n + m)/min(n, m))` memory.
-    pub fn find(both: Sides<&Matrix>, k: usize, ties: Ties) -> Result<Self, MetricError> {
-        let Sides { reference: n, model: m } = both.map(Matrix::rows);
-        let pooled = both.reference.stack(both.model);
-        let rows = Rows::alone(&pooled);
-        // Among this many neighbors fewer than k are of the rarer label once in 10⁸ rows or so.
-        let share = n.min(m) as f64 / (n + m) as f64;
-        let enough = (k as f64 + 6.0 * (k as f64).sqrt() + 10.0) / share;
-        let found =
-            Neighbors::find(&rows, (enough.ceil() as usize).min(n + m - 1), Side::Reference)?;
-        let lists = (0..rows.len()).map(|i| found.of(i).to_vec()).collect();
-        Ok(Self { lists, of: rows.distinct.of.clone(), k, ties })
-    }
-
+impl Pooled<'_> {
     /// The measures with the rows as they are, and under each of the relabelings.
     pub fn exchanged(&self, n: usize, draws: &Draws<'_>) -> (Prdc, Vec<Prdc>) {
-        let sizes = Sides { reference: n, model: self.of.len() - n };
+        let sizes = Sides { reference: n, model: self.nearby.of().len() - n };
         let rows = Sides {
             reference: (0..n).collect::<Vec<_>>(),
-            model: (n..self.of.len()).collect::<Vec<_>>(),
+            model: (n..self.nearby.of().len()).collect::<Vec<_>>(),
         };
         let relabeled = (0..draws.permutations).into_par_iter();
         let relabeled = relabeled.map(|i| self.values(&draws.relabeled(i, sizes)));
@@ -64,8 +41,8 @@ impl Pooled {
 
     fn values(&self, rows: &Sides<Vec<usize>>) -> Prdc {
         let copies = rows.as_ref().map(|rows| {
-            let mut copies = vec![0u32; self.lists.len()];
-            rows.iter().for_each(|&row| copies[self.of[row] as usize] += 1);
+            let mut copies = vec![0u32; self.nearby.len()];
+            rows.iter().for_each(|&row| copies[self.nearby.of()[row] as usize] += 1);
             copies
         });
         let Sides { reference: n, model: m } = rows.as_ref().map(|rows| rows.len() as f64);
@@ -93,16 +70,27 @@ impl Pooled {
         };
         let mut inside = vec![false; own.len()];
         let (mut held, mut pairs) = (0u64, 0u64);
-        for (center, list) in self.lists.iter().enumerate().filter(|&(i, _)| own[i] > 0) {
-            let mut rank = own[center] as usize - 1;
-            let radius = if rank >= self.k {
-                0.0
-            } else {
+        for center in (0..own.len()).filter(|&center| own[center] > 0) {
+            let (list, complete) = self.nearby.list(center);
+            let radius_in = |list: &[Near]| {
+                let mut rank = own[center] as usize - 1;
                 let kth = list.iter().find(|near| {
                     rank += own[near.row as usize] as usize;
                     rank >= self.k
                 });
-                kth.map_or(f64::INFINITY, |near| near.squared)
+                kth.map(|near| near.squared)
+            };
+            let searched;
+            let (radius, list) = if own[center] as usize > self.k {
+                (0.0, list)
+            } else if let Some(radius) = radius_in(list) {
+                (radius, list)
+            } else if complete {
+                (f64::INFINITY, list)
+            } else {
+                // Every row has one label or the other.
+                searched = self.nearby.searched(center, |_| true);
+                (radius_in(&searched).unwrap_or(f64::INFINITY), searched.as_slice())
             };
             let mut count = 0u64;
             let mut meet = |row: usize| {
@@ -135,7 +123,7 @@ struct Inside {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cloud::Clouds, metric::prdc::prdc, rng, score::calibrate};
+    use crate::{cloud::Clouds, data::matrix::Matrix, metric::prdc::prdc, rng, score::calibrate};
 
     fn named(prdc: &Prdc) -> [(&'static str, f64); 7] {
         [
@@ -166,7 +154,9 @@ mod tests {
         for (levels, d) in [(3, 2), (5, 3), (1000, 4)] {
             let sets = Sides { reference: cloud(1, 60, d, levels), model: cloud(2, 50, d, levels) };
             for (k, ties) in [(1, Ties::Strict), (4, Ties::Strict), (4, Ties::Inclusive)] {
-                let pooled = Pooled::find(sets.as_ref(), k, ties).unwrap();
+                let both = sets.reference.stack(&sets.model);
+                let nearby = Nearby::find(&both, k, 0.4).unwrap();
+                let pooled = Pooled { nearby: &nearby, k, ties };
                 let (got, _) = pooled.exchanged(60, &draws);
                 let want = prdc(Clouds::new(sets.as_ref()).unwrap(), k, ties).unwrap();
                 for ((name, got), (_, want)) in named(&got).into_iter().zip(named(&want)) {
@@ -190,7 +180,9 @@ mod tests {
                 permutations: 59,
                 prompts: Sides { reference: &[], model: &[] },
             };
-            let pooled = Pooled::find(sets.as_ref(), 3, Ties::Strict).unwrap();
+            let both = sets.reference.stack(&sets.model);
+            let nearby = Nearby::find(&both, 3, 0.5).unwrap();
+            let pooled = Pooled { nearby: &nearby, k: 3, ties: Ties::Strict };
             let (observed, relabeled) = pooled.exchanged(40, &draws);
             for (i, (name, observed)) in named(&observed).into_iter().enumerate() {
                 let null: Vec<f64> = relabeled.iter().map(|values| named(values)[i].1).collect();

@@ -1,7 +1,7 @@
 //! What costs more than it tells, of the clouds themselves.
 
 use super::{
-    ScoreError, ScoreOptions,
+    Metrics, ScoreError, ScoreOptions,
     cloud_rows::CloudRows,
     draws::Draws,
     estimate::{Estimated, find},
@@ -24,47 +24,56 @@ pub(super) const SPECS: &[&Spec] =
 
 /// TopP&R, realism and the nearest neighbor's accuracy.
 #[derive(Clone, Copy)]
-pub(super) struct Extra {
+pub(super) struct Extra<'a> {
+    asked: &'a Metrics,
     k: usize,
     seed: u64,
 }
 
-impl Extra {
+impl<'a> Extra<'a> {
     /// As `options` say.
-    pub fn of(options: &ScoreOptions) -> Self {
-        Self { k: options.k, seed: options.seed }
+    pub fn of(options: &'a ScoreOptions) -> Self {
+        Self { asked: &options.metrics, k: options.k, seed: options.seed }
     }
 }
 
-impl Measures<CloudRows<'_>> for Extra {
+impl Measures<CloudRows<'_>> for Extra<'_> {
     fn specs(&self) -> &'static [&'static Spec] {
         SPECS
+    }
+
+    fn asks(&self, spec: &Spec) -> bool {
+        self.asked.asks(spec)
     }
 
     /// NaN where the rows are too few.
     fn values(&self, rows: &CloudRows<'_>) -> Result<Vec<Measured>, ScoreError> {
         let clouds = rows.clouds()?;
-        let settings = TopOptions { seed: self.seed, ..TopOptions::default() };
-        let (precision, recall) = match top_pr(clouds, &settings) {
-            Ok(top) => (top.precision.unwrap_or(f64::NAN), top.recall.unwrap_or(f64::NAN)),
-            Err(_) => (f64::NAN, f64::NAN),
-        };
-        let f1 = match precision + recall {
-            0.0 => 0.0,
-            sum => 2.0 * precision * recall / sum,
-        };
-        let realism = realism(clouds, self.k)?;
-        let inside = match realism.iter().any(|r| r.is_nan()) {
-            true => f64::NAN,
-            false => realism.iter().filter(|r| **r >= 1.0).count() as f64 / realism.len() as f64,
-        };
-        Ok(vec![
-            TOP_PRECISION.of(precision),
-            TOP_RECALL.of(recall),
-            TOP_F1.of(f1),
-            REALISM_SHARE.of(inside),
-            NN_ACCURACY.of(nn_accuracy(clouds)?),
-        ])
+        let mut values = Vec::new();
+        if self.asked.asks_any(&[&TOP_PRECISION, &TOP_RECALL, &TOP_F1]) {
+            let settings = TopOptions { seed: self.seed, ..TopOptions::default() };
+            let (precision, recall) = match top_pr(clouds, &settings) {
+                Ok(top) => (top.precision.unwrap_or(f64::NAN), top.recall.unwrap_or(f64::NAN)),
+                Err(_) => (f64::NAN, f64::NAN),
+            };
+            let f1 = match precision + recall {
+                0.0 => 0.0,
+                sum => 2.0 * precision * recall / sum,
+            };
+            values.extend([TOP_PRECISION.of(precision), TOP_RECALL.of(recall), TOP_F1.of(f1)]);
+        }
+        if self.asks(&REALISM_SHARE) {
+            let realism = realism(clouds, self.k)?;
+            let inside = realism.iter().filter(|r| **r >= 1.0).count() as f64;
+            values.push(REALISM_SHARE.of(match realism.iter().any(|r| r.is_nan()) {
+                true => f64::NAN,
+                false => inside / realism.len() as f64,
+            }));
+        }
+        if self.asks(&NN_ACCURACY) {
+            values.push(NN_ACCURACY.of(nn_accuracy(clouds)?));
+        }
+        Ok(values)
     }
 
     fn cost(&self, sizes: Sides<usize>, d: usize) -> f64 {

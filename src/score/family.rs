@@ -62,6 +62,11 @@ pub(super) trait Measures<R: Rows>: Sync {
     /// The measures that there are values of; those with a parameter may come more than once.
     fn specs(&self) -> &'static [&'static Spec];
 
+    /// Whether one of them is asked for; what only the others need is left out.
+    fn asks(&self, _spec: &Spec) -> bool {
+        true
+    }
+
     /// Their values; NaN where one is undefined.
     ///
     /// # Errors
@@ -206,8 +211,10 @@ fn of_halves<R: Rows, M: Measures<R> + ?Sized>(
     rows: &R,
     draws: &Draws<'_>,
 ) -> Vec<Measured> {
-    let needs = |spec: &&Spec| matches!(spec.null, Null::Halves(_) | Null::OwnValue);
-    if !measures.specs().iter().any(needs) {
+    let needs = |spec: &&&Spec| {
+        measures.asks(spec) && matches!(spec.null, Null::Halves(_) | Null::OwnValue)
+    };
+    if !measures.specs().iter().any(|spec| needs(&spec)) {
         return Vec::new();
     }
     let Sides { reference: n, model: m } = rows.sizes();

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{
-    ScoreError,
+    ScoreError, ScoreOptions,
     family::{Many, Measures, Rows},
     quantized::Partitions,
     record::FrontierCurve,
@@ -40,6 +40,21 @@ const CHUNK: usize = 25;
 #[derive(Clone, Copy)]
 pub(super) struct Frontier {
     pub scaling: f64,
+    /// Whether the values of the shares are asked for.
+    pub plain: bool,
+    /// Whether those of smoothed shares are.
+    pub star: bool,
+}
+
+impl Frontier {
+    /// What `options` ask for.
+    pub fn of(options: &ScoreOptions) -> Self {
+        Self {
+            scaling: options.scaling,
+            plain: options.metrics.asks_any(&[&MAUVE, &FRONTIER_INTEGRAL]),
+            star: options.metrics.asks_any(&[&MAUVE_STAR, &FRONTIER_INTEGRAL_STAR]),
+        }
+    }
 }
 
 /// The same, plain, over 20 clusters.
@@ -82,17 +97,19 @@ trait ByTerms: Measures<Partitions> {
 
 impl ByTerms for Frontier {
     fn terms(&self) -> Vec<Terms> {
-        [0.0, 0.5].map(|smoothing| Terms::new(settings(self.scaling), smoothing)).into()
+        let asked = [(self.plain, 0.0), (self.star, 0.5)].into_iter().filter(|(asked, _)| *asked);
+        asked.map(|(_, smoothing)| Terms::new(settings(self.scaling), smoothing)).collect()
     }
 
     fn named(&self, scores: &[(f64, f64)]) -> Vec<Measured> {
-        let [plain, star] = *scores else { return Vec::new() };
-        vec![
-            MAUVE.of(plain.0),
-            MAUVE_STAR.of(star.0),
-            FRONTIER_INTEGRAL.of(plain.1),
-            FRONTIER_INTEGRAL_STAR.of(star.1),
-        ]
+        let plain = [&MAUVE, &FRONTIER_INTEGRAL];
+        let star = [&MAUVE_STAR, &FRONTIER_INTEGRAL_STAR];
+        let asked =
+            [(self.plain, plain), (self.star, star)].into_iter().filter(|(asked, _)| *asked);
+        let of = |((_, specs), &(mauve, integral)): ((bool, [&'static Spec; 2]), &(f64, f64))| {
+            [specs[0].of(mauve), specs[1].of(integral)]
+        };
+        asked.zip(scores).flat_map(of).collect()
     }
 }
 

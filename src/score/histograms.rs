@@ -4,11 +4,12 @@ use indexmap::IndexMap;
 
 use super::{
     Family, ScoreError, ScoreOptions,
-    curve::pr_curve,
+    curve::{self, pr_curve},
+    divergence,
     draws::Draws,
     estimate::{self, Readings, Sizes},
     family::estimates,
-    frontier::frontier_curve,
+    frontier::{self, frontier_curve},
     over_bins,
     quantized::{Partition, Partitions},
     record::{Curves, Estimate, SCHEMA, Score, SetFacts, Warning},
@@ -62,6 +63,11 @@ pub fn score_histograms(
     options: &ScoreOptions,
 ) -> Result<Score, ScoreError> {
     histogram::shares(counts, Smoothing::None)?;
+    let of_bins =
+        [frontier::SPECS, frontier::SMOOTHED, curve::SPECS, divergence::SPECS, divergence::FURTHER];
+    if options.metrics.by_name().any(|spec| !of_bins.concat().contains(&spec)) {
+        return Err(ScoreError::NotOfHistograms { asked: options.metrics.to_string() });
+    }
     let totals = counts.map(|counts| counts.iter().fold(0u64, |sum, &c| sum.saturating_add(c)));
     let drawn = totals.reference.saturating_add(totals.model) <= MOST_DRAWN;
     let mut warnings = warnings::of_draws(totals, MOST_DRAWN, options);
@@ -83,7 +89,7 @@ pub fn score_histograms(
     if options.metrics.has(Family::Curve) {
         curves.pr = Some(pr_curve(&rows)?);
     }
-    let metrics = table.metrics();
+    let metrics = table.metrics(&options.metrics);
     if metrics.is_empty() {
         return Err(ScoreError::NotOfHistograms { asked: options.metrics.to_string() });
     }

@@ -1,8 +1,8 @@
 //! A score from log-probabilities: no features, no clusters, no bias.
 
 use super::{
-    Families, Family, ScoreError, ScoreOptions,
-    curve::{ANGLES, measured},
+    Family, Metrics, ScoreError, ScoreOptions,
+    curve::{self, ANGLES, measured},
     draws::Draws,
     estimate::Sizes,
     family::{Measures, Rows, estimates_of, plan},
@@ -78,6 +78,11 @@ pub fn score_likelihood(
     signature: Signature,
     options: &ScoreOptions,
 ) -> Result<Score, ScoreError> {
+    let of_texts = [&PRECISION, &RECALL, &MAUVE, &FRONTIER_INTEGRAL];
+    let known = [&of_texts[..], curve::SPECS, &Divergence::NAMED.map(|(spec, _)| spec)].concat();
+    if let Some(spec) = options.metrics.by_name().find(|spec| !known.contains(spec)) {
+        return Err(ScoreError::NotOfLikelihoods { name: spec.name });
+    }
     for side in [Side::Reference, Side::Model] {
         if texts.get(side).is_empty() {
             return Err(crate::cloud::MetricError::Empty { side }.into());
@@ -94,7 +99,7 @@ pub fn score_likelihood(
     let values = measures.of_ratios(&ratios);
     let mut table = Table::default();
     table.extend(estimates_of(&measures, &values, &rows, &draws, Sizes { n, m, k: 0 })?);
-    let metrics = table.metrics();
+    let metrics = table.metrics(&options.metrics);
     let facts = |side: Side| SetFacts { n: *sizes.get(side), dim: 0, unique: *unique.get(side) };
     let has = |family| options.metrics.has(family);
     let mut warnings: Vec<Warning> = warnings::too_few(n, m).into_iter().collect();
@@ -155,32 +160,32 @@ impl Rows for Probabilities {
 
 /// The measures of some families that likelihoods give.
 struct Likelihood<'a> {
-    metrics: &'a Families,
+    metrics: &'a Metrics,
     scaling: f64,
-    lambdas: &'a [f64],
+    lambdas: Vec<f64>,
 }
 
 impl<'a> Likelihood<'a> {
     fn of(options: &'a ScoreOptions) -> Self {
         let ScoreOptions { metrics, scaling, lambdas, .. } = options;
-        Self { metrics, scaling: *scaling, lambdas }
+        Self { metrics, scaling: *scaling, lambdas: metrics.slopes(lambdas) }
     }
 
     fn of_ratios(&self, ratios: &LikelihoodRatios) -> Vec<Measured> {
-        let has = |family| self.metrics.has(family);
+        let asks = |specs| self.metrics.asks_any(specs);
         let mut values = Vec::new();
-        if has(Family::Support) {
+        if asks(&[&PRECISION, &RECALL]) {
             values.extend([PRECISION.of(ratios.precision()), RECALL.of(ratios.recall())]);
         }
-        if has(Family::Frontier) {
+        if asks(&[&MAUVE, &FRONTIER_INTEGRAL]) {
             let integral = ratios.divergence(Divergence::FrontierIntegral);
             values.push(MAUVE.of(frontier_of(ratios, self.scaling).mauve()));
             values.push(FRONTIER_INTEGRAL.of(integral));
         }
-        if has(Family::Curve) {
-            values.extend(measured(&curve_of(ratios), &ratios.points(self.lambdas)));
+        if asks(curve::SPECS) {
+            values.extend(measured(&curve_of(ratios), &ratios.points(&self.lambdas)));
         }
-        if has(Family::Divergence) {
+        if asks(&Divergence::NAMED.map(|(spec, _)| spec)) {
             let named = |(spec, divergence): (&'static Spec, Divergence)| {
                 let value = match divergence {
                     // As the curve says it.
@@ -192,6 +197,7 @@ impl<'a> Likelihood<'a> {
             };
             values.extend(Divergence::NAMED.map(named));
         }
+        values.retain(|value| self.metrics.keeps(value));
         values
     }
 }

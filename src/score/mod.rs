@@ -5,6 +5,7 @@
 //! behind the values; and warnings where a value misleads. What each number means is said where it is
 //! computed; how it was computed stands in the signature.
 
+mod asked;
 mod bounds;
 pub mod calibrate;
 pub mod catalog;
@@ -28,11 +29,13 @@ mod growth;
 mod histograms;
 mod inception;
 mod likelihood;
+mod metrics;
 mod moments;
 pub(super) mod options;
 mod over_bins;
 mod paired;
 pub mod permutation;
+pub mod plan;
 mod prepare;
 mod quantized;
 mod ratio;
@@ -52,9 +55,8 @@ pub use clouds::score;
 pub use error::ScoreError;
 pub use histograms::score_histograms;
 pub use likelihood::{LikelihoodText, score_likelihood};
-pub use options::{
-    Clusters, Families, Family, Normalize, OptionsError, Reduce, ScoreOptions, Unequal,
-};
+pub use metrics::Metrics;
+pub use options::{Clusters, Family, Normalize, OptionsError, Reduce, ScoreOptions, Unequal};
 pub use paired::{Spread, paired_spreads};
 pub use prepare::prepared_clouds;
 pub use texts::TextFacts;

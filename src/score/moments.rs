@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{
-    ScoreError, ScoreOptions,
+    Metrics, ScoreError, ScoreOptions,
     calibrate::Subsample,
     cloud_rows::CloudRows,
     draws::Draws,
@@ -12,6 +12,7 @@ use super::{
     support::passes,
 };
 use crate::{
+    cloud::Clouds,
     data::sides::Sides,
     metric::{
         frechet::{FRECHET_DISTANCE, FRECHET_NULL, Frechet, frechet},
@@ -35,61 +36,62 @@ const KERNEL_PERMUTATIONS: usize = 200;
 
 /// Fréchet, kernel and sliced Wasserstein distances.
 #[derive(Clone, Copy)]
-pub(super) struct Moments {
+pub(super) struct Moments<'a> {
+    asked: &'a Metrics,
     seed: u64,
 }
 
-/// The values, whichever way they were computed.
-struct Values {
-    frechet: f64,
-    null_bias: f64,
-    kernel: f64,
-    sliced: f64,
-    approximate: f64,
-}
+impl<'a> Moments<'a> {
+    /// What `options` ask for, with the directions that their seed gives.
+    pub fn of(options: &'a ScoreOptions) -> Self {
+        Self { asked: &options.metrics, seed: options.seed }
+    }
 
-impl Values {
-    fn named(self) -> Vec<Measured> {
-        vec![
-            FRECHET_DISTANCE.of(self.frechet),
-            FRECHET_NULL.of(self.null_bias),
-            KERNEL_DISTANCE.of(self.kernel),
-            SLICED_WASSERSTEIN.of(self.sliced),
-            SLICED_W_APPROX.of(self.approximate),
-        ]
+    /// The Fréchet distance with its null, and the approximation of the sliced distance.
+    fn of_moments(&self, clouds: Clouds<'_>) -> Result<Vec<Measured>, ScoreError> {
+        let mut values = Vec::new();
+        if self.asked.asks_any(&[&FRECHET_DISTANCE, &FRECHET_NULL]) {
+            let Frechet { distance, null_bias, .. } = frechet(clouds)?;
+            values.extend([FRECHET_DISTANCE.of(distance), FRECHET_NULL.of(null_bias)]);
+        }
+        if self.asks(&SLICED_W_APPROX) {
+            values.push(SLICED_W_APPROX.of(sliced_w_approx(clouds)));
+        }
+        Ok(values)
     }
 }
 
-impl Moments {
-    /// With the directions that the seed of `options` gives.
-    pub fn of(options: &ScoreOptions) -> Self {
-        Self { seed: options.seed }
-    }
-}
-
-impl Measures<CloudRows<'_>> for Moments {
+impl Measures<CloudRows<'_>> for Moments<'_> {
     fn specs(&self) -> &'static [&'static Spec] {
         SPECS
+    }
+
+    fn asks(&self, spec: &Spec) -> bool {
+        self.asked.asks(spec)
     }
 
     fn values(&self, rows: &CloudRows<'_>) -> Result<Vec<Measured>, ScoreError> {
         let clouds = rows.clouds()?;
         // One row has no covariance and no pair.
         let one_row = rows.sizes().map(|n| n < 2);
-        let (frechet, null_bias, kernel) = if one_row.reference || one_row.model {
-            (f64::NAN, f64::NAN, f64::NAN)
+        let mut values = if one_row.reference || one_row.model {
+            let undefined = [&FRECHET_DISTANCE, &FRECHET_NULL, &KERNEL_DISTANCE];
+            let mut values: Vec<Measured> =
+                undefined.into_iter().map(|spec| spec.of(f64::NAN)).collect();
+            values.push(SLICED_W_APPROX.of(sliced_w_approx(clouds)));
+            values
         } else {
-            let Frechet { distance, null_bias, .. } = frechet(clouds)?;
-            (distance, null_bias, kernel_distance(clouds)?.unbiased)
+            let mut values = self.of_moments(clouds)?;
+            if self.asks(&KERNEL_DISTANCE) {
+                values.push(KERNEL_DISTANCE.of(kernel_distance(clouds)?.unbiased));
+            }
+            values
         };
-        let values = Values {
-            frechet,
-            null_bias,
-            kernel,
-            sliced: sliced_wasserstein(clouds, DIRECTIONS, self.seed),
-            approximate: sliced_w_approx(clouds),
-        };
-        Ok(values.named())
+        if self.asks(&SLICED_WASSERSTEIN) {
+            let sliced = sliced_wasserstein(clouds, DIRECTIONS, self.seed);
+            values.push(SLICED_WASSERSTEIN.of(sliced));
+        }
+        Ok(values)
     }
 
     /// As [`Self::values`] of each part, with kernels and projections of all rows computed once.
@@ -101,21 +103,25 @@ impl Measures<CloudRows<'_>> for Moments {
             Sides { reference, model: model.into_iter().map(|row| row - n).collect() }
         };
         let parts: Vec<Sides<Vec<usize>>> = (0..draws.count).map(part).collect();
-        let alone = |part: &Sides<Vec<usize>>| -> Option<[f64; 3]> {
+        let alone = |part: &Sides<Vec<usize>>| -> Option<Vec<Measured>> {
+            if !self.asked.asks_any(&[&FRECHET_DISTANCE, &FRECHET_NULL, &SLICED_W_APPROX]) {
+                return Some(Vec::new());
+            }
             let part = rows.select_sides(part);
-            let part = part.clouds().ok()?;
-            let Frechet { distance, null_bias, .. } = frechet(part).ok()?;
-            Some([distance, null_bias, sliced_w_approx(part)])
+            self.of_moments(part.clouds().ok()?).ok()
         };
-        let alone: Vec<Option<[f64; 3]>> = parts.par_iter().map(alone).collect();
-        let kernel = kernel_distances(clouds, &parts);
-        let sliced = sliced_distances(clouds, DIRECTIONS, self.seed, &parts);
-        let all = alone.into_iter().zip(kernel).zip(sliced);
-        let values = all.filter_map(|((alone, kernel), sliced)| {
-            let [frechet, null_bias, approximate] = alone?;
-            Some(Values { frechet, null_bias, kernel, sliced, approximate }.named())
-        });
-        values.collect()
+        let mut all: Vec<Option<Vec<Measured>>> = parts.par_iter().map(alone).collect();
+        let mut add = |spec: &'static Spec, values: Vec<f64>| {
+            let found = all.iter_mut().zip(values);
+            found.for_each(|(of, value)| of.iter_mut().for_each(|of| of.push(spec.of(value))));
+        };
+        if self.asks(&KERNEL_DISTANCE) {
+            add(&KERNEL_DISTANCE, kernel_distances(clouds, &parts));
+        }
+        if self.asks(&SLICED_WASSERSTEIN) {
+            add(&SLICED_WASSERSTEIN, sliced_distances(clouds, DIRECTIONS, self.seed, &parts));
+        }
+        all.into_iter().flatten().collect()
     }
 
     fn cost(&self, sizes: Sides<usize>, d: usize) -> f64 {
@@ -140,6 +146,7 @@ impl Measures<CloudRows<'_>> for Moments {
     ) -> Result<(), ScoreError> {
         let permutations = draws.permutations.min(KERNEL_PERMUTATIONS);
         if permutations > 0
+            && self.asks(&KERNEL_DISTANCE)
             && let Some(kernel) = find(found, &KERNEL_DISTANCE)
             && !kernel.value.is_nan()
         {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
+use super::Metrics;
 pub use crate::metric::spec::Family;
 use crate::{
     cloud::neighbors::Ties,
@@ -14,87 +15,18 @@ use crate::{
 #[expect(missing_docs, reason = "the messages name the fields")]
 #[non_exhaustive]
 pub enum OptionsError {
-    /// A family of measures that does not exist.
-    #[error("there is no metric family `{name}`; there are {families} and all", families = Family::NAMES.join(", "))]
-    UnknownFamily { name: String },
-    /// A list of families without a family.
-    #[error("no metric family is asked for; name some of {families}, or all", families = Family::NAMES.join(", "))]
-    NoFamily,
+    /// A measure or a family of them that does not exist.
+    #[error("there is no measure or family `{name}`; the nearest names are {}", nearest.join(", "))]
+    UnknownMeasure { name: String, nearest: Vec<String> },
+    /// A list of measures and families without any.
+    #[error("no measure is asked for; name some, such as precision, or families of them: {families}, or all", families = Family::NAMES.join(", "))]
+    NoMeasure,
     /// A number outside its range.
     #[error("{name} = {value} is outside {allowed}")]
     OutOfRange { name: &'static str, value: f64, allowed: &'static str },
     /// A word that is none of the choices.
     #[error("{name} `{value}` is neither {allowed}")]
     NoChoice { name: &'static str, value: String, allowed: &'static str },
-}
-
-/// The families that are asked for, each once, in the order of the table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Families(Vec<Family>);
-
-impl Families {
-    /// Those of `families`, each once.
-    ///
-    /// # Errors
-    ///
-    /// [`OptionsError::NoFamily`] when there is none.
-    pub fn new(families: &[Family]) -> Result<Self, OptionsError> {
-        let kept: Vec<Family> =
-            Family::ALL.into_iter().filter(|family| families.contains(family)).collect();
-        if kept.is_empty() { Err(OptionsError::NoFamily) } else { Ok(Self(kept)) }
-    }
-
-    /// Whether `family` is asked for.
-    pub fn has(&self, family: Family) -> bool {
-        self.0.contains(&family)
-    }
-}
-
-impl Default for Families {
-    /// Everything but [`Family::Extra`].
-    fn default() -> Self {
-        Self(Family::ALL.into_iter().filter(|&family| family != Family::Extra).collect())
-    }
-}
-
-impl FromStr for Families {
-    type Err = OptionsError;
-
-    /// `support,curve`, or `all`.
-    fn from_str(list: &str) -> Result<Self, OptionsError> {
-        if list.trim() == "all" {
-            return Self::new(&Family::ALL);
-        }
-        let family = |name: &str| {
-            let at = Family::NAMES.iter().position(|known| *known == name);
-            let at = at.ok_or_else(|| OptionsError::UnknownFamily { name: name.to_owned() })?;
-            Ok(Family::ALL[at])
-        };
-        let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
-        Self::new(&names.map(family).collect::<Result<Vec<_>, _>>()?)
-    }
-}
-
-impl std::fmt::Display for Families {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names: Vec<&str> = self.0.iter().map(|family| family.name()).collect();
-        f.write_str(&names.join(","))
-    }
-}
-
-impl TryFrom<String> for Families {
-    type Error = OptionsError;
-
-    fn try_from(list: String) -> Result<Self, OptionsError> {
-        list.parse()
-    }
-}
-
-impl From<Families> for String {
-    fn from(families: Families) -> Self {
-        families.to_string()
-    }
 }
 
 /// How rows are scaled before the reduction.
@@ -192,7 +124,7 @@ pub struct ScoreOptions {
     /// What happens when one side has more rows.
     pub unequal: Unequal,
     /// What is measured.
-    pub metrics: Families,
+    pub metrics: Metrics,
     /// Clusters of a quantization.
     pub clusters: Clusters,
     /// MAUVE's exponent `c > 0`.
@@ -226,7 +158,7 @@ impl Default for ScoreOptions {
             k: 4,
             ties: Ties::Strict,
             unequal: Unequal::Subsample,
-            metrics: Families::default(),
+            metrics: Metrics::default(),
             clusters: Clusters::Auto,
             scaling: 5.0,
             resamples: 200,
@@ -297,24 +229,6 @@ impl ScoreOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn families_are_listed_once_in_the_order_of_the_table() {
-        let families: Families = "curve, support,curve".parse().unwrap();
-        assert_eq!(families.to_string(), "support,curve");
-        assert_eq!("all".parse::<Families>().unwrap().to_string(), Family::NAMES.join(","));
-        assert!(!Families::default().has(Family::Extra));
-    }
-
-    #[test]
-    fn an_unknown_family_is_named_with_those_there_are() {
-        let error = "support,mauve".parse::<Families>().unwrap_err().to_string();
-        assert!(
-            error.starts_with("there is no metric family `mauve`; there are support,"),
-            "{error}"
-        );
-        assert_eq!(",".parse::<Families>().unwrap_err(), OptionsError::NoFamily);
-    }
 
     #[test]
     fn a_reduction_is_a_share_a_count_or_none() {

@@ -17,13 +17,12 @@ pub(super) type OverBins = Box<dyn Measures<Partitions>>;
 pub(super) fn asked(options: &ScoreOptions) -> Vec<(Purpose, OverBins)> {
     let scaling = options.scaling;
     let all: [(Purpose, OverBins); 5] = [
-        (Purpose::Frontier, Box::new(Frontier { scaling })),
+        (Purpose::Frontier, Box::new(Frontier::of(options))),
         (Purpose::Frontier, Box::new(Smoothed { scaling })),
-        (Purpose::Curve, Box::new(Curve { lambdas: options.lambdas.clone() })),
+        (Purpose::Curve, Box::new(Curve { lambdas: options.metrics.slopes(&options.lambdas) })),
         (Purpose::Curve, Box::new(Divergences)),
         (Purpose::Curve, Box::new(Further)),
     ];
-    let is_asked =
-        |measures: &OverBins| measures.specs().iter().any(|spec| options.metrics.has(spec.family));
+    let is_asked = |measures: &OverBins| options.metrics.asks_any(measures.specs());
     all.into_iter().filter(|(_, measures)| is_asked(measures)).collect()
 }

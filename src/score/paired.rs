@@ -73,7 +73,7 @@ pub fn paired_spreads(
     let of_clouds: [&dyn Measures<CloudRows<'_>>; 3] =
         [&Support::of(&settings), &Moments::of(&settings), &Diversity::of(&settings)];
     for measures in of_clouds {
-        if measures.specs().iter().any(|spec| options.metrics.has(spec.family)) {
+        if options.metrics.asks_any(measures.specs()) {
             of_rows(measures, reference, &models, &draws, &settings, &mut out)?;
         }
     }
@@ -134,7 +134,7 @@ fn of_clusters(
     let over_20: OverBins = Box::new(Frontier20 { scaling: options.scaling });
     let asked = over_bins::asked(options).into_iter().chain([(Purpose::Curve, over_20)]);
     let is_paired = |(_, measures): &(Purpose, OverBins)| {
-        let of = |spec: &&Spec| spec.family != Family::Extra && options.metrics.has(spec.family);
+        let of = |spec: &&Spec| spec.family != Family::Extra && options.metrics.asks(spec);
         measures.specs().iter().any(of)
     };
     let asked: Vec<_> = asked.filter(is_paired).collect();

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use super::{
-    ScoreError,
+    Family, ScoreError, ScoreOptions, bounds,
     draws::Draws,
     estimate::{Estimated, find},
     family::{Measures, Rows},
@@ -44,21 +44,30 @@ const QUADRATIC_COLUMNS: usize = 100;
 
 /// Classifiers on rows that they did not see.
 pub(super) struct Fitted {
-    /// Log-ratios of the linear one.
-    pub linear: Scores,
-    /// Those of votes of nearest neighbors, where there are any.
+    /// Log-ratios of the linear one, where they are asked for.
+    pub linear: Option<Scores>,
+    /// Those of votes of nearest neighbors, where they are asked for and there are any.
     pub knn: Option<Scores>,
     pub curves: IndexMap<String, PrCurve>,
 }
 
-/// Cross-fits the classifiers; `None` where a side has fewer rows than folds.
-pub(super) fn fitted(clouds: Clouds<'_>, draws: &Draws<'_>) -> Result<Option<Fitted>, ScoreError> {
+/// Cross-fits the classifiers that `options` ask for; `None` where a side has fewer rows than folds.
+pub(super) fn fitted(
+    clouds: Clouds<'_>,
+    draws: &Draws<'_>,
+    options: &ScoreOptions,
+) -> Result<Option<Fitted>, ScoreError> {
+    let asks = |specs: &[&'static Spec]| options.metrics.asks_any(specs);
+    let whole = options.metrics.has(Family::Ratio);
     let sizes = clouds.sides().map(Matrix::rows);
     let Some(folds) = folds(sizes, draws) else { return Ok(None) };
-    let linear = match cross_fitted(clouds, &Logistic::default(), &folds) {
-        Ok(scores) => scores,
-        Err(RatioError::Clouds(error)) => return Err(error.into()),
-        Err(_) => return Ok(None),
+    let linear = match asks(ToldApart.specs()) || asks(bounds::OF_LINEAR) {
+        false => None,
+        true => match cross_fitted(clouds, &Logistic::default(), &folds) {
+            Ok(scores) => Some(scores),
+            Err(RatioError::Clouds(error)) => return Err(error.into()),
+            Err(_) => return Ok(None),
+        },
     };
     let mut curves = IndexMap::new();
     let slopes = sajjadi_lambdas(ANGLES);
@@ -67,15 +76,19 @@ pub(super) fn fitted(clouds: Clouds<'_>, draws: &Draws<'_>) -> Result<Option<Fit
             curves.insert(name.to_owned(), PrCurve::from(envelope.points(&slopes).as_slice()));
         }
     };
-    add("logistic", &linear);
+    if let Some(linear) = linear.as_ref().filter(|_| whole) {
+        add("logistic", linear);
+    }
     let fit = |classifier: &dyn Classifier| cross_fitted(clouds, classifier, &folds).ok();
-    if clouds.dim() <= QUADRATIC_COLUMNS
+    if whole
+        && clouds.dim() <= QUADRATIC_COLUMNS
         && let Some(scores) = fit(&Logistic::QUADRATIC)
     {
         add("quadratic", &scores);
     }
-    let knn = fit(&KnnVote { k: None });
-    if let Some(scores) = &knn {
+    let voted = whole || asks(bounds::OF_KNN);
+    let knn = voted.then(|| fit(&KnnVote { k: None })).flatten();
+    if let Some(scores) = knn.as_ref().filter(|_| whole) {
         add("knn", scores);
     }
     Ok(Some(Fitted { linear, knn, curves }))

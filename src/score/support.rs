@@ -1,15 +1,17 @@
 //! Measures by balls around rows.
 
+use rayon::prelude::*;
+
 use super::{
-    ScoreError, ScoreOptions,
+    Metrics, ScoreError, ScoreOptions,
     cloud_rows::CloudRows,
     draws::Draws,
     exchange::Pooled,
-    family::{Exchanged, Measures, Rows},
+    family::{Exchanged, Many, Measures, Rows},
 };
 use crate::{
-    cloud::{Clouds, MetricError, neighbors::Ties},
-    data::sides::Sides,
+    cloud::{Clouds, MetricError, nearby::Nearby, neighbors::Ties},
+    data::{matrix::Matrix, sides::Sides},
     metric::{
         alpha::{ALPHA_PRECISION, BETA_RECALL},
         authenticity::AUTHENTICITY,
@@ -19,8 +21,8 @@ use crate::{
             COMP_PRECISION, COVERAGE, DENSITY, PRECISION, Prdc, RECALL, SYM_PRECISION, SYM_RECALL,
         },
         probabilistic::{P_PRECISION, P_RECALL},
-        spec::{Measured, Spec},
-        support::{SupportOptions, support},
+        spec::{Measured, Null, Spec},
+        support::{self, Parts, SupportOptions, Values, some_of, some_of_parts},
     },
 };
 
@@ -46,35 +48,107 @@ pub(super) const SPECS: &[&Spec] = &[
 
 /// The support family at one rank.
 #[derive(Clone, Copy)]
-pub(super) struct Support {
+pub(super) struct Support<'a> {
+    asked: &'a Metrics,
+    /// What lies near each row, the reference's before the model's or the reference's alone, where draws read it.
+    nearby: Option<&'a Nearby<'a>>,
     k: usize,
     ties: Ties,
 }
 
-impl Support {
+/// The measures that the balls of precision and recall give.
+const OF_BALLS: [&Spec; 7] =
+    [&PRECISION, &RECALL, &DENSITY, &COVERAGE, &COMP_PRECISION, &SYM_PRECISION, &SYM_RECALL];
+
+impl<'a> Support<'a> {
     /// As `options` say.
-    pub fn of(options: &ScoreOptions) -> Self {
-        Self { k: options.k, ties: options.ties }
+    pub fn of(options: &'a ScoreOptions) -> Self {
+        Self { asked: &options.metrics, nearby: None, k: options.k, ties: options.ties }
     }
 
-    /// The measures with the details of rows.
+    fn options(&self) -> SupportOptions {
+        SupportOptions { ks: vec![self.k], ties: self.ties, ..SupportOptions::default() }
+    }
+
+    /// The whole family with the details of rows.
     ///
     /// # Errors
     ///
     /// [`MetricError::NoKthNeighbor`].
-    pub fn whole(
-        &self,
-        clouds: Clouds<'_>,
-    ) -> Result<crate::metric::support::Support, MetricError> {
-        let Self { k, ties } = *self;
-        support(clouds, &SupportOptions { ks: vec![k], ties, ..SupportOptions::default() })
+    pub fn whole(&self, clouds: Clouds<'_>) -> Result<support::Support, MetricError> {
+        support::support(clouds, &self.options())
     }
 
-    /// The values of what was found.
-    pub fn named(found: &crate::metric::support::Support) -> Vec<Measured> {
+    /// The measures that are asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`MetricError::NoKthNeighbor`].
+    pub fn some(&self, clouds: Clouds<'_>) -> Result<Values, MetricError> {
+        some_of(clouds, &self.options(), self.parts())
+    }
+
+    /// The same measures with draws read from what lies near each row.
+    pub fn with<'b>(self, nearby: &'b Nearby<'b>) -> Support<'b>
+    where
+        'a: 'b,
+    {
+        Support { nearby: Some(nearby), ..self }
+    }
+
+    /// Whether parts of the reference are held against each other.
+    pub fn has_ceilings_of_halves(&self) -> bool {
+        SPECS.iter().any(|spec| self.asked.asks(spec) && matches!(spec.null, Null::Halves(_)))
+    }
+
+    /// What draws are read from: the reference's rows alone suffice for ceilings.
+    ///
+    /// # Errors
+    ///
+    /// [`MetricError::NoKthNeighbor`] for a single row.
+    pub fn nearby<'b>(
+        &self,
+        rows: &'b Matrix,
+        sizes: Sides<usize>,
+    ) -> Result<Nearby<'b>, MetricError> {
+        let Sides { reference: n, model: m } = sizes;
+        let rank = self.parts().rank(sizes, &self.options());
+        // The smallest of the parts that are drawn: half of a ceiling's part of the reference.
+        let least = n.min(m) as f64 / (n + m) as f64 * n as f64 / 2.0;
+        Nearby::find(rows, rank, least / rows.rows() as f64)
+    }
+
+    fn parts(&self) -> Parts {
+        let any = |specs: &[&Spec]| self.asked.asks_any(specs);
+        Parts {
+            balls: any(&OF_BALLS),
+            clipped: any(&[&CLIPPED_DENSITY, &CLIPPED_COVERAGE]),
+            soft: any(&[&P_PRECISION, &P_RECALL]),
+            cover: any(&[&COVER_PRECISION, &COVER_RECALL]),
+            alpha: any(&[&ALPHA_PRECISION, &BETA_RECALL]),
+            authenticity: any(&[&AUTHENTICITY]),
+            rows: false,
+        }
+    }
+
+    /// The measures of one draw, from what lies near each row.
+    fn of_draw(&self, rows: &CloudRows<'_>, draw: &Sides<Vec<usize>>) -> Option<Vec<Measured>> {
+        let parts = self.parts();
+        let alone = parts.alpha.then(|| rows.select(draw));
+        let alone = match &alone {
+            Some(alone) => Some(alone.clouds().ok()?.sides()),
+            None => None,
+        };
+        let of = draw.as_ref().map(Vec::as_slice);
+        let found = some_of_parts(self.nearby?, of, alone, &self.options(), parts);
+        found.as_ref().map(Self::named)
+    }
+
+    /// What was found, by name; NaN where a cloud has too few rows.
+    pub fn named(found: &Values) -> Vec<Measured> {
         let or_nan = |value: Option<f64>| value.unwrap_or(f64::NAN);
         let (clipped, soft, cover) = (&found.clipped, &found.soft, &found.cover);
-        let mut values: Vec<Measured> = found.prdc.first().map_or(Vec::new(), of_prdc);
+        let mut values: Vec<Measured> = found.prdc.as_ref().map_or(Vec::new(), of_prdc);
         values.extend([
             CLIPPED_DENSITY.of(or_nan(clipped.as_ref().map(|clipped| clipped.density))),
             CLIPPED_COVERAGE.of(or_nan(clipped.as_ref().map(|clipped| clipped.coverage))),
@@ -82,9 +156,9 @@ impl Support {
             P_RECALL.of(or_nan(soft.as_ref().map(|soft| soft.recall))),
             COVER_PRECISION.of(or_nan(cover.as_ref().map(|cover| cover.precision))),
             COVER_RECALL.of(or_nan(cover.as_ref().map(|cover| cover.recall))),
-            ALPHA_PRECISION.of(found.alpha.alpha_precision),
-            BETA_RECALL.of(found.alpha.beta_recall),
-            AUTHENTICITY.of(found.authenticity),
+            ALPHA_PRECISION.of(or_nan(found.alpha.as_ref().map(|alpha| alpha.alpha_precision))),
+            BETA_RECALL.of(or_nan(found.alpha.as_ref().map(|alpha| alpha.beta_recall))),
+            AUTHENTICITY.of(or_nan(found.authenticity)),
         ]);
         values
     }
@@ -103,20 +177,35 @@ pub(super) fn of_prdc(prdc: &Prdc) -> Vec<Measured> {
     ]
 }
 
-impl Measures<CloudRows<'_>> for Support {
+impl Measures<CloudRows<'_>> for Support<'_> {
     fn specs(&self) -> &'static [&'static Spec] {
         SPECS
     }
 
+    fn asks(&self, spec: &Spec) -> bool {
+        self.asked.asks(spec)
+    }
+
     fn values(&self, rows: &CloudRows<'_>) -> Result<Vec<Measured>, ScoreError> {
-        Ok(Self::named(&self.whole(rows.clouds()?)?))
+        Ok(Self::named(&self.some(rows.clouds()?)?))
+    }
+
+    fn of_draws(&self, rows: &CloudRows<'_>, draws: Many<'_>) -> Vec<Vec<Measured>> {
+        let one = |i: usize| {
+            let draw = (draws.rows)(i);
+            self.of_draw(rows, &draw).or_else(|| self.values(&rows.select(&draw)).ok())
+        };
+        (0..draws.count).into_par_iter().filter_map(one).collect()
     }
 
     fn exchanged(&self, rows: &CloudRows<'_>, draws: &Draws<'_>) -> Result<Exchanged, ScoreError> {
-        if draws.permutations == 0 {
+        let Some(nearby) = self.nearby.filter(|_| draws.permutations > 0) else {
+            return Ok(Exchanged::default());
+        };
+        if !self.asked.asks_any(&OF_BALLS) {
             return Ok(Exchanged::default());
         }
-        let pooled = Pooled::find(rows.clouds()?.sides(), self.k, self.ties)?;
+        let pooled = Pooled { nearby, k: self.k, ties: self.ties };
         let (observed, relabeled) = pooled.exchanged(rows.sizes().reference, draws);
         Ok((of_prdc(&observed), relabeled.iter().map(of_prdc).collect()))
     }

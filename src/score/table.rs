@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::{catalog, estimate::Estimated, record::Estimate};
+use super::{Metrics, catalog, estimate::Estimated, record::Estimate};
 use crate::metric::spec::Spec;
 
 /// Estimates as they are made, in any order.
@@ -22,8 +22,9 @@ impl Table {
         Some(&found.estimate)
     }
 
-    /// All of them by their keys, in the order of the catalog.
-    pub fn metrics(mut self) -> IndexMap<String, Estimate> {
+    /// Those that are asked for by their keys, in the order of the catalog.
+    pub fn metrics(mut self, asked: &Metrics) -> IndexMap<String, Estimate> {
+        self.0.retain(|estimated| asked.keeps(&estimated.measured));
         self.0.sort_by_key(|estimated| catalog::place(estimated.measured.spec));
         self.0
             .into_iter()

@@ -56,6 +56,37 @@ fn a_shifted_model_falls_below_its_ceiling_and_is_told_apart() {
 }
 
 #[test]
+fn what_these_rows_do_not_have_is_asked_for_in_vain() {
+    let sets = Sides { reference: cloud(1, 30, 3, 0.0), model: cloud(2, 30, 3, 0.0) };
+    let error =
+        |options: &ScoreOptions| score(sets.as_ref(), None, None, options).unwrap_err().to_string();
+    let of_texts = error(&options("precision,distinct_2"));
+    assert!(of_texts.starts_with("distinct_2 is measured on texts, and these are features alone"));
+    let fixed = ScoreOptions { clusters: Clusters::Fixed(5), ..options("mauve_20") };
+    assert!(error(&fixed).starts_with("mauve_20 is measured over 20 clusters"));
+    let counts = Sides { reference: &[4u64, 4][..], model: &[8, 0][..] };
+    let error = score_histograms(counts, &options("tv,precision")).unwrap_err().to_string();
+    assert!(error.starts_with("histograms have the families"), "{error}");
+}
+
+#[test]
+fn a_side_that_is_too_small_is_named_before_the_other_is_drawn_down_to_it() {
+    let sets = Sides { reference: cloud(1, 200, 64, 0.0), model: cloud(2, 1, 64, 0.0) };
+    let error = score(sets.as_ref(), None, None, &ScoreOptions::default()).unwrap_err();
+    assert_eq!(error.to_string(), "k = 4 needs 1 ≤ k < n, and the model set has n = 1 row");
+    assert_eq!(error.side(), Some(Side::Model));
+}
+
+#[test]
+fn a_set_against_itself_is_not_spread_wider_than_itself() {
+    let rows = cloud(1, 400, 8, 0.0);
+    let sets = Sides { reference: &rows, model: &rows };
+    let got = score(sets, None, None, &options("support")).unwrap();
+    assert_eq!(got.metrics["recall"].value, 1.0);
+    assert!(!got.warnings.iter().any(|warning| warning.code == Code::OverDispersion));
+}
+
+#[test]
 fn a_score_is_the_same_for_any_number_of_threads() {
     let sets = Sides { reference: cloud(1, 120, 5, 0.0), model: cloud(2, 120, 5, 0.2) };
     let with = |threads| {

@@ -194,9 +194,16 @@ pub fn length_auc(lengths: Sides<&[usize]>) -> Option<f64> {
 
 /// `over_dispersion`: recall above what the reference reaches against itself, or balls much larger.
 ///
-/// `radii` is the median radius of the model's balls over that of the reference's.
-pub fn over_dispersion(recall: f64, ceiling: Option<f64>, radii: f64) -> Option<Warning> {
-    let above = ceiling.is_some_and(|ceiling| recall > ceiling + 0.02);
+/// `radii` is the median radius of the model's balls over that of the reference's, and `copied` the share of
+/// reference rows that stand among the samples: those are recalled however wide the samples are spread.
+pub fn over_dispersion(
+    recall: f64,
+    ceiling: Option<f64>,
+    radii: f64,
+    copied: f64,
+) -> Option<Warning> {
+    let with_copies = |ceiling: f64| copied + (1.0 - copied) * ceiling;
+    let above = ceiling.is_some_and(|ceiling| recall > with_copies(ceiling) + 0.02);
     (above || radii > 1.1).then(|| {
         let against = match ceiling {
             Some(ceiling) if above => {

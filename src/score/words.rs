@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use std::borrow::Cow;
 
 use super::{
-    ScoreError, TextFacts,
+    Metrics, ScoreError, TextFacts,
     calibrate::{Subsample, subsample},
     draws::Draws,
     estimate::Estimated,
@@ -62,7 +62,36 @@ impl Rows for Tokens<'_> {
 /// Measures of the model's texts; the ceilings are the reference's own values.
 #[derive(Clone, Copy)]
 pub(super) struct Words<'a> {
+    pub asked: &'a Metrics,
     pub reference: &'a [Vec<u32>],
+}
+
+impl Words<'_> {
+    /// The measures that are asked for of one side's token ids; NaN where one is undefined.
+    fn of_tokens(&self, texts: &[Vec<u32>], with_bleu: bool) -> Vec<Measured> {
+        let or_nan = |value: Option<f64>| value.unwrap_or(f64::NAN);
+        let mut values = Vec::new();
+        let of_distinct = [&DISTINCT_1, &DISTINCT_2, &DISTINCT_3, &DISTINCT_4];
+        if self.asked.asks_any(&of_distinct) {
+            let found = of_distinct.into_iter().zip(distinct(texts));
+            values.extend(found.map(|(spec, value)| spec.of(or_nan(value))));
+        }
+        if with_bleu && self.asks(&SELF_BLEU_4) {
+            let each = self_bleu(texts, 4).ok();
+            let mean = each.map(|each| each.iter().sum::<f64>() / each.len() as f64);
+            values.push(SELF_BLEU_4.of(or_nan(mean)));
+        }
+        let mut add = |spec: &'static Spec, of: fn(&[Vec<u32>]) -> Option<f64>| {
+            if self.asks(spec) {
+                values.push(spec.of(or_nan(of(texts))));
+            }
+        };
+        add(&REPETITION, repetition);
+        add(&ZIPF, zipf);
+        add(&UNIQUE_FRACTION, unique_fraction);
+        add(&MEAN_TOKENS, mean_tokens);
+        values
+    }
 }
 
 impl Measures<Tokens<'_>> for Words<'_> {
@@ -70,43 +99,27 @@ impl Measures<Tokens<'_>> for Words<'_> {
         SPECS
     }
 
+    fn asks(&self, spec: &Spec) -> bool {
+        self.asked.asks(spec)
+    }
+
     fn values(&self, texts: &Tokens<'_>) -> Result<Vec<Measured>, ScoreError> {
-        Ok(of_tokens(&texts.0, true))
+        Ok(self.of_tokens(&texts.0, true))
     }
 
     /// Without self-BLEU: half of the texts have half of the references.
     fn of_draws(&self, texts: &Tokens<'_>, draws: Many<'_>) -> Vec<Vec<Measured>> {
-        let one = |i: usize| of_tokens(&texts.select(&(draws.rows)(i)).0, false);
+        let one = |i: usize| self.of_tokens(&texts.select(&(draws.rows)(i)).0, false);
         (0..draws.count).into_par_iter().map(one).collect()
     }
 
     fn ceilings(&self, _texts: &Tokens<'_>, _draws: &Draws<'_>) -> Vec<Measured> {
-        of_tokens(self.reference, true)
+        self.of_tokens(self.reference, true)
     }
 
     fn most_subsamples(&self) -> usize {
         MOST_SUBSAMPLES
     }
-}
-
-/// Measures of one side's token ids; NaN where one is undefined.
-fn of_tokens(texts: &[Vec<u32>], with_bleu: bool) -> Vec<Measured> {
-    let or_nan = |value: Option<f64>| value.unwrap_or(f64::NAN);
-    let [one, two, three, four] = distinct(texts).map(or_nan);
-    let mut values =
-        vec![DISTINCT_1.of(one), DISTINCT_2.of(two), DISTINCT_3.of(three), DISTINCT_4.of(four)];
-    if with_bleu {
-        let each = self_bleu(texts, 4).ok();
-        let mean = each.map(|each| each.iter().sum::<f64>() / each.len() as f64);
-        values.push(SELF_BLEU_4.of(or_nan(mean)));
-    }
-    values.extend([
-        REPETITION.of(or_nan(repetition(texts))),
-        ZIPF.of(or_nan(zipf(texts))),
-        UNIQUE_FRACTION.of(or_nan(unique_fraction(texts))),
-        MEAN_TOKENS.of(or_nan(mean_tokens(texts))),
-    ]);
-    values
 }
 
 /// Texts that the n-gram Vendi score sees at most: it decomposes a matrix of all their pairs.

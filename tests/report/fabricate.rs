@@ -17,7 +17,7 @@ use llmpr::{
         store::{make_folder, write_json, write_whole},
     },
     score::{
-        Families, Family, Normalize, Reduce, ScoreOptions,
+        Family, Metrics, Normalize, Reduce, ScoreOptions,
         record::{Curves, Estimate, FrontierCurve, PrCurve},
         score,
     },
@@ -38,7 +38,7 @@ pub fn run(root: &Path, name: &str, model: &str, spread: f64) -> PathBuf {
         permutations: 0,
         normalize: Normalize::None,
         pca: Reduce::None,
-        metrics: Families::new(&[Family::Support, Family::Frontier]).unwrap(),
+        metrics: Metrics::new(&[Family::Support, Family::Frontier]).unwrap(),
         ..ScoreOptions::default()
     };
     let reference = cloud("reference", 1.0);

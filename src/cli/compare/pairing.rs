@@ -10,7 +10,7 @@ use crate::{
     npy,
     report::record::SampleRecord,
     run::store::read_log,
-    score::{Families, Family, ScoreOptions, Spread, catalog, paired_spreads},
+    score::{Metrics, ScoreOptions, Spread, paired_spreads},
 };
 
 /// Features that have been read, and spreads of differences from them.
@@ -37,9 +37,10 @@ impl Pairing {
         if reference != other || reference.cols() != read(&second.features).cols() {
             return Ok(IndexMap::new());
         }
-        let families: Vec<Family> = metrics.iter().map(|name| catalog::family(name)).collect();
-        let Ok(families) = Families::new(&families) else { return Ok(IndexMap::new()) };
-        let options = ScoreOptions { metrics: families, ..first.options.clone() };
+        let Some(metrics) = Metrics::of_keys(metrics.iter().map(|key| key.as_str())) else {
+            return Ok(IndexMap::new());
+        };
+        let options = ScoreOptions { metrics, ..first.options.clone() };
         let [one, two] = [first, second].map(|files| self.prompts_of(files));
         let (one, two) = (one?, two?);
         let models = [&self.read[&first.features], &self.read[&second.features]];

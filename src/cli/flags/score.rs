@@ -3,7 +3,7 @@
 use crate::{
     cli::layer::options,
     cloud::neighbors::Ties,
-    score::{Clusters, Families, Normalize, Reduce, ScoreOptions, Unequal},
+    score::{Clusters, Metrics, Normalize, Reduce, ScoreOptions, Unequal},
 };
 
 options! {
@@ -32,10 +32,10 @@ options! {
         /// Draw the larger set down to the smaller one's size, or keep all rows
         #[arg(long, value_name = "subsample|keep")]
         pub unequal: Option<Unequal>,
-        /// Families of measures: support, frontier, curve, divergence, moments, diversity, ratio, or all
-        /// (these and extra)
+        /// Measures by name, such as precision,recall,mauve, and families of them: support, frontier, curve,
+        /// divergence, moments, diversity, ratio, or all (these and extra)
         #[arg(long, value_name = "LIST|all")]
-        pub metrics: Option<Families>,
+        pub metrics: Option<Metrics>,
         /// Clusters of a quantization; auto is n/10 for MAUVE and 20 for curves and divergences
         #[arg(long, value_name = "auto|N")]
         pub clusters: Option<Clusters>,

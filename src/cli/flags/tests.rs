@@ -10,7 +10,10 @@ use super::super::parser;
 const OTHERS: [(&str, &str); 3] = [
     ("out", "what is written differs: a stream, a file that grows, features, a folder"),
     ("token-ids", "a contract: a switch of `embed`, a file of `models check`"),
-    ("metrics", "families where measures are computed, measures where they are read"),
+    (
+        "metrics",
+        "measures and families where they are computed, keys of records where they are read",
+    ),
 ];
 
 /// What `sample` takes one of, `sweep` takes a range of.

@@ -1,6 +1,6 @@
 //! What a sweep would do, for people.
 
-use std::fmt::Write;
+use std::{fmt::Write, time::Instant};
 
 use crate::{
     lm::{ModelConfig, bench},
@@ -56,12 +56,14 @@ fn of_model(group: &Group, sweep: &Sweep, folder: &RunFolder) -> String {
     let prompt: usize = ids.filter(|ids| prompts.insert((*ids).clone())).map(|i| i.len()).sum();
     let longest = group.cells.iter().map(|cell| cell.prompts.longest).max().unwrap_or(0);
     let rate = measured_rate(sweep, folder, &group.record.name);
-    let time = match rate.map_or_else(|| trial(group, sweep), |rate| Ok((rate, "measured before")))
-    {
+    let rate = rate.map_or_else(|| trial(group, sweep, completions), Ok);
+    let time = match rate {
         _ if new == 0 => "none: everything is drawn".to_owned(),
-        Ok((rate, how)) => {
-            let time = duration(new as f64 / rate);
-            format!("at most {time} at {rate:.0} tokens/s, {how}; embedding and scoring beside it")
+        Ok(Rate { decode, prefill, how }) => {
+            let time = duration(new as f64 / decode + prompt as f64 / prefill);
+            format!(
+                "at most {time} at {decode:.0} tokens/s, {how}; embedding and scoring beside it"
+            )
         }
         Err(why) => format!("unknown: {why}"),
     };
@@ -90,8 +92,24 @@ fn of_model(group: &Group, sweep: &Sweep, folder: &RunFolder) -> String {
     )
 }
 
+/// How fast a model draws.
+struct Rate {
+    /// New tokens a second.
+    decode: f64,
+    /// Prompt tokens a second; infinite where new ones take them in.
+    prefill: f64,
+    /// How that was found.
+    how: String,
+}
+
+impl Rate {
+    fn of_new(decode: f64, how: &str) -> Self {
+        Self { decode, prefill: f64::INFINITY, how: how.to_owned() }
+    }
+}
+
 /// Tokens a second that earlier sessions in the folder drew with the run's models.
-fn measured_rate(sweep: &Sweep, folder: &RunFolder, model: &str) -> Option<f64> {
+fn measured_rate(sweep: &Sweep, folder: &RunFolder, model: &str) -> Option<Rate> {
     let record = folder.record().ok()??;
     // Sessions do not keep models apart, so only a folder of one model shows its rate.
     if sweep.groups.len() > 1 || record.models.iter().any(|other| other.name != model) {
@@ -99,19 +117,24 @@ fn measured_rate(sweep: &Sweep, folder: &RunFolder, model: &str) -> Option<f64> 
     }
     let tokens: u64 = record.sessions.iter().map(|session| session.tokens).sum();
     let seconds: f64 = record.sessions.iter().map(|session| session.sampling_seconds).sum();
-    (tokens > 0 && seconds > 0.0).then(|| tokens as f64 / seconds)
+    (tokens > 0 && seconds > 0.0).then(|| Rate::of_new(tokens as f64 / seconds, "measured before"))
 }
 
 /// Weights up to which a model is read for a trial, in bytes.
 const TRIAL_BYTES: u64 = 4 << 30;
-/// Rows and new tokens of a trial.
-const TRIAL: (usize, usize) = (32, 12);
+/// New tokens a row in a trial, at most.
+const TRIAL_TOKENS: usize = 32;
+/// Rows in a trial at most, where a sweep would take more at a time.
+const TRIAL_ROWS: usize = 128;
+/// Trials at least, and seconds after which no other begins: what else the machine does slows some of them, and
+/// the fastest is the one that it slowed least.
+const TRIALS: (usize, f64) = (3, 2.0);
 /// Share of the processor's multiply-adds that drawing usually comes to, where nothing can be tried.
 const USUAL_SHARE: f64 = 0.2;
 
-/// New tokens per second and how they were found: by a second of drawing, or, for a model too large to
-/// be read for that, from what the processor can do. `Err` says why neither is known.
-fn trial(group: &Group, sweep: &Sweep) -> Result<(f64, &'static str), String> {
+/// How fast the model draws, by two seconds of it, or, for a model too large to be read for that, from what
+/// the processor can do. `Err` says why neither is known.
+fn trial(group: &Group, sweep: &Sweep, completions: usize) -> Result<Rate, String> {
     let Some(checkpoint) = group.model.checkpoint() else {
         return Err("it depends on the server".to_owned());
     };
@@ -122,16 +145,30 @@ fn trial(group: &Group, sweep: &Sweep) -> Result<(f64, &'static str), String> {
         }
         let flops = bench::limits().flops * rayon::current_num_threads() as f64;
         let rate = USUAL_SHARE * flops / bench::flops_per_token(config);
-        return Ok((rate, "guessed from the processor's speed"));
+        return Ok(Rate::of_new(rate, "guessed from the processor's speed"));
     }
     let settings = &sweep.settings;
     let drawer = group.model.load(settings.device, settings.dtype).map_err(|e| e.to_string())?;
     let Drawer::Lm(lm) = drawer else { return Err("it depends on the server".to_owned()) };
-    let (rows, new) = TRIAL;
+    let new = sweep.shared.max_new_tokens.clamp(2, TRIAL_TOKENS);
     let prompt = config.max_positions.saturating_sub(new).min(16);
-    let speed = bench::speed(lm.network(), rows, prompt, new, false).map_err(|e| e.to_string())?;
-    match speed.decode > 0.0 {
-        true => Ok((speed.decode, "measured now on 32 rows")),
+    let most = settings.batch.rows().unwrap_or_else(|| lm.network().rows_that_pay());
+    let rows = most.min(completions).clamp(1, TRIAL_ROWS);
+    let (mut decode, mut prefill, started) = (0f64, 0f64, Instant::now());
+    let (least, seconds) = TRIALS;
+    // A model so slow that one trial fills the time is not slowed by much else.
+    let enough =
+        |trials, spent: f64| spent > seconds && (trials >= least || spent > least as f64 * seconds);
+    for trials in 0.. {
+        if enough(trials, started.elapsed().as_secs_f64()) {
+            break;
+        }
+        let speed = bench::speed(lm.network(), rows, prompt, new, false);
+        let speed = speed.map_err(|e| e.to_string())?;
+        (decode, prefill) = (decode.max(speed.decode), prefill.max(speed.prefill));
+    }
+    match decode > 0.0 && prefill > 0.0 {
+        true => Ok(Rate { decode, prefill, how: format!("measured now on {rows} rows") }),
         false => Err("the trial drew nothing".to_owned()),
     }
 }

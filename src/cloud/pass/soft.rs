@@ -10,8 +10,8 @@ use rayon::prelude::*;
 
 use crate::cloud::space::{BLOCK, Rows, Tile, Visit};
 
-/// A product of distances below `e⁻⁴⁵` is taken as 0: it vanishes beside 1 in `f64`.
-const VANISHED: f64 = -45.0;
+/// A product of distances below `e⁻³⁷·⁵ = 5.2 · 10⁻¹⁷` is taken as 0: 1 less anything below `2⁻⁵⁴` is 1 in `f64`.
+const VANISHED: f64 = -37.5;
 
 /// Logarithms are summed in units of 2⁻⁶⁴, as integers: the sum does not depend on its order.
 const LOG_UNIT: f64 = (1u128 << 64) as f64;
@@ -37,8 +37,8 @@ impl Default for Known {
 impl Known {
     /// Whether `Π d/R` vanishes, with room for the rounding of the bound.
     pub(super) fn vanishes(&self) -> bool {
-        // e⁻⁹⁰ = 8.2 · 10⁻⁴⁰
-        self.most < 8e-40
+        // e⁻⁷⁵ = 2.68 · 10⁻³³
+        self.most < 2.6e-33
     }
 
     /// Meets a row at a distance² within `(low, high)`, `copies` times; whether the product vanishes now.
@@ -91,13 +91,9 @@ pub(super) fn products(judged: &Rows, known: &[&Known], others: &Rows, radius: f
             None => return None,
         };
         let mut sum = 0;
-        for &other in near {
-            let squared = judged.squared_distance(i, others, other as usize);
+        judged.squared_distances(i, others, near, |other, squared| {
             sum += log(squared, radius, others.distinct.copies[other as usize]);
-            if vanished(sum) {
-                break;
-            }
-        }
+        });
         Some(product(sum))
     };
     let found: Vec<Option<f64>> = known.par_iter().enumerate().map(listed).collect();
@@ -124,6 +120,7 @@ fn search(judged: &Rows, left: &[usize], others: &Rows, radius: f64) -> Vec<f64>
             column: 0,
             reach: vec![reach; block.len()],
             nowhere: vec![f32::NEG_INFINITY; BLOCK],
+            near: vec![Vec::new(); block.len()],
             logs: vec![0; block.len()],
         };
         let mut tile = Tile::default();
@@ -132,6 +129,7 @@ fn search(judged: &Rows, left: &[usize], others: &Rows, radius: f64) -> Vec<f64>
             sums.column = columns.start;
             sums.nowhere.truncate(columns.len());
             tile.scan(&mut sums);
+            sums.add();
         }
         sums.logs.into_iter().map(product).collect::<Vec<f64>>()
     };
@@ -147,8 +145,27 @@ struct Sums<'a> {
     column: usize,
     reach: Vec<f32>,
     nowhere: Vec<f32>,
+    /// Per row: the rows of the tile that may be nearer than `R`.
+    near: Vec<Vec<u32>>,
     /// Per row: `Σ ln(d/R)`, in units of [`LOG_UNIT`].
     logs: Vec<i128>,
+}
+
+impl Sums<'_> {
+    /// Adds the logarithms of the rows that are near.
+    fn add(&mut self) {
+        let (judged, others) = (self.judged, self.others);
+        for (i, near) in self.near.iter_mut().enumerate() {
+            let sum = &mut self.logs[i];
+            judged.squared_distances(self.start + i, others, near, |other, squared| {
+                *sum += log(squared, self.radius, others.distinct.copies[other as usize]);
+            });
+            near.clear();
+            if vanished(*sum) {
+                self.reach[i] = f32::NEG_INFINITY;
+            }
+        }
+    }
 }
 
 impl Visit for Sums<'_> {
@@ -162,11 +179,7 @@ impl Visit for Sums<'_> {
         if low >= self.radius * self.radius {
             return;
         }
-        let squared = self.judged.squared_distance(row, self.others, other);
-        self.logs[i] += log(squared, self.radius, self.others.distinct.copies[other]);
-        if vanished(self.logs[i]) {
-            self.reach[i] = f32::NEG_INFINITY;
-        }
+        self.near[i].push(other as u32);
     }
 }
 
@@ -207,7 +220,7 @@ mod tests {
                 };
                 let want = (0..others.rows()).map(log).sum::<f64>().exp();
                 ruled_out += usize::from(got == 0.0);
-                assert!((got - want).abs() <= 1e-12 * want + 1e-18, "{got}, {want}");
+                assert!((got - want).abs() <= 1e-12 * want + 6e-17, "{got}, {want}");
             }
         }
         assert!(ruled_out > 50 && ruled_out < 1500, "{ruled_out} vanish");

@@ -10,18 +10,23 @@ use crate::{
     },
     rng,
     score::{
-        Families, LikelihoodText, ScoreOptions, TextFacts, record::Score, score, score_histograms,
+        LikelihoodText, Metrics, ScoreOptions, TextFacts, record::Score, score, score_histograms,
         score_likelihood,
     },
 };
 
 fn options() -> ScoreOptions {
-    let metrics: Families = "all".parse().unwrap();
+    let metrics: Metrics = "all".parse().unwrap();
     ScoreOptions { metrics, resamples: 2, permutations: 3, k: 3, ..ScoreOptions::default() }
 }
 
 /// A score that has every measure of clouds and texts.
 fn whole() -> Score {
+    scored("all")
+}
+
+/// A score of these measures.
+fn scored(metrics: &str) -> Score {
     let side = |name: &str| {
         let mut rng = rng::named(0, name);
         let values = (0..50 * 3).map(|_| rng::next_unit(&mut rng) as f32).collect();
@@ -32,7 +37,8 @@ fn whole() -> Score {
     };
     let sides = Sides { reference: side("reference"), model: side("model") };
     let (rows, texts) = (sides.as_ref().map(|s| &s.0), sides.as_ref().map(|s| &s.1));
-    score(rows, Some(texts), None, &options()).unwrap()
+    let options = ScoreOptions { metrics: metrics.parse().unwrap(), ..options() };
+    score(rows, Some(texts), None, &options).unwrap()
 }
 
 /// What a key says without its parameter.
@@ -63,6 +69,41 @@ fn a_score_has_every_listed_measure_and_no_other_in_the_order_of_the_list() {
     }
     let places: Vec<usize> = keys.iter().map(|(spec, _)| place(spec)).collect();
     assert!(places.is_sorted(), "{:?}", got.metrics.keys());
+}
+
+#[test]
+fn a_measure_alone_has_what_it_has_among_all_and_stands_alone() {
+    let all = whole();
+    for spec in specs() {
+        let asked = scored(spec.name);
+        let of_spec = |key: &&String| catalog_name(key) == spec.name;
+        let want: Vec<&String> = all.metrics.keys().filter(of_spec).collect();
+        let got: Vec<&String> = asked.metrics.keys().collect();
+        // The name alone is that of the order 1, whose neighbors have theirs behind it.
+        let bare = |key: &&&String| spec.name != VENDI_SCORE.name || !key.contains('@');
+        assert_eq!(
+            got,
+            want.into_iter().filter(|key| bare(&key)).collect::<Vec<_>>(),
+            "{}",
+            spec.name
+        );
+        for (key, estimate) in &asked.metrics {
+            let same = |a: Option<f64>, b: Option<f64>| a.map(f64::to_bits) == b.map(f64::to_bits);
+            let of_all = &all.metrics[key];
+            assert_eq!(estimate.value.to_bits(), of_all.value.to_bits(), "{key}");
+            assert!(same(estimate.low, of_all.low), "{key}: {estimate:?}, {of_all:?}");
+            assert!(same(estimate.high, of_all.high), "{key}: {estimate:?}, {of_all:?}");
+            assert!(same(estimate.ceiling, of_all.ceiling), "{key}: {estimate:?}, {of_all:?}");
+            assert!(same(estimate.p_value, of_all.p_value), "{key}: {estimate:?}, {of_all:?}");
+        }
+    }
+    let orders = scored("vendi_score@2,alpha@3");
+    assert!(orders.metrics.keys().eq(["alpha@3", "vendi_score@2"]), "{:?}", orders.metrics.keys());
+    assert_eq!(orders.metrics["vendi_score@2"], all.metrics["vendi_score@2"]);
+}
+
+fn catalog_name(key: &str) -> &str {
+    key.split('@').next().unwrap_or(key)
 }
 
 #[test]
@@ -148,7 +189,7 @@ fn the_documentation_lists_every_measure_as_the_catalog_does() {
 fn documentation() -> String {
     let mut out = String::from(
         "# Measures\n\nEvery measure that `llmpr score` and `llmpr sweep` can report, in the order of their \
-         tables. `--metrics` takes families; `extra` is left out unless it is named. *Under one distribution* \
+         tables. `--metrics` takes names and families; `extra` is left out unless it, or a measure of it, is named. *Under one distribution* \
          is what a measure gives when the model's texts come from the reference distribution, which is its \
          ceiling; *from halves* is measured on parts of the reference and carried on to the full size. *Stands \
          for* names the exact values that a sweep of a task with a known distribution holds it against. `n` \

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     rng,
-    score::{Families, warnings::Code},
+    score::{Metrics, warnings::Code},
 };
 
 const P: [f64; 4] = [0.4, 0.3, 0.2, 0.1];
@@ -103,7 +103,7 @@ fn intervals_cover_the_truth_as_often_as_they_say() {
         let options = ScoreOptions {
             resamples: 60,
             lambdas: vec![1.0],
-            metrics: "curve,divergence".parse::<Families>().unwrap(),
+            metrics: "curve,divergence".parse::<Metrics>().unwrap(),
             ..ScoreOptions::default()
         };
         let unique = Sides { reference: 4, model: 4 };

@@ -12,7 +12,10 @@ fn good_data_gets_no_warning() {
     assert_eq!(unequal_n(1000, 1000, true), None);
     assert_eq!(too_few(1000, 1000), None);
     assert_eq!(length_mismatch(both(&[5, 6, 7][..])), None);
-    assert_eq!(over_dispersion(0.64, Some(0.65), 1.01), None);
+    assert_eq!(over_dispersion(0.64, Some(0.65), 1.01, 0.0), None);
+    // Half of the reference copied: 0.5 + 0.5 · 0.6 is recalled at the ceiling.
+    assert_eq!(over_dispersion(0.81, Some(0.6), 1.0, 0.5), None);
+    assert!(over_dispersion(0.83, Some(0.6), 1.0, 0.5).is_some());
     assert_eq!(outliers(both(1.5)), None);
     assert_eq!(saturated_frontier(0.9, Some(0.966), 0.004), None);
     assert_eq!(dominated_spectrum(0.1, 50), None);

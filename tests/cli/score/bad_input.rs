@@ -65,7 +65,12 @@ fn features_that_cannot_be_compared_get_a_sentence() {
     assert_says(&complaint(&good, &empty, &[]), &["empty.npy", "no rows"]);
 
     let one = write_rows(&at("one.npy"), 1, 4, scattered);
-    assert_says(&complaint(&one, &good, &[]), &["k = 4 needs 1 ≤ k < n", "n = 1"]);
+    for (files, side) in [((&one, &good), "reference"), ((&good, &one), "model")] {
+        let said = complaint(files.0, files.1, &[]);
+        let rows = format!("the {side} set has n = 1 row");
+        assert_says(&said, &["one.npy`: k = 4 needs 1 ≤ k < n", &rows]);
+        assert!(!said.contains("good.npy"), "{said}");
+    }
 
     assert_says(&complaint(&good, &good, &["--k", "30"]), &["k = 30 needs 1 ≤ k < n"]);
     assert_says(&complaint(&good, &good, &["--k", "0"]), &["k = 0 is outside"]);
@@ -96,9 +101,41 @@ fn texts_that_cannot_be_read_are_named_with_their_line() {
 }
 
 #[test]
+fn measures_are_asked_for_by_name_and_planned() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = write_rows(&folder.path().join("good.npy"), 60, 4, scattered);
+    let other = write_rows(&folder.path().join("other.npy"), 60, 4, |i| scattered(i + 1000));
+    let of = |metrics: &str| {
+        let args = ["--reference", &good, "--samples", &other, "--metrics", metrics];
+        score_json(&[&args[..], &["--resamples", "20", "--permutations", "19"]].concat())
+    };
+    let (named, families) = (of("mauve,precision,recall"), of("support,frontier"));
+    let names: Vec<&String> = named["metrics"].as_object().unwrap().keys().collect();
+    assert_eq!(names, ["precision", "recall", "mauve"]);
+    for name in names {
+        assert_eq!(named["metrics"][name], families["metrics"][name], "{name}");
+    }
+    assert!(named["curves"]["frontier"].is_null() && !families["curves"]["frontier"].is_null());
+
+    let said = complaint(&good, &other, &["--metrics", "precision,self_bleu_4"]);
+    assert_says(&said, &["self_bleu_4 is measured on texts, and these are features alone"]);
+
+    let args = ["score", "--reference", &good, "--samples", &other, "--explain"];
+    let Ran { code, stdout, stderr } = llmpr(&args);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert_says(&stdout, &["GF", "MiB", "8 × ceilings from halves", "5 × clusterings for MAUVE"]);
+    let shares = stdout.lines().map(|line| line.trim().split(' ').next().unwrap());
+    let all: f64 = shares.map(|share| share.parse::<f64>().unwrap()).sum();
+    assert!((all - 100.0).abs() < 10.0, "{stdout}");
+}
+
+#[test]
 fn a_wrong_command_line_exits_with_two() {
     for (args, word) in [
-        (&["--metrics", "mauve"][..], "there is no metric family `mauve`"),
+        (
+            &["--metrics", "precison,mauve"][..],
+            "there is no measure or family `precison`; the nearest names are precision, p_precision",
+        ),
         (&["--pca", "1.5"], "a share in (0, 1)"),
         (&["--clusters", "1"], "auto"),
         (&["--format", "xml"], "table"),
