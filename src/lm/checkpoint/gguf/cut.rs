@@ -111,7 +111,8 @@ const LINES: &str = r"[^\n]+|\n+";
 /// A number's groups of three, counted from its end; the text in front of a number goes with its first group.
 const GROUPS: &str = r"[^\p{N}]*\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N}))";
 const FINNISH: &str = r" ?[^(\s|.,!?…。，、।۔،)]+";
-const CJK: &str = r"[一-龥ࠀ-一가-\u{D7FF}]+";
+/// DeepSeek's; spaces within the range are none of it.
+const CJK: &str = r"[一-龥ࠀ-一가-\u{D7FF}&&\S]+";
 const HAN_AND_KANA: &str = r"[一-龥\u{3040}-ゟ゠-ヿ]+";
 /// The Han characters of Kimi's pattern.
 macro_rules! han {
@@ -290,14 +291,7 @@ pub(super) const CUTS: &[Cut] = &[
     },
     Cut {
         names: &["deepseek-llm"],
-        patterns: &[
-            r"[\r\n]",
-            CASED,
-            r"\s?[!-/:-~！-／：-～‘-‟\u{3000}-。]+",
-            r"\s+$",
-            CJK,
-            r"\p{N}+",
-        ],
+        patterns: &[r"[\r\n]", CASED, r"\s?[!-/:-~！-／：-～‘-‟、-。]+", r"\s+$", CJK, r"\p{N}+"],
         ..PLAIN
     },
     Cut {

@@ -55,7 +55,9 @@ impl Gguf {
             false => (*text).to_owned(),
         };
         let tokens: Vec<String> = tokens.iter().enumerate().map(named).collect();
-        let ids: HashMap<String, u32> = tokens.iter().cloned().zip(0..).collect();
+        // llama.cpp reads a text up to its first zero byte, so that it finds no such token.
+        let reached = tokens.iter().cloned().zip(0..).filter(|(token, _)| !token.contains('\0'));
+        let ids: HashMap<String, u32> = reached.collect();
         let model =
             self.optional("tokenizer.ggml.model", "a text", |v| v.text())?.unwrap_or("none");
         let mut hash = Sha256::new();
@@ -63,8 +65,8 @@ impl Gguf {
             hash.update(format!("{token}\0{role:?}\0"));
         }
         let (method, adds_bos) = match model {
-            "gpt2" => self.merges(self.pre()?, &ids, &mut hash)?,
-            "gemma4" => self.merges("gemma4", &ids, &mut hash)?,
+            "gpt2" => self.merges(self.pre()?, tokens.len(), &ids, &mut hash)?,
+            "gemma4" => self.merges("gemma4", tokens.len(), &ids, &mut hash)?,
             "llama" => self.scores(tokens.len(), &mut hash)?,
             other => {
                 let what = format!(
@@ -108,6 +110,7 @@ impl Gguf {
     fn merges(
         &self,
         pre: &str,
+        size: usize,
         ids: &HashMap<String, u32>,
         hash: &mut Sha256,
     ) -> Result<(Method, bool), LmError> {
@@ -124,7 +127,8 @@ impl Gguf {
                 return Err(self.bad("the metadata value `tokenizer.ggml.merges` is missing"));
             }
         };
-        let merges: Option<Vec<_>> = merges.into_iter().map(pair).collect();
+        let merges: Option<Vec<_>> =
+            merges.into_iter().filter(|merge| !merge.contains('\0')).map(pair).collect();
         let merges =
             merges.ok_or_else(|| self.bad("a merge of its tokenizer is not two tokens"))?;
         hash.update(format!("{pre}\0"));
@@ -135,7 +139,7 @@ impl Gguf {
             cut.patterns.iter().map(|pattern| SysRegex::new(pattern)).collect();
         let words = Words {
             cuts: patterns.map_err(|e| self.bad(format!("its pre-tokenizer `{pre}`: {e}")))?,
-            ranks: Ranks::new(merges.into_iter(), ids),
+            ranks: Ranks::new(merges.into_iter(), ids, size as u32),
             whole: cut.whole,
             whole_newlines: cut.sees == Sees::Gemma,
         };

@@ -102,12 +102,13 @@ pub(crate) struct Ranks {
 }
 
 impl Ranks {
-    /// Reads `merges`, two tokens each, of the vocabulary `ids`; the first of equal merges counts.
+    /// Reads `merges`, two tokens each, of the vocabulary `ids`, all below `beyond`; the first of equal merges
+    /// counts.
     pub fn new<'a>(
         merges: impl Iterator<Item = (&'a str, &'a str)>,
         ids: &HashMap<String, u32>,
+        beyond: u32,
     ) -> Self {
-        let beyond = ids.values().max().map_or(0, |id| id + 1);
         let mut ranks = Self::default();
         let mut both = String::new();
         for (rank, (left, right)) in merges.enumerate() {
@@ -157,7 +158,7 @@ mod tests {
     fn merges_go_by_rank_and_from_the_left() {
         let ids = ids(&["a", "b", "c", "bc", "ab", "abc", "aa"]);
         let merges = [("b", "c"), ("a", "b"), ("a", "bc"), ("a", "a"), ("b", "c")];
-        let ranks = Ranks::new(merges.into_iter(), &ids);
+        let ranks = Ranks::new(merges.into_iter(), &ids, 7);
         let cut = |word| texts(word, &ranks.merged(word, &ids));
         assert_eq!(cut("abc"), ["abc"]);
         assert_eq!(cut("abab"), ["ab", "ab"]);
@@ -170,7 +171,7 @@ mod tests {
     #[test]
     fn a_merge_outside_the_vocabulary_still_happens() {
         let ids = ids(&["a", "b", "c", "abc"]);
-        let ranks = Ranks::new([("a", "b"), ("ab", "c")].into_iter(), &ids);
+        let ranks = Ranks::new([("a", "b"), ("ab", "c")].into_iter(), &ids, 4);
         assert_eq!(ranks.merged("abc", &ids), [Part { start: 0, end: 3, id: 3 }]);
         assert_eq!(ranks.merged("ab", &ids), [Part { start: 0, end: 2, id: 4 }]);
     }
