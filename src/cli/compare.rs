@@ -6,12 +6,12 @@ mod print;
 mod read;
 
 use anyhow::bail;
-use difference::{Difference, difference};
+use difference::{Difference, correct, difference};
 use pairing::Pairing;
 use read::{Named, read};
 use std::{collections::HashSet, path::PathBuf};
 
-use super::flags::{Format, FormatFlag, OutFlag};
+use super::flags::OutFlag;
 use crate::{
     data::signature,
     metric::{
@@ -47,10 +47,26 @@ pub struct Args {
     /// Compare what is not comparable too, such as scores against two references, and say what differs
     #[arg(long)]
     anyway: bool,
-    #[command(flatten)]
-    format: FormatFlag,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t)]
+    format: Form,
     #[command(flatten)]
     out: OutFlag,
+}
+
+/// The form of what is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Form {
+    /// For people
+    #[default]
+    Table,
+    /// For programs
+    Json,
+    /// One line a difference
+    Csv,
+    /// A table for a page or an issue
+    #[value(alias = "md")]
+    Markdown,
 }
 
 /// Compares and prints.
@@ -88,10 +104,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         let asked = args.metrics.as_ref().map_or(String::new(), |asked| format!(" {asked}"));
         bail!("the scores share none of the measures{}", asked.replace(',', ", "));
     }
-    let text = match args.format.format {
-        Format::Json => serde_json::to_string_pretty(&differences)? + "\n",
-        Format::Csv => print::csv(&differences),
-        Format::Table => print::table(&differences),
+    correct(&mut differences);
+    let text = match args.format {
+        Form::Markdown => print::markdown(&differences),
+        Form::Json => serde_json::to_string_pretty(&differences)? + "\n",
+        Form::Csv => print::csv(&differences),
+        Form::Table => print::table(&differences),
     };
     args.out.write(&text)
 }

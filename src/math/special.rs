@@ -76,6 +76,21 @@ pub fn normal_cdf(x: f64) -> f64 {
     if x < 0.0 { 0.5 * outside } else { 0.5 + 0.5 * inside }
 }
 
+/// Where the normal distribution function is `p`, by bisection to the last bit; `±∞` at 0 and 1.
+pub fn normal_quantile(p: f64) -> f64 {
+    let (mut low, mut high) = (-40.0, 40.0);
+    if p <= 0.0 || p >= 1.0 {
+        return if p <= 0.0 { f64::NEG_INFINITY } else { f64::INFINITY };
+    }
+    loop {
+        let middle = 0.5 * (low + high);
+        if middle <= low || middle >= high {
+            return middle;
+        }
+        if normal_cdf(middle) < p { low = middle } else { high = middle }
+    }
+}
+
 /// Distribution function and survival function of `χ²` with `d` degrees of freedom.
 pub fn chi2_cdf_sf(x: f64, d: f64) -> (f64, f64) {
     gamma_pq(d / 2.0, x / 2.0)
@@ -93,6 +108,19 @@ pub fn ln_choose(n: u64, k: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test] // tables of the normal distribution
+    fn normal_quantiles_are_those_of_the_tables() {
+        for (p, z) in [(0.5, 0.0), (0.8, 0.841_621), (0.975, 1.959_964), (0.991_666_667, 2.393_980)]
+        {
+            assert!((normal_quantile(p) - z).abs() < 1e-5, "{p}: {}", normal_quantile(p));
+            assert!((normal_quantile(1.0 - p) + z).abs() < 1e-5, "{p}");
+        }
+        assert_eq!(
+            (normal_quantile(0.0), normal_quantile(1.0)),
+            (f64::NEG_INFINITY, f64::INFINITY)
+        );
+    }
 
     fn assert_close(got: f64, expected: f64, relative: f64) {
         assert!((got / expected - 1.0).abs() <= relative, "{got}, expected {expected}");

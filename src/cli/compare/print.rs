@@ -1,6 +1,6 @@
 //! Differences for people and for spreadsheets.
 
-use super::difference::Difference;
+use super::difference::{Difference, LEVEL};
 use crate::report::number::{exact, number};
 
 /// Differences by pair, with notes on how they were made.
@@ -12,32 +12,85 @@ pub fn table(differences: &[Difference]) -> String {
         let now = format!("{} against {}", d.second, d.first);
         if now != pair {
             out += &format!(
-                "{now}\n  {:width$}  {:>9}  {:>9}  {:>10}  {:>21}  {:>7}\n",
-                "measure", "first", "second", "difference", "95 % interval", "p"
+                "{now}\n  {:width$}  {:>9}  {:>9}  {:>10}  {:>21}  {:>6}  {:>6}  {:>6}  shown\n",
+                "measure", "first", "second", "difference", "95 % interval", "p", "Holm", "BH"
             );
             pair = now;
         }
-        let interval = match (d.low, d.high) {
-            (Some(low), Some(high)) => format!("{} … {}", number(low), number(high)),
-            _ => String::new(),
-        };
-        let p = d.p_value.map(|p| if p < 0.001 { "<0.001".to_owned() } else { format!("{p:.3}") });
+        let [p, holm, bh] = p_values(d);
         let line = format!(
-            "  {:width$}  {:>9}  {:>9}  {:>10}  {interval:>21}  {:>7}",
+            "  {:width$}  {:>9}  {:>9}  {:>10}  {:>21}  {p:>6}  {holm:>6}  {bh:>6}  {}",
             d.metric,
             number(d.a),
             number(d.b),
             number(d.difference),
-            p.unwrap_or_default()
+            interval(d),
+            verdict(d)
         );
         out += line.trim_end();
         out.push('\n');
     }
-    out + &notes(differences)
+    out + &notes(differences).join("\n") + "\n"
 }
 
-/// How the intervals were made, and how many small p-values chance alone would give.
-fn notes(differences: &[Difference]) -> String {
+/// The same as a table of Markdown.
+pub fn markdown(differences: &[Difference]) -> String {
+    let mut out = String::new();
+    let mut pair = String::new();
+    for d in differences {
+        let now = format!("**{}** against **{}**", escaped(&d.second), escaped(&d.first));
+        if now != pair {
+            let gap = if out.is_empty() { "" } else { "\n" };
+            out += &format!(
+                "{gap}{now}\n\n| measure | first | second | difference | 95 % interval | p | Holm | BH | shown |\n\
+                 |---|---:|---:|---:|---:|---:|---:|---:|---|\n"
+            );
+            pair = now;
+        }
+        let [p, holm, bh] = p_values(d);
+        out += &format!(
+            "| {} | {} | {} | {} | {} | {p} | {holm} | {bh} | {} |\n",
+            escaped(&d.metric),
+            number(d.a),
+            number(d.b),
+            number(d.difference),
+            interval(d),
+            verdict(d)
+        );
+    }
+    out.push('\n');
+    out + &notes(differences).join("\n") + "\n"
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+fn interval(d: &Difference) -> String {
+    match (d.low, d.high) {
+        (Some(low), Some(high)) => format!("{} … {}", number(low), number(high)),
+        _ => String::new(),
+    }
+}
+
+/// As they are, by Holm, by Benjamini and Hochberg.
+fn p_values(d: &Difference) -> [String; 3] {
+    let word = |p: f64| if p < 0.001 { "<0.001".to_owned() } else { format!("{p:.3}") };
+    [d.p_value, d.p_holm, d.p_benjamini_hochberg].map(|p| p.map(word).unwrap_or_default())
+}
+
+/// `yes`, or from which difference on it would be.
+fn verdict(d: &Difference) -> String {
+    match (d.shown, d.smallest_shown) {
+        (Some(true), _) => "yes".to_owned(),
+        (Some(false), Some(smallest)) => format!("no, from {}", number(smallest)),
+        (Some(false), None) => "no".to_owned(),
+        (None, _) => String::new(),
+    }
+}
+
+/// How the intervals were made and what is shown.
+fn notes(differences: &[Difference]) -> Vec<String> {
     let (all, paired) = (differences.len(), differences.iter().filter(|d| d.paired).count());
     let how = match paired {
         0 => {
@@ -48,27 +101,45 @@ fn notes(differences: &[Difference]) -> String {
         }
         _ => format!("{paired} of {all} paired; the others as if the two were independent"),
     };
-    let tested = differences.iter().filter_map(|d| d.p_value).collect::<Vec<f64>>();
-    let small = tested.iter().filter(|p| **p < 0.05).count();
-    let by_chance = match tested.len() {
-        0..20 => String::new(),
-        count => format!(
-            "; {small} of {count} p-values are below 0.05, about {:.0} would be without any difference",
-            0.05 * count as f64
-        ),
-    };
-    format!("{how}{by_chance}\n")
+    let asked = differences.iter().filter(|d| d.shown.is_some()).count();
+    let shown = differences.iter().filter(|d| d.shown == Some(true)).count();
+    let mut out = vec![how];
+    if asked > 0 {
+        out.push(format!(
+            "shown: {shown} of {asked}, Holm's p-value below {LEVEL}; Holm and BH (Benjamini-Hochberg) are corrected \
+             for the {asked} asked here"
+        ));
+    }
+    if shown < asked {
+        out.push(
+            "no: no difference is shown, which is not that there is none; one as large as named would have been \
+             in four of five repetitions"
+                .to_owned(),
+        );
+    }
+    out
 }
 
 /// A line a difference.
 pub fn csv(differences: &[Difference]) -> String {
-    let mut out = String::from("first,second,metric,a,b,difference,low,high,p_value,paired\n");
+    let mut out = String::from(
+        "first,second,metric,a,b,difference,low,high,p_value,paired,p_holm,p_benjamini_hochberg,shown,smallest_shown,differs_in\n",
+    );
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     for d in differences {
         let numbers = [Some(d.a), Some(d.b), Some(d.difference), d.low, d.high, d.p_value];
         let numbers = numbers.map(|value| value.map(exact).unwrap_or_default()).join(",");
         let (first, second) = (quoted(&d.first), quoted(&d.second));
-        out += &format!("{first},{second},{},{numbers},{}\n", d.metric, d.paired);
+        let further = [d.p_holm, d.p_benjamini_hochberg].map(|p| p.map(exact).unwrap_or_default());
+        let shown = d.shown.map(|shown| shown.to_string()).unwrap_or_default();
+        let smallest = d.smallest_shown.map(exact).unwrap_or_default();
+        let differs = quoted(&d.differs_in.join("; "));
+        out += &format!(
+            "{first},{second},{},{numbers},{},{},{shown},{smallest},{differs}\n",
+            d.metric,
+            d.paired,
+            further.join(","),
+        );
     }
     out
 }

@@ -6,12 +6,14 @@
 //! standard deviations.
 
 mod interval;
+mod multiple;
 mod null;
 mod permute;
 mod rarefaction;
 
 pub(crate) use interval::student_975;
 pub use interval::{Interval, Subsample, interval, subsample};
+pub use multiple::{benjamini_hochberg, holm};
 pub use null::{carried_on, frechet_null};
 pub use permute::{Tail, p_value, relabel};
 pub use rarefaction::{coverage_at, richness_beyond};
