@@ -16,7 +16,7 @@ mod tensor;
 pub(crate) mod tests;
 mod vocabulary;
 
-pub use tensor::TensorInfo;
+pub use tensor::{Kind, TensorInfo};
 
 /// A metadata value; the file's widths of numbers are not kept.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,6 +5,7 @@ pub mod gguf;
 pub(crate) mod http;
 pub mod hub;
 pub mod load;
+pub mod matrix;
 pub mod notes;
 pub mod source;
 pub mod tokenizer;

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::matrix::{Matrix, StoredBlocks};
 use crate::lm::LmError;
 
 #[cfg(test)]
@@ -31,6 +32,10 @@ pub(crate) trait Store: Send + Sync {
     fn describe(&self, stored: &str) -> Option<(Vec<usize>, String)>;
     /// The tensor on the CPU, as f32, f16 or bf16.
     fn read(&self, stored: &str) -> candle_core::Result<Tensor>;
+    /// A matrix that is stored in blocks along its inputs; `turned` as for [`Weights::matrix`].
+    fn blocks(&self, _stored: &str, _turned: bool) -> Option<StoredBlocks> {
+        None
+    }
 }
 
 fn canonical(name: &str) -> &str {
@@ -115,14 +120,7 @@ impl Weights {
     ///
     /// [`LmError::NoTensor`] and [`LmError::Shape`] when it is missing or of another shape than `shape`.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, LmError> {
-        let missing =
-            || LmError::NoTensor { path: self.origin.clone(), name: canonical(name).into() };
-        let stored = self.names.get(canonical(name)).ok_or_else(missing)?;
-        let (found, kind) = self.store.describe(stored).ok_or_else(missing)?;
-        if found != shape {
-            let (path, name) = (self.origin.clone(), stored.clone());
-            return Err(LmError::Shape { path, name, found, wanted: shape.to_vec() });
-        }
+        let (stored, kind) = self.find(name, shape)?;
         let tensor = self.store.read(stored)?;
         match tensor.dtype() {
             DType::F32 | DType::F16 | DType::BF16 => Ok(tensor),
@@ -133,6 +131,40 @@ impl Weights {
                 Err(LmError::BadFile { path: self.origin.clone(), what })
             }
         }
+    }
+
+    /// The matrix of `[out, in]` in the type it is stored in; `turned` where the names' own checkpoints have
+    /// it as `[in, out]`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`tensor`](Self::tensor).
+    pub fn matrix(
+        &self,
+        name: &str,
+        [rows, columns]: [usize; 2],
+        turned: bool,
+    ) -> Result<Matrix, LmError> {
+        let shape = if turned { [columns, rows] } else { [rows, columns] };
+        let (stored, _) = self.find(name, &shape)?;
+        if let Some(blocks) = self.store.blocks(stored, turned) {
+            return Ok(Matrix::Blocks(blocks));
+        }
+        let tensor = self.tensor(name, &shape)?;
+        Ok(Matrix::Numbers(if turned { tensor.t()?.contiguous()? } else { tensor }))
+    }
+
+    /// The stored name and the type of a tensor of that shape.
+    fn find(&self, name: &str, shape: &[usize]) -> Result<(&str, String), LmError> {
+        let missing =
+            || LmError::NoTensor { path: self.origin.clone(), name: canonical(name).into() };
+        let stored = self.names.get(canonical(name)).ok_or_else(missing)?;
+        let (found, kind) = self.store.describe(stored).ok_or_else(missing)?;
+        if found != shape {
+            let (path, name) = (self.origin.clone(), stored.clone());
+            return Err(LmError::Shape { path, name, found, wanted: shape.to_vec() });
+        }
+        Ok((stored, kind))
     }
 
     /// Canonical names in alphabetical order, with shapes and the types they are stored in.
@@ -150,6 +182,14 @@ impl Weights {
             *counts.entry(kind).or_default() += shape.iter().product::<usize>();
         }
         counts.into_iter().max_by_key(|(_, count)| *count).map_or("none".into(), |(kind, _)| kind)
+    }
+
+    /// Whether some matrix is stored in blocks that can be multiplied as they are.
+    pub fn in_blocks(&self) -> bool {
+        let blocks = |stored: &String| {
+            [false, true].iter().any(|turned| self.store.blocks(stored, *turned).is_some())
+        };
+        self.names.values().any(blocks)
     }
 
     /// Number of stored parameters.

@@ -8,6 +8,7 @@ use crate::lm::{
         config::ModelConfig,
         layout::{HEAD, Name, Qkv, Up},
     },
+    checkpoint::matrix::Matrix,
 };
 
 /// A gain and, in LayerNorm, a bias.
@@ -21,7 +22,7 @@ pub struct NormParts {
 /// Matrices of `out × in` that read the same input, one below the other, and their biases.
 pub struct LinearParts {
     /// The matrices.
-    pub weights: Vec<Tensor>,
+    pub weights: Vec<Matrix>,
     /// As many biases, or none.
     pub biases: Vec<Tensor>,
 }
@@ -47,13 +48,13 @@ pub struct BlockParts {
 /// The tensors before and after the blocks.
 pub struct EndParts {
     /// Token embeddings, `vocab × hidden`.
-    pub embedding: Tensor,
+    pub embedding: Matrix,
     /// Learned positions, `max_positions × hidden`.
     pub positions: Option<Tensor>,
     /// After the last block.
     pub norm: NormParts,
     /// The output projection where it is not the embedding.
-    pub head: Option<Tensor>,
+    pub head: Option<Matrix>,
 }
 
 /// Reads block `layer`.
@@ -88,12 +89,13 @@ pub fn block(config: &ModelConfig, weights: &Weights, layer: usize) -> Result<Bl
 /// A tensor that is missing or has another shape.
 pub fn ends(config: &ModelConfig, weights: &Weights) -> Result<EndParts, LmError> {
     let (c, l) = (config, config.layout);
-    let table = |name: Name, rows| weights.tensor(&weight(name.hf), &[rows, c.hidden]);
+    let table = |name: Name| weights.matrix(&weight(name.hf), [c.vocab, c.hidden], false);
+    let positions = |name: Name| weights.tensor(&weight(name.hf), &[c.max_positions, c.hidden]);
     Ok(EndParts {
-        embedding: table(l.embedding, c.vocab)?,
-        positions: l.positions.map(|name| table(name, c.max_positions)).transpose()?,
+        embedding: table(l.embedding)?,
+        positions: l.positions.map(positions).transpose()?,
         norm: read_norm(c, weights, l.norm.hf, c.hidden)?,
-        head: (!c.tied).then(|| table(HEAD, c.vocab)).transpose()?,
+        head: (!c.tied).then(|| table(HEAD)).transpose()?,
     })
 }
 
@@ -188,8 +190,8 @@ impl Stored<'_> {
     fn read(&self, c: &ModelConfig, w: &Weights, layer: usize) -> Result<LinearParts, LmError> {
         let (mut weights, mut biases) = (Vec::new(), Vec::new());
         for (name, rows) in self.each(c, layer) {
-            let matrix = w.tensor(&weight(&name), &self.shape(c, rows))?;
-            weights.push(if c.layout.transposed { matrix.t()?.contiguous()? } else { matrix });
+            let shape = [rows, self.inputs];
+            weights.push(w.matrix(&weight(&name), shape, c.layout.transposed)?);
             if self.bias {
                 biases.push(w.tensor(&bias(&name), &[rows])?);
             }

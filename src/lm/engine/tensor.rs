@@ -37,6 +37,7 @@ use crate::{
     lm::{
         LmError, Weights,
         arch::config::{Activation, ModelConfig},
+        checkpoint::matrix::Matrix,
         parts::{self, LinearParts, NormParts},
     },
 };
@@ -99,8 +100,9 @@ impl TensorDecoder {
             })
         };
         let ends = parts::ends(config, weights)?;
-        let embedding = here(&ends.embedding)?;
-        let head = ends.head.as_ref().map(here).transpose()?;
+        let table = |matrix: &Matrix| here(&matrix.tensor()?);
+        let embedding = table(&ends.embedding)?;
+        let head = ends.head.as_ref().map(table).transpose()?;
         Ok(Self {
             blocks: (0..config.layers).map(block).collect::<Result<_, _>>()?,
             positions: ends.positions.as_ref().map(here).transpose()?,

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Gguf, TensorInfo};
+use super::{Gguf, Kind, TensorInfo};
 use crate::lm::{
     LmError, ModelConfig, Weights,
     arch::{
@@ -11,7 +11,7 @@ use crate::lm::{
         config::{ConfigError, Rope, RopeScaling},
         layout::{Name, Qkv},
     },
-    checkpoint::weights::Store,
+    checkpoint::{matrix::StoredBlocks, weights::Store},
 };
 
 /// Settings of llama.cpp that change results and that nothing here computes, with the value that does not.
@@ -281,6 +281,21 @@ impl Store for Stored {
             shape.reverse();
         }
         Some((shape, info.kind_name()))
+    }
+
+    fn blocks(&self, stored: &str, turned: bool) -> Option<StoredBlocks> {
+        let (info, change) = self.tensors.get(stored)?;
+        let interleaved = match change {
+            Change::Unpermute(heads) => Some(*heads),
+            Change::None | Change::Transpose => None,
+        };
+        let (&[rows, columns], Kind::Blocks(format)) = (info.shape.as_slice(), info.kind) else {
+            return None;
+        };
+        // Blocks run along the inputs, whatever the names' own checkpoints do.
+        let along = turned == (*change == Change::Transpose);
+        let (file, bytes) = (Arc::clone(&self.map), info.bytes.clone());
+        along.then_some(StoredBlocks { format, rows, columns, file, bytes, interleaved })
     }
 
     fn read(&self, stored: &str) -> candle_core::Result<Tensor> {

@@ -8,7 +8,10 @@ use super::*;
 use crate::{
     lm::{
         Checkpoint, ModelConfig, Tokenizer, Weights,
-        checkpoint::weights::tests::{shared, wanted},
+        checkpoint::{
+            matrix::Matrix,
+            weights::tests::{shared, wanted},
+        },
     },
     shared_data::skipped,
 };
@@ -45,8 +48,9 @@ fn permute(tensor: &Tensor, heads: usize) -> Tensor {
     split.transpose(1, 2).unwrap().contiguous().unwrap().reshape(dims).unwrap()
 }
 
-/// Writes a Llama-family checkpoint as llama.cpp's converter would, matrices in `kind` where rows divide.
-fn write(
+/// Writes a Llama-family checkpoint as llama.cpp's converter would, matrices in `kind` where rows divide, and
+/// of a model in Q4_K some in Q6_K.
+pub(crate) fn write(
     path: &Path,
     arch: &str,
     checkpoint: (&ModelConfig, &Weights),
@@ -64,7 +68,12 @@ fn write(
             tensor = permute(&tensor, config.kv_heads);
         }
         let divides = shape.len() == 2 && shape[1].is_multiple_of(kind.block_size());
-        let kind = if divides { kind } else { GgmlDType::F32 };
+        let finer = name.contains("v_proj") || name.contains("down_proj");
+        let kind = match kind {
+            _ if !divides => GgmlDType::F32,
+            GgmlDType::Q4K if finer => GgmlDType::Q6K,
+            kind => kind,
+        };
         tensors.push((file_name(&name), QTensor::quantize(&tensor, kind).unwrap()));
     }
     let rope = config.rope.as_ref().unwrap();
@@ -95,7 +104,7 @@ fn write(
 
 use candle_core::quantized::gguf_file::Value as Meta;
 
-fn temporary() -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn temporary() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.gguf");
     (folder, path)
@@ -143,7 +152,7 @@ fn a_llama_written_as_gguf_is_the_same_model() {
 }
 
 /// A one-layer Llama 256 wide, which every block size divides, with weights from a linear congruence.
-fn wide() -> (ModelConfig, Weights) {
+pub(crate) fn wide() -> (ModelConfig, Weights) {
     let text = r#"{"model_type": "llama", "vocab_size": 8, "hidden_size": 256, "num_attention_heads": 4,
         "num_key_value_heads": 2, "num_hidden_layers": 1, "intermediate_size": 512,
         "max_position_embeddings": 16, "tie_word_embeddings": true}"#;
@@ -223,11 +232,13 @@ fn blocks_of_bits_mean_what_llama_cpp_means() {
         let (_keep, path) = temporary();
         let storage = QStorage::from_data(bytes.into(), &Device::Cpu, kind).unwrap();
         let tensor = QTensor::new(storage, (1, 512)).unwrap();
+        let theirs = tensor.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap();
         gguf_file::write(&mut File::create(&path).unwrap(), &[], &[("t", &tensor)]).unwrap();
         let file = Gguf::open(&path).unwrap();
         let read = file.tensors()["t"].tensor(&file.map).unwrap().flatten_all().unwrap();
-        let values: Vec<f64> =
-            read.to_vec1::<f32>().unwrap().iter().map(|x| f64::from(*x)).collect();
+        let (read, theirs) = (read.to_vec1::<f32>().unwrap(), theirs.to_vec1::<f32>().unwrap());
+        assert_eq!(read, theirs, "{kind:?}: bit for bit those of candle");
+        let values: Vec<f64> = read.iter().map(|x| f64::from(*x)).collect();
         let got: f64 = values.iter().sum();
         let got_weighted: f64 = values.iter().zip(1..).map(|(x, i)| x * f64::from(i)).sum();
         // f32 products in another order: a few units in the last place of terms up to a hundred.
@@ -235,6 +246,82 @@ fn blocks_of_bits_mean_what_llama_cpp_means() {
             (got - sum).abs() < 1e-3 && (got_weighted - weighted).abs() < 0.1,
             "{kind:?}: {got} {got_weighted}"
         );
+    }
+}
+
+/// A file with one tensor `t` of `1 × 512` in the type of that number.
+fn one_tensor(path: &Path, number: u32, bytes: &[u8]) {
+    let mut file = b"GGUF".to_vec();
+    file.extend(3u32.to_le_bytes());
+    [1u64, 0, 1].iter().for_each(|n| file.extend(n.to_le_bytes()));
+    file.extend(b"t");
+    file.extend(2u32.to_le_bytes());
+    [512u64, 1].iter().for_each(|n| file.extend(n.to_le_bytes()));
+    file.extend(number.to_le_bytes());
+    file.extend(0u64.to_le_bytes());
+    file.resize(file.len().next_multiple_of(32), 0);
+    file.extend(bytes);
+    std::fs::write(path, file).unwrap();
+}
+
+#[test] // golden: `gguf` 0.19.0 (Python), gguf.quants.dequantize on the same bytes
+fn tables_of_values_are_those_of_llama_cpp() {
+    for (number, name, mut state, size, sum, weighted, first) in [
+        (20, "iq4_nl", 1010u32, 18, -440.7923583984375, -134467.1630859375, 11.297241),
+        (39, "mxfp4", 1011, 17, -69.61328125, -29879.67578125, -5.877_471_8e-39),
+    ] {
+        let mut bytes: Vec<u8> = Vec::new();
+        for _ in 0..16 * size {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            bytes.push((state >> 24) as u8);
+        }
+        for (i, block) in bytes.chunks_exact_mut(size).enumerate() {
+            match number {
+                20 => (block[0], block[1]) = (0x66, 0x2E),
+                _ => block[0] = if i < 4 { i as u8 } else { 116 + i as u8 },
+            }
+        }
+        let (_keep, path) = temporary();
+        one_tensor(&path, number, &bytes);
+        let file = Gguf::open(&path).unwrap();
+        assert_eq!(file.tensors()["t"].kind_name(), name);
+        let read = file.tensors()["t"].tensor(&file.map).unwrap().flatten_all().unwrap();
+        let read = read.to_vec1::<f32>().unwrap();
+        let values = || read.iter().map(|x| f64::from(*x));
+        assert_eq!(read[0], first as f32);
+        assert_eq!(values().sum::<f64>(), sum, "{name}");
+        assert_eq!(values().zip(1..).map(|(x, i)| x * f64::from(i)).sum::<f64>(), weighted);
+    }
+    let (_keep, path) = temporary();
+    one_tensor(&path, 19, &[0; 512]);
+    let error = Gguf::open(&path).err().unwrap().to_string();
+    assert!(error.contains("tensor type number 19 is not supported; supported are"), "{error}");
+}
+
+#[test]
+fn rows_of_blocks_are_the_rows_of_the_widened_matrix() {
+    let (config, weights) = wide();
+    for kind in [GgmlDType::Q4_0, GgmlDType::Q4_1, GgmlDType::Q8_0, GgmlDType::Q4K, GgmlDType::Q5K]
+    {
+        let (_keep, path) = temporary();
+        write(&path, "llama", (&config, &weights), kind, &[]);
+        let read = Checkpoint::open_gguf(&path).unwrap().weights;
+        assert!(read.in_blocks());
+        for (name, shape) in wanted(&config).into_iter().filter(|(_, shape)| shape.len() == 2) {
+            let matrix = read.matrix(&name, [shape[0], shape[1]], false).unwrap();
+            let whole = read.tensor(&name, &shape).unwrap().to_vec2::<f32>().unwrap();
+            // Queries and keys are stored with the rows of their heads interleaved.
+            assert_eq!(matrix.tensor().unwrap().to_vec2::<f32>().unwrap(), whole, "{name}");
+            let Matrix::Blocks(blocks) = matrix else { panic!("{name} is kept in blocks") };
+            blocks.release();
+            let mut row = vec![0.0; shape[1]];
+            for (i, whole) in whole.iter().enumerate() {
+                blocks.format.widen(blocks.row(i), &mut row);
+                assert_eq!(row, *whole, "{kind:?} {name} row {i}");
+            }
+        }
+        let error = read.matrix("embed_tokens.weight", [9, 256], false).err().unwrap();
+        assert!(error.to_string().contains("shape [8, 256]"), "{error}");
     }
 }
 

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::{
     attention::{self, Heads, Queries},
     batch::Batch,
-    linear::{Linear, numbers},
+    linear::{Keep, Linear, numbers},
     row_ops,
     work::Work,
 };
@@ -27,10 +27,7 @@ use crate::{
         },
         parts::{self, LinearParts, NormParts},
     },
-    math::{
-        gemm::{PANEL, Storage},
-        simd::Isa,
-    },
+    math::{gemm::PANEL, simd::Isa},
 };
 
 /// Values above which rows are normalised by several threads.
@@ -100,8 +97,12 @@ impl Decoder {
     /// # Errors
     ///
     /// A tensor that is missing or has another shape than the configuration says.
-    pub fn new(config: &ModelConfig, weights: &Weights, storage: Storage) -> Result<Self, LmError> {
-        let eps = config.norm_eps;
+    pub fn new(
+        config: &ModelConfig,
+        weights: &Weights,
+        keep: impl Into<Keep>,
+    ) -> Result<Self, LmError> {
+        let (keep, eps) = (keep.into(), config.norm_eps);
         let block = |layer| -> Result<Block, LmError> {
             let parts = parts::block(config, weights, layer)?;
             let qk_norm = parts.qk_norm.map(|gains| {
@@ -110,12 +111,12 @@ impl Decoder {
             });
             Ok(Block {
                 attention_norm: Norm::new(&parts.attention_norm, eps)?,
-                qkv: Linear::new(&parts.qkv, storage)?,
+                qkv: Linear::new(&parts.qkv, keep)?,
                 qk_norm: qk_norm.transpose()?,
-                out: Linear::new(&parts.out, storage)?,
+                out: Linear::new(&parts.out, keep)?,
                 mlp_norm: Norm::new(&parts.mlp_norm, eps)?,
-                up: Linear::new(&parts.up, storage)?,
-                down: Linear::new(&parts.down, storage)?,
+                up: Linear::new(&parts.up, keep)?,
+                down: Linear::new(&parts.down, keep)?,
             })
         };
         let blocks = (0..config.layers).map(block).collect::<Result<_, _>>()?;
@@ -123,11 +124,11 @@ impl Decoder {
         let matrix = |weight| LinearParts { weights: vec![weight], biases: Vec::new() };
         Ok(Self {
             isa: Isa::best(),
-            embedding: Linear::new(&matrix(ends.embedding), storage)?,
+            embedding: Linear::new(&matrix(ends.embedding), keep)?,
             positions: ends.positions.as_ref().map(numbers).transpose()?,
             blocks,
             norm: Norm::new(&ends.norm, eps)?,
-            head: ends.head.map(|head| Linear::new(&matrix(head), storage)).transpose()?,
+            head: ends.head.map(|head| Linear::new(&matrix(head), keep)).transpose()?,
             frequencies: match &config.rope {
                 Some(rope) => rope.frequencies(config.head_dim),
                 None => Vec::new(),
