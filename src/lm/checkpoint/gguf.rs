@@ -9,6 +9,8 @@ use std::{
 use crate::lm::LmError;
 
 #[cfg(test)]
+mod block_tests;
+#[cfg(test)]
 mod gpt2_tests;
 mod model;
 mod tensor;
