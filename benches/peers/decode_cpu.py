@@ -2,10 +2,11 @@
 
     decode_cpu.py LLMPR MODEL.gguf [--rows 1,16,64] [--new-tokens 24] [--turns 3] [--threads 2]
 
-LLMPR is the release program, MODEL.gguf SmolLM2-135M (scripts/get-smollm2.sh). transformers runs the same
-shape with random weights, which takes as long. Each turn times every program once; printed are the fastest
-turns, in new tokens a second, and ours over each peer's. Needs torch and transformers; llama-cpp-python
-where it is installed.
+LLMPR is the release program, MODEL.gguf SmolLM2-135M (scripts/get-smollm2.sh); `llmpr auto` multiplies its blocks,
+`llmpr f32` widens them. transformers runs the same shape with random weights, which takes as long. llama.cpp
+is timed as it comes and, as `llama.cpp plain`, without weights in an order of its own, which it has for AMX and
+some types. Each turn times every program once; printed are the fastest turns, in new tokens a second, and ours
+over each peer's. A peer that is not installed is left out.
 """
 
 import argparse
@@ -55,7 +56,7 @@ def transformers(args, dtype):
     return run
 
 
-def llama_cpp(args):
+def llama_cpp(args, reorder=True):
     import ctypes
 
     import llama_cpp as ll
@@ -63,6 +64,7 @@ def llama_cpp(args):
 
     ll.llama_backend_init()
     params = ll.llama_model_default_params()
+    params.use_extra_bufts = reorder
     model = ll.llama_model_load_from_file(args.model.encode(), params)
     most = max(map(int, args.rows.split(",")))
     context = ll.llama_context_default_params()
@@ -115,11 +117,13 @@ def main():
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
-    programs = {"llmpr f32": ours(args, "f32"), "llmpr bf16": ours(args, "bf16")}
+    programs = {f"llmpr {dtype}": ours(args, dtype) for dtype in ("auto", "f32", "bf16")}
+    mine = list(programs)
     makers = {
         "transformers f32": lambda: transformers(args, "float32"),
         "transformers bf16": lambda: transformers(args, "bfloat16"),
         "llama.cpp": lambda: llama_cpp(args),
+        "llama.cpp plain": lambda: llama_cpp(args, reorder=False),
     }
     for name, make in makers.items():
         try:
@@ -134,7 +138,7 @@ def main():
         best = {name: max(all) for name, all in speeds.items()}
         print(f"{rows} rows")
         for name, speed in best.items():
-            ratios = "  ".join(f"{us} {best[us] / speed:.2f}x" for us in list(programs)[:2])
+            ratios = "  ".join(f"{us} {best[us] / speed:.2f}x" for us in mine)
             print(f"  {name:<18} {speed:8.1f} tokens/s   {ratios}  {getattr(programs[name], 'share', '')}")
 
 

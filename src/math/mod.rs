@@ -4,6 +4,7 @@ pub mod eigen;
 pub(crate) mod exp;
 pub mod gemm;
 pub(crate) mod lanes;
+pub mod quant;
 pub(crate) mod quantile;
 pub mod simd;
 pub mod special;

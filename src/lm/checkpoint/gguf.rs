@@ -8,6 +8,8 @@ use std::{
 
 use crate::lm::LmError;
 
+#[cfg(test)]
+mod block_tests;
 mod config;
 mod cut;
 #[cfg(test)]
@@ -22,7 +24,7 @@ mod vocabulary;
 #[cfg(test)]
 mod vocabulary_tests;
 
-pub use tensor::TensorInfo;
+pub use tensor::{Kind, TensorInfo};
 
 /// A metadata value; the file's widths of numbers are not kept.
 #[derive(Clone, Debug, PartialEq)]

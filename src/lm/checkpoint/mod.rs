@@ -6,6 +6,7 @@ pub mod guard;
 pub(crate) mod http;
 pub mod hub;
 pub mod load;
+pub mod matrix;
 pub mod notes;
 pub mod source;
 pub mod tokenizer;

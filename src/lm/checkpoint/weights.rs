@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::guard::guarded;
+use super::matrix::{Matrix, StoredBlocks};
 use crate::lm::LmError;
 
 #[cfg(test)]
@@ -41,6 +42,10 @@ pub(crate) trait Store: Send + Sync {
     fn describe(&self, stored: &str) -> Option<(Vec<usize>, String)>;
     /// The tensor on the CPU, as f32, f16 or bf16.
     fn read(&self, stored: &str) -> candle_core::Result<Tensor>;
+    /// A matrix that is stored in blocks along its inputs; `turned` as for [`Weights::matrix`].
+    fn blocks(&self, _stored: &str, _turned: bool) -> Option<StoredBlocks> {
+        None
+    }
 }
 
 fn canonical(name: &str) -> &str {
@@ -153,7 +158,47 @@ impl Weights {
         Ok(tensor.flatten_all()?.to_vec1()?)
     }
 
-    /// What a tensor of that shape is stored as, and in which type.
+    /// The matrix of `[out, in]` in the type it is stored in; `turned` where the names' own checkpoints have
+    /// it as `[in, out]`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`tensor`](Self::tensor).
+    pub fn matrix(
+        &self,
+        name: &str,
+        [rows, columns]: [usize; 2],
+        turned: bool,
+    ) -> Result<Matrix, LmError> {
+        let shape = if turned { [columns, rows] } else { [rows, columns] };
+        let (stored, _) = self.find(name, &shape)?;
+        if let Some(blocks) = self.store.blocks(stored, turned) {
+            return Ok(Matrix::Blocks(blocks));
+        }
+        let tensor = self.tensor(name, &shape)?;
+        Ok(Matrix::Numbers(if turned { tensor.t()?.contiguous()? } else { tensor }))
+    }
+
+    /// The matrices of `[count, out, in]`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`tensor`](Self::tensor).
+    pub fn matrices(
+        &self,
+        name: &str,
+        [count, rows, columns]: [usize; 3],
+    ) -> Result<Vec<Matrix>, LmError> {
+        let (stored, _) = self.find(name, &[count, rows, columns])?;
+        if let Some(blocks) = self.store.blocks(stored, false) {
+            let part = |i: usize| Matrix::Blocks(blocks.part(i * rows, rows));
+            return Ok((0..count).map(part).collect());
+        }
+        let all = self.tensor(name, &[count, rows, columns])?;
+        (0..count).map(|i| Ok(Matrix::Numbers(all.get(i)?))).collect()
+    }
+
+    /// The stored name and the type of a tensor of that shape.
     fn find(&self, name: &str, shape: &[usize]) -> Result<(&str, String), LmError> {
         let missing =
             || LmError::NoTensor { path: self.origin.clone(), name: canonical(name).into() };
@@ -181,6 +226,14 @@ impl Weights {
             *counts.entry(kind).or_default() += shape.iter().product::<usize>();
         }
         counts.into_iter().max_by_key(|(_, count)| *count).map_or("none".into(), |(kind, _)| kind)
+    }
+
+    /// Whether some matrix is stored in blocks that can be multiplied as they are.
+    pub fn in_blocks(&self) -> bool {
+        let blocks = |stored: &String| {
+            [false, true].iter().any(|turned| self.store.blocks(stored, *turned).is_some())
+        };
+        self.names.values().any(blocks)
     }
 
     /// Number of stored parameters.

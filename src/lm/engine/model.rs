@@ -4,7 +4,7 @@ use candle_core::{DType, Device};
 use std::sync::Arc;
 
 use super::{
-    cpu::decoder::Decoder,
+    cpu::{decoder::Decoder, linear::Keep},
     device::{self, DeviceChoice, DtypeChoice},
     network::Network,
     tensor::TensorDecoder,
@@ -37,8 +37,9 @@ impl Lm {
     /// Reads the weights of a checkpoint onto a device.
     ///
     /// On the CPU `auto` keeps half-precision weights as they are and computes in f32, which gives
-    /// the same numbers as f32 weights; everything else, quantized files too, is kept in f32. On CUDA
-    /// `auto` is bf16.
+    /// the same numbers as f32 weights. Blocks of quantized files are kept, too, and multiplied with
+    /// activations rounded to 16-bit integers ([`quant`](crate::math::quant)); everything else is kept in f32. On
+    /// CUDA `auto` is bf16.
     ///
     /// # Errors
     ///
@@ -52,7 +53,7 @@ impl Lm {
         let precision = Self::precision_of(&checkpoint, device, dtype).to_owned();
         let Checkpoint { config, weights, .. } = &*checkpoint;
         let network = network(config, weights, device, dtype)?;
-        if let Some(how) = kept(&checkpoint.dtype, &precision) {
+        if let Some(how) = kept(&checkpoint.dtype, weights.in_blocks(), &precision) {
             notes::tell(&format!("{}: {how}", checkpoint.source));
         }
         Ok(Self { checkpoint, network, precision })
@@ -69,6 +70,7 @@ impl Lm {
             Device::Cpu => match (dtype, checkpoint.dtype.as_str()) {
                 (DtypeChoice::Bf16, _) => "cpu-bf16",
                 (DtypeChoice::F16, stored) if stored != "f16" => "cpu-f16",
+                (DtypeChoice::Auto, _) if checkpoint.weights.in_blocks() => "cpu-i16",
                 _ => "cpu-f32",
             },
             _ => match device_dtype(dtype) {
@@ -122,17 +124,19 @@ pub fn network(
     dtype: DtypeChoice,
 ) -> Result<Box<dyn Network>, LmError> {
     Ok(match device {
-        Device::Cpu => {
-            Box::new(Decoder::new(config, weights, storage(dtype, &weights.stored_type()))?)
-        }
+        Device::Cpu => Box::new(Decoder::new(config, weights, keep(dtype, weights))?),
         _ => Box::new(TensorDecoder::new(config, weights, device, device_dtype(dtype))?),
     })
 }
 
 /// What a person should know of weights that are not kept as they are stored.
-fn kept(stored: &str, precision: &str) -> Option<String> {
+fn kept(stored: &str, in_blocks: bool, precision: &str) -> Option<String> {
     match precision {
+        "cpu-i16" => None,
         _ if precision.ends_with(stored) || matches!(stored, "f16" | "bf16") => None,
+        "cpu-f32" if in_blocks => Some(format!(
+            "weights stored as {stored} are widened to f32 and kept so; --dtype auto keeps their blocks, which takes less memory and time"
+        )),
         "cpu-f32" => Some(format!(
             "weights stored as {stored} are widened to f32 and kept so, the fastest type here; {stored} saves disk, not memory"
         )),
@@ -152,12 +156,13 @@ fn device_dtype(dtype: DtypeChoice) -> DType {
     }
 }
 
-/// How weights stored as `stored` are kept on the CPU.
-pub fn storage(dtype: DtypeChoice, stored: &str) -> Storage {
-    match (dtype, stored) {
+/// How weights are kept on the CPU.
+fn keep(dtype: DtypeChoice, weights: &Weights) -> Keep {
+    Keep::Numbers(match (dtype, weights.stored_type().as_str()) {
         (DtypeChoice::Bf16, _) => Storage::Pairs,
+        (DtypeChoice::Auto, _) if weights.in_blocks() => return Keep::Blocks,
         (DtypeChoice::Auto, "bf16") => Storage::Bf16,
         (DtypeChoice::F16, _) | (DtypeChoice::Auto, "f16") => Storage::F16,
         _ => Storage::F32,
-    }
+    })
 }

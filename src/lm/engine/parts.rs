@@ -8,6 +8,7 @@ use crate::lm::{
         config::{ModelConfig, NormKind, QkNorm},
         layout::Name,
     },
+    checkpoint::matrix::Matrix,
 };
 
 mod experts;
@@ -29,7 +30,7 @@ pub struct NormParts {
 /// Matrices of `out × in` that read the same input, one below the other, and their biases.
 pub struct LinearParts {
     /// The matrices.
-    pub weights: Vec<Tensor>,
+    pub weights: Vec<Matrix>,
     /// As many biases, or none.
     pub biases: Vec<Tensor>,
 }
@@ -75,7 +76,7 @@ pub struct BlockParts {
 /// The tensors before and after the blocks.
 pub struct EndParts {
     /// Token embeddings, `vocab × hidden`.
-    pub embedding: Tensor,
+    pub embedding: Matrix,
     /// Learned positions, `max_positions × hidden`.
     pub positions: Option<Tensor>,
     /// After the last block.
@@ -125,16 +126,17 @@ pub fn block(config: &ModelConfig, weights: &Weights, layer: usize) -> Result<Bl
 /// A tensor that is missing or has another shape.
 pub fn ends(config: &ModelConfig, weights: &Weights) -> Result<EndParts, LmError> {
     let (c, l) = (config, config.layout);
-    let table = |name: Name, rows| weights.tensor(&weight(name.hf), &[rows, c.hidden]);
+    let table = |name: Name| weights.matrix(&weight(name.hf), [c.vocab, c.hidden], false);
     let positions = |name: Name| -> Result<Tensor, LmError> {
-        let all = table(name, l.positions_from + c.max_positions)?;
+        let rows = l.positions_from + c.max_positions;
+        let all = weights.tensor(&weight(name.hf), &[rows, c.hidden])?;
         Ok(all.narrow(0, l.positions_from, c.max_positions)?.contiguous()?)
     };
     let head_bias = c.head_bias.then(|| weights.tensor(&bias(l.head.hf), &[c.vocab]));
     let mut head_bias = head_bias.transpose()?;
-    let head = (!c.tied).then(|| table(l.head, c.vocab)).transpose()?;
+    let head = (!c.tied).then(|| table(l.head)).transpose()?;
     Ok(EndParts {
-        embedding: table(l.embedding, c.vocab)?,
+        embedding: table(l.embedding)?,
         positions: l.positions.map(positions).transpose()?,
         norm: read_norm(c, weights, l.norm.hf, c.hidden)?,
         head: head.map(|head| LinearParts {

@@ -116,7 +116,7 @@ impl TensorDecoder {
             })
         };
         let ends = parts::ends(config, weights)?;
-        let embedding = here(&ends.embedding)?;
+        let embedding = here(&ends.embedding.tensor()?)?;
         let (head, own_bias) = match ends.head.map(|head| linear(&head)).transpose()? {
             Some(Linear { weight, bias }) => (weight, bias),
             None => (embedding.t()?, None),

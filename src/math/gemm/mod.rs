@@ -60,10 +60,29 @@ pub struct Workspace {
     pairs: Vec<u32>,
 }
 
+impl Workspace {
+    /// Room for at least `len` words; what they hold is unspecified.
+    pub(in crate::math) fn words(&mut self, len: usize) -> &mut [u32] {
+        if self.pairs.len() < len {
+            self.pairs = vec![0; len];
+        }
+        &mut self.pairs[..len]
+    }
+}
+
+/// Where a product's columns go.
+pub struct Outputs<'a> {
+    /// Rows of `stride` values.
+    pub y: &'a mut [f32],
+    /// The first column in each.
+    pub first: usize,
+    /// From one row to the next.
+    pub stride: usize,
+}
+
 /// `y = x · wᵀ` for columns `panels · 32` of the weights.
 ///
-/// `x` is `rows × k`, `y` is `rows × n` with `n = w.n()`; only columns of the given panels are
-/// written.
+/// `x` is `rows × k`; of the outputs only columns of the given panels are written.
 ///
 /// # Panics
 ///
@@ -75,10 +94,12 @@ pub fn product(
     rows: usize,
     w: &Packed,
     panels: std::ops::Range<usize>,
-    y: &mut [f32],
+    outputs: Outputs<'_>,
 ) {
     let (k, n) = (w.k(), w.n());
-    assert!(x.len() >= rows * k && y.len() >= rows * n && panels.end <= w.panels(), "shapes fit");
+    let Outputs { y, first, stride } = outputs;
+    assert!(x.len() >= rows * k && panels.end <= w.panels(), "shapes fit");
+    assert!(first + n <= stride && y.len() >= rows * stride, "outputs fit");
     if rows == 0 || panels.is_empty() {
         return;
     }
@@ -88,13 +109,10 @@ pub fn product(
     let tiles = rows.div_ceil(height);
     let shape = Tiles { rows, n, height, tiles, panels };
     let serial = rows * k * shape.panels.len() * PANEL < SERIAL;
-    let out = Out { at: y.as_mut_ptr(), stride: n };
+    let out = Out { at: y[first..].as_mut_ptr(), stride };
     if w.wants_pairs() {
         let half = k.div_ceil(2);
-        if work.pairs.len() < rows * half {
-            work.pairs = vec![0; rows * half];
-        }
-        let packed = &mut work.pairs[..rows * half];
+        let packed = work.words(rows * half);
         let pack_tile = |(tile, out): (usize, &mut [u32])| {
             pairs::pack_rows(&x[tile * height * k..][..out.len() / half * k], k, out);
         };
@@ -160,7 +178,7 @@ impl Tiles {
                 k,
                 step: None,
                 columns: (n - panel * PANEL).min(PANEL),
-                stride: n,
+                stride: out.stride,
                 // SAFETY: within the matrix, whose shape `product` has checked.
                 c: unsafe { out.tile(first * height, panel * PANEL) },
             };

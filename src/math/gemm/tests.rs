@@ -8,7 +8,8 @@ fn numbers(what: &str, len: usize) -> Vec<f32> {
 
 fn run(isa: Isa, x: &[f32], rows: usize, w: &Packed) -> Vec<f32> {
     let mut y = vec![f32::NAN; rows * w.n()];
-    product(isa, &mut Workspace::default(), x, rows, w, 0..w.panels(), &mut y);
+    let outputs = Outputs { y: &mut y, first: 0, stride: w.n() };
+    product(isa, &mut Workspace::default(), x, rows, w, 0..w.panels(), outputs);
     y
 }
 

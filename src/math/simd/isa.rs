@@ -121,6 +121,18 @@ impl Isa {
         false
     }
 
+    /// Whether it multiplies 16-bit integers and sums them in one instruction here.
+    pub fn has_vnni(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        {
+            self == Self::Avx512
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vnni")
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        false
+    }
+
     /// Its name, for logs.
     pub fn name(self) -> &'static str {
         match self {

@@ -9,6 +9,7 @@ mod dispatch;
 mod isa;
 mod lines;
 mod registers;
+mod words;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -16,5 +17,8 @@ pub(crate) use dispatch::{compiled_for, for_isa, widest};
 pub use isa::{Isa, UnknownIsa};
 pub use lines::Lines;
 pub use registers::{Doubles, Portable, Simd};
+#[cfg(target_arch = "x86_64")]
+pub use words::Avx512Vnni;
+pub use words::Words;
 #[cfg(target_arch = "x86_64")]
 pub use x86::{Avx2, Avx512, Avx512Bf16};

@@ -115,48 +115,58 @@ unsafe impl Simd for Avx512 {
     }
 }
 
-// SAFETY (all methods): as above; all but the products are those of `Avx512`.
-unsafe impl Simd for Avx512Bf16 {
-    type V = __m512;
-    #[inline(always)]
-    unsafe fn zero() -> __m512 {
-        unsafe { Avx512::zero() }
-    }
-    #[inline(always)]
-    unsafe fn splat(x: f32) -> __m512 {
-        unsafe { <Avx512 as Simd>::splat(x) }
-    }
-    #[inline(always)]
-    unsafe fn load(p: *const f32) -> __m512 {
-        unsafe { <Avx512 as Simd>::load(p) }
-    }
-    #[inline(always)]
-    unsafe fn load_bf16(p: *const u16) -> __m512 {
-        unsafe { Avx512::load_bf16(p) }
-    }
-    #[inline(always)]
-    unsafe fn load_f16(p: *const u16) -> __m512 {
-        unsafe { Avx512::load_f16(p) }
-    }
-    #[inline(always)]
-    unsafe fn store(p: *mut f32, v: __m512) {
-        unsafe { <Avx512 as Simd>::store(p, v) }
-    }
-    #[inline(always)]
-    unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
-        unsafe { <Avx512 as Simd>::fma(a, b, c) }
-    }
-    #[inline(always)]
-    unsafe fn load_pairs(p: *const u32) -> __m512 {
-        unsafe { Avx512::load_pairs(p) }
-    }
+/// The [`Simd`] of registers that are those of [`Avx512`], with products of pairs of their own.
+macro_rules! like_avx512 {
+    ($registers:ty, { $($dot_pairs:tt)* }) => {
+        // SAFETY (all methods): as above.
+        unsafe impl Simd for $registers {
+            type V = __m512;
+            #[inline(always)]
+            unsafe fn zero() -> __m512 {
+                unsafe { <Avx512 as Simd>::zero() }
+            }
+            #[inline(always)]
+            unsafe fn splat(x: f32) -> __m512 {
+                unsafe { <Avx512 as Simd>::splat(x) }
+            }
+            #[inline(always)]
+            unsafe fn load(p: *const f32) -> __m512 {
+                unsafe { <Avx512 as Simd>::load(p) }
+            }
+            #[inline(always)]
+            unsafe fn load_bf16(p: *const u16) -> __m512 {
+                unsafe { <Avx512 as Simd>::load_bf16(p) }
+            }
+            #[inline(always)]
+            unsafe fn load_f16(p: *const u16) -> __m512 {
+                unsafe { <Avx512 as Simd>::load_f16(p) }
+            }
+            #[inline(always)]
+            unsafe fn store(p: *mut f32, v: __m512) {
+                unsafe { <Avx512 as Simd>::store(p, v) }
+            }
+            #[inline(always)]
+            unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
+                unsafe { <Avx512 as Simd>::fma(a, b, c) }
+            }
+            #[inline(always)]
+            unsafe fn load_pairs(p: *const u32) -> __m512 {
+                unsafe { <Avx512 as Simd>::load_pairs(p) }
+            }
+            $($dot_pairs)*
+        }
+    };
+}
+pub(super) use like_avx512;
+
+like_avx512!(Avx512Bf16, {
     #[inline(always)]
     unsafe fn dot_pairs(a: __m512, b: __m512, c: __m512) -> __m512 {
         // SAFETY: both are 64 bytes of any bits.
         let pairs = |x: __m512| unsafe { std::mem::transmute::<__m512, __m512bh>(x) };
         unsafe { _mm512_dpbf16_ps(c, pairs(a), pairs(b)) }
     }
-}
+});
 
 unsafe impl Simd for Avx2 {
     type V = (__m256, __m256);

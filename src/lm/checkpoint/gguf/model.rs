@@ -4,10 +4,13 @@ use candle_core::Tensor;
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    Gguf, TensorInfo,
+    Gguf, Kind, TensorInfo,
     names::{Change, rename},
 };
-use crate::lm::{LmError, ModelConfig, Weights, checkpoint::weights::Store};
+use crate::lm::{
+    LmError, ModelConfig, Weights,
+    checkpoint::{matrix::StoredBlocks, weights::Store},
+};
 
 /// Tensors that the configuration reads.
 const OF_ROPE: [&str; 3] =
@@ -63,6 +66,23 @@ impl Store for Stored {
     fn describe(&self, stored: &str) -> Option<(Vec<usize>, String)> {
         let (info, change) = self.tensors.get(stored)?;
         Some((change.shape(&info.shape), info.kind_name()))
+    }
+
+    fn blocks(&self, stored: &str, turned: bool) -> Option<StoredBlocks> {
+        let (info, change) = self.tensors.get(stored)?;
+        let Kind::Blocks(format) = info.kind else { return None };
+        // Experts stand one below the other.
+        let (&columns, above) = info.shape.split_last()?;
+        let rows: usize = above.iter().product();
+        // Blocks run along the inputs, whatever the names' own checkpoints do.
+        let along = turned == (*change == Change::Transpose);
+        if above.is_empty() || !along {
+            return None;
+        }
+        let order = change.order(rows).map(Arc::from);
+        let rows = order.as_ref().map_or(rows, |order: &Arc<[u32]>| order.len());
+        let (file, bytes) = (Arc::clone(&self.map), info.bytes.clone());
+        Some(StoredBlocks { format, rows, columns, file, bytes, order })
     }
 
     fn read(&self, stored: &str) -> candle_core::Result<Tensor> {

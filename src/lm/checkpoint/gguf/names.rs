@@ -51,6 +51,34 @@ impl Change {
         shape
     }
 
+    /// For each row as Hugging Face has it the file's, of `rows`; `None` where rows stay.
+    pub fn order(self, rows: usize) -> Option<Vec<u32>> {
+        let halves = |heads: usize, rows: usize, from: usize| {
+            let width = rows / heads;
+            let of = move |row: usize| {
+                let (head, j) = (row / width * width, row % width);
+                (from + head + 2 * (j % (width / 2)) + j / (width / 2)) as u32
+            };
+            (0..rows).map(of).collect()
+        };
+        match self {
+            Self::None | Self::Transpose | Self::Flatten => None,
+            Self::Unpermute(heads) => Some(halves(heads, rows, 0)),
+            Self::Regroup(heads) => {
+                let width = rows / heads / 3;
+                let of = |row: usize| {
+                    let (head, part, i) = (row / width / 3, row / width % 3, row % width);
+                    ((part * heads + head) * width + i) as u32
+                };
+                Some((0..rows).map(of).collect())
+            }
+            Self::Slice { from, rows, heads: None, .. } => {
+                Some((from as u32..(from + rows) as u32).collect())
+            }
+            Self::Slice { from, rows, heads: Some(heads), .. } => Some(halves(heads, rows, from)),
+        }
+    }
+
     /// The tensor as Hugging Face has it.
     pub fn undo(self, tensor: Tensor) -> Result<Tensor> {
         let dims = tensor.dims().to_vec();
@@ -179,5 +207,23 @@ fn expert(part: &str, layout: &Layout) -> Option<(String, Change)> {
             Some((format!("{folder}.{number}.{}", names[at]), Change::None))
         }
         ExpertStore::Stacked { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    #[test]
+    fn rows_of_blocks_are_those_of_the_numbers() {
+        let slice = |heads| Change::Slice { from: 4, rows: 8, of: 24, heads };
+        let all = [Change::Unpermute(2), Change::Regroup(2), slice(None), slice(Some(2))];
+        for change in all {
+            let numbered =
+                Tensor::arange(0u32, 24, &Device::Cpu).unwrap().reshape((24, 1)).unwrap();
+            let undone = change.undo(numbered).unwrap().flatten_all().unwrap();
+            assert_eq!(Some(undone.to_vec1::<u32>().unwrap()), change.order(24), "{change:?}");
+        }
     }
 }

@@ -8,6 +8,47 @@ use candle_core::{
 };
 
 use super::Reader;
+use crate::math::quant::Format;
+
+/// The type of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Plain numbers, or blocks that only the tensor library reads.
+    Candle(GgmlDType),
+    /// Blocks.
+    Blocks(Format),
+}
+
+impl Kind {
+    fn of(number: u32) -> Option<Self> {
+        Some(match number {
+            0 => Self::Candle(GgmlDType::F32),
+            1 => Self::Candle(GgmlDType::F16),
+            2 => Self::Blocks(Format::Q4_0),
+            3 => Self::Blocks(Format::Q4_1),
+            6 => Self::Blocks(Format::Q5_0),
+            7 => Self::Blocks(Format::Q5_1),
+            8 => Self::Blocks(Format::Q8_0),
+            10 => Self::Candle(GgmlDType::Q2K),
+            11 => Self::Candle(GgmlDType::Q3K),
+            12 => Self::Blocks(Format::Q4K),
+            13 => Self::Blocks(Format::Q5K),
+            14 => Self::Blocks(Format::Q6K),
+            20 => Self::Blocks(Format::Iq4Nl),
+            30 => Self::Candle(GgmlDType::BF16),
+            39 => Self::Blocks(Format::Mxfp4),
+            _ => return None,
+        })
+    }
+
+    /// Numbers of a block, and its bytes.
+    fn block(self) -> (usize, usize) {
+        match self {
+            Self::Candle(kind) => (kind.block_size(), kind.type_size()),
+            Self::Blocks(format) => (format.block(), format.size()),
+        }
+    }
+}
 
 /// Shape, type and place of a tensor.
 #[derive(Clone, Debug)]
@@ -15,28 +56,9 @@ pub struct TensorInfo {
     /// Rows first, as everywhere here (the file has them last).
     pub shape: Vec<usize>,
     /// The type it is stored in.
-    pub kind: GgmlDType,
+    pub kind: Kind,
     offset: u64,
     pub(super) bytes: std::ops::Range<usize>,
-}
-
-fn kind(number: u32) -> Option<GgmlDType> {
-    Some(match number {
-        0 => GgmlDType::F32,
-        1 => GgmlDType::F16,
-        2 => GgmlDType::Q4_0,
-        3 => GgmlDType::Q4_1,
-        6 => GgmlDType::Q5_0,
-        7 => GgmlDType::Q5_1,
-        8 => GgmlDType::Q8_0,
-        10 => GgmlDType::Q2K,
-        11 => GgmlDType::Q3K,
-        12 => GgmlDType::Q4K,
-        13 => GgmlDType::Q5K,
-        14 => GgmlDType::Q6K,
-        30 => GgmlDType::BF16,
-        _ => return None,
-    })
 }
 
 impl TensorInfo {
@@ -54,10 +76,10 @@ impl TensorInfo {
         }
         shape.reverse();
         let number = reader.u32()?;
-        let kind = kind(number).ok_or_else(|| {
+        let kind = Kind::of(number).ok_or_else(|| {
             format!(
                 "tensor type number {number} is not supported; supported are F32, F16, BF16, Q8_0, \
-                 Q4_0, Q4_1, Q5_0, Q5_1 and Q2_K to Q6_K"
+                 Q4_0, Q4_1, Q5_0, Q5_1, Q2_K to Q6_K, IQ4_NL and MXFP4"
             )
         })?;
         Ok(Self { shape, kind, offset: reader.u64()?, bytes: 0..0 })
@@ -72,12 +94,12 @@ impl TensorInfo {
     ) -> std::result::Result<(), String> {
         let Self { shape, kind, .. } = self;
         let row = shape.last().copied().unwrap_or_default();
-        let block = kind.block_size();
+        let (block, bytes) = kind.block();
         if !row.is_multiple_of(block) {
             return Err(format!("rows of {row} do not divide into blocks of {block}"));
         }
         let count = shape.iter().try_fold(1usize, |n, size| n.checked_mul(*size));
-        let size = count.and_then(|n| (n / block).checked_mul(kind.type_size()));
+        let size = count.and_then(|n| (n / block).checked_mul(bytes));
         let first = usize::try_from(self.offset).ok().and_then(|offset| start.checked_add(offset));
         let place = first.zip(size).and_then(|(first, size)| Some(first..first.checked_add(size)?));
         let fits = place.filter(|place| place.end <= length);
@@ -96,7 +118,10 @@ impl TensorInfo {
 
     /// The stored type as a word: `f32`, `q4_1`, `q6k`.
     pub fn kind_name(&self) -> String {
-        format!("{:?}", self.kind).to_lowercase()
+        match self.kind {
+            Kind::Candle(kind) => format!("{kind:?}").to_lowercase(),
+            Kind::Blocks(format) => format.name().to_owned(),
+        }
     }
 
     /// The numbers on the CPU: f32, f16 and bf16 as stored, quantized types as f32.
@@ -104,14 +129,19 @@ impl TensorInfo {
         let bytes = &file[self.bytes.clone()];
         let plain = |dtype| Tensor::from_raw_buffer(bytes, dtype, &self.shape, &Device::Cpu);
         match self.kind {
-            GgmlDType::F32 => plain(DType::F32),
-            GgmlDType::F16 => plain(DType::F16),
-            GgmlDType::BF16 => plain(DType::BF16),
-            kind => {
+            Kind::Candle(GgmlDType::F32) => plain(DType::F32),
+            Kind::Candle(GgmlDType::F16) => plain(DType::F16),
+            Kind::Candle(GgmlDType::BF16) => plain(DType::BF16),
+            Kind::Candle(kind) => {
                 // Mapped files begin on a page and offsets are multiples of 8 or more, so that the
                 // alignment this asserts is given.
                 let storage = QStorage::from_data(Cow::Borrowed(bytes), &Device::Cpu, kind)?;
                 QTensor::new(storage, self.shape.as_slice())?.dequantize(&Device::Cpu)
+            }
+            Kind::Blocks(format) => {
+                let mut numbers = vec![0.0; self.shape.iter().product()];
+                format.widen(bytes, &mut numbers);
+                Tensor::from_vec(numbers, self.shape.as_slice(), &Device::Cpu)
             }
         }
     }

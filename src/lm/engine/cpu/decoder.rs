@@ -11,7 +11,7 @@
 use super::{
     attention::{self, Heads, Queries},
     batch::Batch,
-    linear::{Linear, numbers},
+    linear::{Keep, Linear, numbers},
     row_ops,
     work::Work,
 };
@@ -25,10 +25,7 @@ use crate::{
         },
         parts::{self, LinearParts},
     },
-    math::{
-        gemm::{PANEL, Storage},
-        simd::Isa,
-    },
+    math::{gemm::PANEL, simd::Isa},
 };
 
 mod feed;
@@ -83,8 +80,12 @@ impl Decoder {
     /// # Errors
     ///
     /// A tensor that is missing or has another shape than the configuration says.
-    pub fn new(config: &ModelConfig, weights: &Weights, storage: Storage) -> Result<Self, LmError> {
-        let eps = config.norm_eps;
+    pub fn new(
+        config: &ModelConfig,
+        weights: &Weights,
+        keep: impl Into<Keep>,
+    ) -> Result<Self, LmError> {
+        let (keep, eps) = (keep.into(), config.norm_eps);
         let block = |layer| -> Result<Block, LmError> {
             let parts = parts::block(config, weights, layer)?;
             let qk_norm = match &parts.qk_norm {
@@ -94,13 +95,13 @@ impl Decoder {
             Ok(Block {
                 attention_norm: Norm::maybe(parts.attention_norm.as_ref(), eps)?,
                 attention_after: Norm::maybe(parts.attention_after.as_ref(), eps)?,
-                qkv: Linear::new(&parts.qkv, storage)?,
+                qkv: Linear::new(&parts.qkv, keep)?,
                 qk_norm,
                 sinks: parts.sinks.as_ref().map(numbers).transpose()?,
-                out: Linear::new(&parts.out, storage)?,
+                out: Linear::new(&parts.out, keep)?,
                 mlp_norm: Norm::maybe(parts.mlp_norm.as_ref(), eps)?,
                 mlp_after: Norm::maybe(parts.mlp_after.as_ref(), eps)?,
-                feed: Feed::new(config, &parts.feed, storage)?,
+                feed: Feed::new(config, &parts.feed, keep)?,
             })
         };
         let blocks = (0..config.layers).map(block).collect::<Result<_, _>>()?;
@@ -111,11 +112,11 @@ impl Decoder {
         };
         Ok(Self {
             isa: Isa::best(),
-            embedding: Linear::new(&embedding, storage)?,
+            embedding: Linear::new(&embedding, keep)?,
             positions: ends.positions.as_ref().map(numbers).transpose()?,
             blocks,
             norm: Norm::new(&ends.norm, eps)?,
-            head: ends.head.map(|head| Linear::new(&head, storage)).transpose()?,
+            head: ends.head.map(|head| Linear::new(&head, keep)).transpose()?,
             frequencies: config.ropes.iter().map(Rope::frequencies).collect(),
             config: config.clone(),
         })

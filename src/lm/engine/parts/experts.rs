@@ -9,6 +9,7 @@ use crate::lm::{
         config::{Experts, ModelConfig},
         layout::{ExpertNames, ExpertStore, GGUF_EXPERTS},
     },
+    checkpoint::matrix::Matrix,
 };
 
 /// One expert; gate above up.
@@ -82,7 +83,7 @@ fn single(
     (folder, [gate, up, down], i): (&str, &[&str; 3], usize),
 ) -> Result<ExpertParts, LmError> {
     let read = |part: &str, shape: [usize; 2]| {
-        w.tensor(&prefixed(c, layer, &format!("{folder}.{i}.{part}.weight")), &shape)
+        w.matrix(&prefixed(c, layer, &format!("{folder}.{i}.{part}.weight")), shape, false)
     };
     let wide = [e.width, c.hidden];
     let weights = vec![read(gate, wide)?, read(up, wide)?];
@@ -99,13 +100,10 @@ fn stacked(
     layer: usize,
 ) -> Result<Vec<ExpertParts>, LmError> {
     let read = |part: &str, shape: &[usize]| w.tensor(&prefixed(c, layer, part), shape);
+    let all = |part: &str, shape| w.matrices(&prefixed(c, layer, &weight(part)), shape);
     let wide = [e.count, e.width, c.hidden];
     let [gate, up, down] = GGUF_EXPERTS;
-    let all = [
-        read(&weight(gate), &wide)?,
-        read(&weight(up), &wide)?,
-        read(&weight(down), &[e.count, c.hidden, e.width])?,
-    ];
+    let matrices = [all(gate, wide)?, all(up, wide)?, all(down, [e.count, c.hidden, e.width])?];
     let biases = match e.biased {
         true => Some([
             read(&format!("{gate}.bias"), &[e.count, e.width])?,
@@ -114,8 +112,9 @@ fn stacked(
         ]),
         false => None,
     };
-    let expert = |i: usize| -> Result<ExpertParts, LmError> {
-        let [gate, up, down] = [all[0].get(i)?, all[1].get(i)?, all[2].get(i)?];
+    let [gates, ups, downs] = matrices;
+    let each = gates.into_iter().zip(ups).zip(downs).enumerate();
+    let expert = |(i, ((gate, up), down))| -> Result<ExpertParts, LmError> {
         let (mut wide, mut narrow) = (Vec::new(), Vec::new());
         if let Some([gate, up, down]) = &biases {
             wide = vec![gate.get(i)?, up.get(i)?];
@@ -126,7 +125,7 @@ fn stacked(
             down: LinearParts { weights: vec![down], biases: narrow },
         })
     };
-    (0..e.count).map(expert).collect()
+    each.map(expert).collect()
 }
 
 /// `experts × inputs × outputs`, gate and up in one, or packed.
@@ -179,8 +178,8 @@ fn transposed(
             down_bias.push(down.get(i)?);
         }
         Ok(MlpParts {
-            up: LinearParts { weights: vec![up], biases: up_bias },
-            down: LinearParts { weights: vec![down], biases: down_bias },
+            up: LinearParts { weights: vec![Matrix::Numbers(up)], biases: up_bias },
+            down: LinearParts { weights: vec![Matrix::Numbers(down)], biases: down_bias },
         })
     };
     (0..e.count).map(expert).collect()

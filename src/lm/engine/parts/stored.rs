@@ -87,10 +87,10 @@ impl Stored<'_> {
     pub fn read(&self, c: &ModelConfig, w: &Weights, layer: usize) -> Result<LinearParts, LmError> {
         let (mut weights, mut biases) = (Vec::new(), Vec::new());
         for ((name, rows), order) in self.each(c, layer).zip(&self.order) {
-            let stored = w.tensor(&weight(&name), &self.shape(c, rows))?;
-            let matrix = if c.layout.transposed { stored.t()?.contiguous()? } else { stored };
+            let shape = [rows, self.inputs];
+            let matrix = w.matrix(&weight(&name), shape, c.layout.transposed)?;
             weights.push(match order {
-                Some(order) => order::pick(&matrix, order)?,
+                Some(order) => matrix.pick(order)?,
                 None => matrix,
             });
             if self.bias {

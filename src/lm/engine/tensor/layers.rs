@@ -5,6 +5,7 @@ use candle_nn::ops;
 
 use crate::lm::{
     LmError,
+    checkpoint::matrix::Matrix,
     parts::{LinearParts, NormParts},
 };
 
@@ -68,7 +69,9 @@ impl Linear {
             true => None,
             false => Some(here(Tensor::cat(&parts.biases, 0)?)?),
         };
-        Ok(Self { weight: here(Tensor::cat(&parts.weights, 0)?)?.t()?, bias })
+        let weights: Vec<_> =
+            parts.weights.iter().map(Matrix::tensor).collect::<candle_core::Result<_>>()?;
+        Ok(Self { weight: here(Tensor::cat(&weights, 0)?)?.t()?, bias })
     }
 
     pub fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {

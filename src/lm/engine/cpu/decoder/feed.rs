@@ -6,7 +6,11 @@
 //! ```
 
 use super::{
-    super::{linear::Linear, row_ops, work::Work},
+    super::{
+        linear::{Keep, Linear},
+        row_ops,
+        work::Work,
+    },
     norm::per_row,
 };
 use crate::{
@@ -17,7 +21,7 @@ use crate::{
         parts::{self, ExpertsParts, MlpParts},
     },
     math::{
-        gemm::{Storage, Workspace},
+        gemm::Workspace,
         simd::{Isa, Lines},
     },
 };
@@ -48,8 +52,8 @@ struct Buffers<'a> {
 }
 
 impl Mlp {
-    fn new(parts: &MlpParts, storage: Storage) -> Result<Self, LmError> {
-        Ok(Self { up: Linear::new(&parts.up, storage)?, down: Linear::new(&parts.down, storage)? })
+    fn new(parts: &MlpParts, keep: Keep) -> Result<Self, LmError> {
+        Ok(Self { up: Linear::new(&parts.up, keep)?, down: Linear::new(&parts.down, keep)? })
     }
 
     fn forward(
@@ -80,19 +84,15 @@ impl Mlp {
 }
 
 impl Feed {
-    pub fn new(
-        config: &ModelConfig,
-        feed: &parts::Feed,
-        storage: Storage,
-    ) -> Result<Self, LmError> {
+    pub fn new(config: &ModelConfig, feed: &parts::Feed, keep: Keep) -> Result<Self, LmError> {
         Ok(match (feed, config.experts) {
             (parts::Feed::Experts(experts), Some(config)) => {
-                Self::Experts(Box::new(Sparse::new(config, experts, storage)?))
+                Self::Experts(Box::new(Sparse::new(config, experts, keep)?))
             }
             (parts::Feed::Experts(_), None) => {
                 unreachable!("experts are read where there are some")
             }
-            (parts::Feed::Mlp(mlp), _) => Self::Mlp(Mlp::new(mlp, storage)?),
+            (parts::Feed::Mlp(mlp), _) => Self::Mlp(Mlp::new(mlp, keep)?),
         })
     }
 
@@ -129,9 +129,9 @@ impl Feed {
 }
 
 impl Sparse {
-    fn new(config: Experts, parts: &ExpertsParts, storage: Storage) -> Result<Self, LmError> {
-        let mlp = |parts: &MlpParts| Mlp::new(parts, storage);
-        let linear = |parts| Linear::new(parts, storage);
+    fn new(config: Experts, parts: &ExpertsParts, keep: Keep) -> Result<Self, LmError> {
+        let mlp = |parts: &MlpParts| Mlp::new(parts, keep);
+        let linear = |parts| Linear::new(parts, keep);
         Ok(Self {
             config,
             router: linear(&parts.router)?,
