@@ -14,3 +14,5 @@ mod score;
 mod selftest;
 #[path = "cli/sweep.rs"]
 mod sweep;
+#[path = "cli/texts.rs"]
+mod texts;

@@ -6,6 +6,7 @@ mod embed;
 mod flags;
 mod layer;
 mod models;
+mod notes;
 mod options;
 mod progress;
 mod prompting;
@@ -16,6 +17,7 @@ mod score;
 mod selftest;
 mod slurm;
 mod sweep;
+mod texts;
 mod tune;
 
 use std::process::ExitCode;
@@ -40,6 +42,8 @@ enum Command {
     Sample(sample::Args),
     /// Turn texts into features
     Embed(embed::Args),
+    /// Show what is read from a file of texts
+    Texts(texts::Args),
     /// Compare a reference with samples
     Score(score::Args),
     /// Render run folders as HTML, SVG and CSV
@@ -84,6 +88,7 @@ pub fn main() -> ExitCode {
         Command::Sweep(args) => sweep::run(&args),
         Command::Sample(args) => sample::run(&args),
         Command::Embed(args) => embed::run(&args),
+        Command::Texts(args) => texts::run(&args),
         Command::Score(args) => score::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Compare(args) => compare::run(&args),

@@ -8,8 +8,8 @@ use input::Input;
 use std::io::IsTerminal;
 
 use super::flags::{
-    self, DeviceFlags, EmbedFlags, Format, FormatFlag, OutFlag, ReferenceFlag, ScoreFlags,
-    SeedFlag, score_defaults,
+    self, DeviceFlags, EmbedFlags, Format, FormatFlag, GapFlags, OutFlag, ReferenceFlag,
+    ScoreFlags, SeedFlag, score_defaults,
 };
 use crate::{
     data::sides::Sides,
@@ -31,6 +31,8 @@ pub struct Args {
     /// What the model wrote, in the same form as the reference
     #[arg(long, value_name = "FILE[:FIELD]", required_unless_present = "likelihood")]
     samples: Option<String>,
+    #[command(flatten)]
+    gaps: GapFlags,
     #[command(flatten)]
     measure: ScoreFlags,
     #[command(flatten)]
@@ -68,7 +70,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         bail!("name what is compared with --reference FILE and --samples FILE");
     };
     let specs = Sides { reference: reference.as_str(), model: samples.as_str() };
-    let score = match input::read(specs, &args.embed, &args.device)? {
+    let score = match input::read(specs, args.gaps, &args.embed, &args.device)? {
         Input::Histograms(counts) => score_histograms(counts.as_ref().map(Vec::as_slice), &options)
             .with_context(|| format!("`{}` and `{}`", specs.reference, specs.model))?,
         Input::Clouds { features, texts, embedder, .. } => {
