@@ -1,5 +1,6 @@
 //! The tokenizer that a GGUF file's metadata describes.
 
+use indexmap::IndexMap;
 use std::collections::HashMap;
 use tokenizers::{
     AddedToken, SplitDelimiterBehavior,
@@ -21,7 +22,10 @@ use tokenizers::{
 };
 
 use super::{Gguf, Value};
-use crate::lm::{LmError, Tokenizer, checkpoint::tokenizer::Extras};
+use crate::lm::{
+    LmError, Tokenizer,
+    checkpoint::tokenizer::{Extras, SPECIAL_TOKENS},
+};
 
 /// How GPT-2's descendants cut a text before the merges; `DIGITS` stands for a run of digits.
 const WORDS: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|DIGITS| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
@@ -71,6 +75,24 @@ impl Gguf {
         self.optional(&format!("tokenizer.ggml.{name}"), "true or false", read)
     }
 
+    /// The chat templates by name; the one without a name is the default.
+    fn chat_templates(&self) -> Result<IndexMap<String, String>, LmError> {
+        let mut templates = IndexMap::new();
+        let mut keys: Vec<&String> =
+            self.metadata.keys().filter(|key| key.starts_with("tokenizer.chat_template")).collect();
+        keys.sort();
+        for key in keys {
+            let name = match &key["tokenizer.chat_template".len()..] {
+                "" => "default",
+                name if name.starts_with('.') => &name[1..],
+                _ => continue,
+            };
+            let text = self.optional(key, "a text", |v| v.text())?;
+            templates.extend(text.map(|text| (name.to_owned(), text.to_owned())));
+        }
+        Ok(templates)
+    }
+
     /// Builds the tokenizer; `None` when the file has none.
     ///
     /// # Errors
@@ -111,12 +133,16 @@ impl Gguf {
         inner.add_tokens(added).map_err(|e| self.bad(format!("its added tokens: {e}")))?;
         let spelled =
             |id: Option<u32>| id.and_then(|id| tokens.get(id as usize)).map(|t| (*t).to_owned());
+        // llama.cpp's names of Hugging Face's special tokens, in the order of those.
+        let roles = ["bos", "eos", "unknown", "seperator", "padding", "cls", "mask"];
+        let mut special_tokens = IndexMap::new();
+        for (name, role) in SPECIAL_TOKENS.into_iter().zip(roles) {
+            let text = spelled(self.token(role)?);
+            special_tokens.extend(text.map(|text| (name.to_owned(), text)));
+        }
         let extras = Extras {
-            bos: spelled(self.token("bos")?),
-            eos: spelled(self.token("eos")?),
-            chat_template: self
-                .optional("tokenizer.chat_template", "a text", |v| v.text())?
-                .map(str::to_owned),
+            special_tokens,
+            chat_templates: self.chat_templates()?,
             adds_bos: Some(self.flag("add_bos_token")?.unwrap_or(adds_bos)),
         };
         Tokenizer::new(inner, extras).map(Some)
