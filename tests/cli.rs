@@ -6,6 +6,8 @@ mod choose;
 mod examples;
 #[path = "cli/instructions.rs"]
 mod instructions;
+#[path = "cli/prompt.rs"]
+mod prompt;
 #[path = "cli/sample.rs"]
 mod sample;
 #[path = "cli/score.rs"]

@@ -9,6 +9,7 @@ mod models;
 mod notes;
 mod options;
 mod progress;
+mod prompt;
 mod prompting;
 mod refine;
 mod report;
@@ -40,6 +41,8 @@ enum Command {
     Sweep(sweep::Args),
     /// Draw completions of one cell as JSONL
     Sample(sample::Args),
+    /// Show a task's prompts as a model reads them
+    Prompt(prompt::Args),
     /// Turn texts into features
     Embed(embed::Args),
     /// Show what is read from a file of texts
@@ -87,6 +90,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Sweep(args) => sweep::run(&args),
         Command::Sample(args) => sample::run(&args),
+        Command::Prompt(args) => prompt::run(&args),
         Command::Embed(args) => embed::run(&args),
         Command::Texts(args) => texts::run(&args),
         Command::Score(args) => score::run(&args),
