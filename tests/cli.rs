@@ -8,6 +8,8 @@ mod comparable;
 mod examples;
 #[path = "cli/instructions.rs"]
 mod instructions;
+#[path = "cli/prompt.rs"]
+mod prompt;
 #[path = "cli/sample.rs"]
 mod sample;
 #[path = "cli/score.rs"]
@@ -16,3 +18,5 @@ mod score;
 mod selftest;
 #[path = "cli/sweep.rs"]
 mod sweep;
+#[path = "cli/texts.rs"]
+mod texts;

@@ -8,12 +8,11 @@ use crate::{
     lm::{LmError, embed::Embedder},
     npy,
     run::{progress::Progress, signals::Stop},
-    text::read_texts,
 };
 
 use super::{
     Exit,
-    flags::{self, DeviceFlags, EmbedFlags},
+    flags::{self, DeviceFlags, EmbedFlags, GapFlags},
     progress,
 };
 
@@ -30,6 +29,8 @@ pub struct Args {
     /// Where the features go: .npy or .safetensors
     #[arg(short, long, value_name = "OUT")]
     out: PathBuf,
+    #[command(flatten)]
+    gaps: GapFlags,
     #[command(flatten)]
     embed: EmbedFlags,
     /// IN is JSONL, each line a list of token ids
@@ -49,7 +50,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     };
     let tokens = args.embed.tokens()?;
     let Some(model) = &args.embed.embedder else { bail!("name the model with --embedder MODEL") };
-    let texts = if args.token_ids { Vec::new() } else { read_texts(&args.input)? };
+    let texts = if args.token_ids { Vec::new() } else { args.gaps.texts(&args.input)? };
     let given = if args.token_ids { read_ids(&args.input)? } else { Vec::new() };
     let stop = Stop::on_signals().context("cannot listen for signals")?;
     let opened = args.embed.open(model, tokens, &args.device);

@@ -7,8 +7,10 @@ mod flags;
 mod layer;
 mod missing;
 mod models;
+mod notes;
 mod options;
 mod progress;
+mod prompt;
 mod prompting;
 mod refine;
 mod report;
@@ -17,6 +19,7 @@ mod score;
 mod selftest;
 mod slurm;
 mod sweep;
+mod texts;
 mod tune;
 
 use std::process::ExitCode;
@@ -39,8 +42,12 @@ enum Command {
     Sweep(sweep::Args),
     /// Draw completions of one cell as JSONL
     Sample(sample::Args),
+    /// Show a task's prompts as a model reads them
+    Prompt(prompt::Args),
     /// Turn texts into features
     Embed(embed::Args),
+    /// Show what is read from a file of texts
+    Texts(texts::Args),
     /// Compare a reference with samples
     Score(score::Args),
     /// Render run folders as HTML, SVG and CSV
@@ -84,7 +91,9 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Sweep(args) => sweep::run(&args),
         Command::Sample(args) => sample::run(&args),
+        Command::Prompt(args) => prompt::run(&args),
         Command::Embed(args) => embed::run(&args),
+        Command::Texts(args) => texts::run(&args),
         Command::Score(args) => score::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Compare(args) => compare::run(&args),

@@ -90,7 +90,8 @@ fn written(value: &Value) -> Option<String> {
         Value::Array(items) => {
             items.iter().map(written).collect::<Option<Vec<String>>>().map(|items| items.join(","))
         }
-        Value::Boolean(_) | Value::Datetime(_) | Value::Table(_) => None,
+        Value::Datetime(date) => Some(date.to_string()),
+        Value::Boolean(_) | Value::Table(_) => None,
     }
 }
 

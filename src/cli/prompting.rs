@@ -2,14 +2,14 @@
 
 use anyhow::{Context, bail};
 
-use super::flags::PromptFlags;
+use super::notes::note;
 use crate::{
     run::{
         models::SweepModel,
-        prompts::{PlannedPrompt, PlannedPrompts, Recipe, set_apart},
+        prompts::{Material, PlannedPrompt, PlannedPrompts, Recipe},
     },
     text::{
-        prompt::{Body, Message, Pools, Style, split},
+        prompt::{Body, Message, Style},
         read_texts,
         task::Task,
     },
@@ -21,12 +21,22 @@ const BARE: &str = "name = 'prompt'\nversion = 1\ncue = 'given on the command li
 /// Where prompts come from.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
-    /// One prompt, a file of prompts, or nothing for a task's.
-    pub flags: &'a PromptFlags,
+    /// One prompt.
+    pub prompt: Option<&'a str>,
+    /// A file of prompts; without it and without one prompt they are the task's.
+    pub prompts: Option<&'a str>,
+    /// In-context examples of a task's prompt.
+    pub shots: usize,
+    /// How the examples stand in a chat.
+    pub shots_as: Style,
     /// Texts that examples and prefixes of a task come from.
     pub reference: Option<&'a str>,
+    /// Completions for which a grammar's texts are drawn.
+    pub n: usize,
     /// How many prompts a task makes.
     pub count: usize,
+    /// Parts the texts and draws the prompts.
+    pub seed: u64,
 }
 
 /// The task called `name`; without one, a task that leaves prompts and completions as they are.
@@ -46,8 +56,8 @@ impl Source<'_> {
         max_new_tokens: usize,
     ) -> anyhow::Result<PlannedPrompts> {
         let room = model.room(max_new_tokens)?;
-        let given: Vec<(String, String)> = match (&self.flags.prompt, &self.flags.prompts) {
-            (Some(text), _) => vec![("prompt".to_owned(), text.clone())],
+        let given: Vec<(String, String)> = match (self.prompt, self.prompts) {
+            (Some(text), _) => vec![("prompt".to_owned(), text.to_owned())],
             (None, Some(file)) => read_prompts(file)?,
             (None, None) => return self.of_task(task, model, room),
         };
@@ -79,13 +89,12 @@ impl Source<'_> {
         model: &SweepModel,
         room: usize,
     ) -> anyhow::Result<PlannedPrompts> {
-        let texts = self.reference.map(read_texts).transpose()?.unwrap_or_default();
-        let (examples, prefixes) = set_apart(task, texts.len());
-        let pools =
-            if texts.is_empty() { Pools::default() } else { split(texts, examples, prefixes, 0) };
-        let style = model.style(Style::Chat);
-        let recipe = Recipe { task, style, count: self.count, seed: 0, pools: &pools, room };
-        let shots = self.flags.shots.unwrap_or_default();
+        let Self { reference, n, count, seed, shots, .. } = *self;
+        let found = Material::find(task, reference, n, seed)?;
+        let (pools, notes) = found.map(|texts| (texts.pools, texts.notes)).unwrap_or_default();
+        note(&notes);
+        let style = model.style(self.shots_as);
+        let recipe = Recipe { task, style, count, seed, pools: &pools, room };
         let planned = PlannedPrompts::new(recipe, shots, |body| model.encode(body));
         planned.context(if self.reference.is_none() {
             "give texts for examples and prefixes with --reference FILE"

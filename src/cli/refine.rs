@@ -4,7 +4,8 @@ use anyhow::bail;
 
 use super::{
     flags::{
-        self, DeviceFlags, EmbedFlags, OutFlag, ReferenceFlag, SeedFlag, SpaceFlags, score_defaults,
+        self, DeviceFlags, EmbedFlags, GapFlags, OutFlag, ReferenceFlag, SeedFlag, SpaceFlags,
+        score_defaults,
     },
     score::{FILES, input},
 };
@@ -64,6 +65,8 @@ pub struct Args {
     #[command(flatten)]
     out: OutFlag,
     #[command(flatten)]
+    gaps: GapFlags,
+    #[command(flatten)]
     space: SpaceFlags,
     #[command(flatten)]
     seed: SeedFlag,
@@ -100,7 +103,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         bail!("name what the completions come near to with --reference FILE");
     };
     let specs = Sides { reference: reference.as_str(), model: args.samples.as_str() };
-    let read = input::read(specs, &args.embed, &args.device)?;
+    let read = input::read(specs, args.gaps, &args.embed, &args.device)?;
     let input::Input::Clouds { features, completions, .. } = read else {
         bail!("refine chooses among texts or features; histograms have no rows to keep");
     };

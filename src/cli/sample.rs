@@ -19,7 +19,7 @@ use crate::{
         folder::ModelRecord,
         models::{Drawer, SweepModel},
         plan::{PlanError, PlannedCell, cell_id, draws},
-        sampling::sample_record,
+        sampling::{sample_record, sort_samples},
         signals::Stop,
         store::Log,
         sweep::ENGINE,
@@ -65,14 +65,14 @@ fn usual() -> flags::Defaults {
 
 /// Where completions go.
 enum Sink {
-    File(Log),
+    File(Log, PathBuf),
     Stdout(std::io::Stdout),
 }
 
 impl Sink {
     fn write(&mut self, record: &SampleRecord) -> anyhow::Result<()> {
         match self {
-            Self::File(log) => Ok(log.append(record)?),
+            Self::File(log, _) => Ok(log.append(record)?),
             Self::Stdout(out) => {
                 let line = serde_json::to_string(record)?;
                 writeln!(out, "{line}").context("cannot write to stdout")
@@ -81,9 +81,23 @@ impl Sink {
     }
 }
 
+impl Sink {
+    /// Ends writing; a file that is complete is put in the order of its ids.
+    fn close(self, complete: bool) -> anyhow::Result<()> {
+        if let Self::File(mut log, path) = self {
+            log.sync()?;
+            drop(log);
+            if complete {
+                sort_samples(&path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Runs it.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let DrawFlags { n, max_new_tokens, chat, .. } = args.draw;
+    let DrawFlags { n, max_new_tokens, chat, date, .. } = args.draw;
     if n == Some(0) {
         return Err(PlanError::NoSamples.into());
     }
@@ -95,9 +109,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         return Err(PlanError::NoTokens.into());
     }
     let named = || format!("model `{}`", args.model);
-    let model = SweepModel::open(&args.model, chat.unwrap_or_default()).with_context(named)?;
-    let (flags, reference) = (&args.prompt, args.reference.reference.as_deref());
-    let source = Source { flags, reference, count: n.unwrap_or(1) };
+    let model = SweepModel::open(&args.model, chat.unwrap_or_default(), date.unwrap_or_default())
+        .with_context(named)?;
+    let n_samples = n.unwrap_or(1);
+    let reference = args.reference.reference.as_deref();
+    let source = Source { reference, ..args.prompt.source(n_samples, n_samples) };
     let prompts = source.plan(&task, &model, max_new_tokens)?;
     model.accepts(&decoding).with_context(named)?;
     let (device, dtype) = (args.device.device(), args.device.dtype());
@@ -126,8 +142,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     };
     record.id = cell_id(&record);
     let cell = PlannedCell { record, chain, prompts: Arc::new(prompts) };
-    let (mut sink, done) = open_sink(args, &cell)?;
-    draw(args, &task, &drawer()?, &cell, &mut sink, &done)
+    let (sink, done) = open_sink(args, &cell)?;
+    draw(args, &task, &drawer()?, &cell, sink, &done)
 }
 
 /// Opens the output; what a file holds must be of this cell.
@@ -151,7 +167,7 @@ fn open_sink(args: &Args, cell: &PlannedCell) -> anyhow::Result<(Sink, HashSet<D
         }
     }
     let done = found.records.iter().map(|r| Draw { prompt: r.prompt_index, sample: r.sample });
-    Ok((Sink::File(log), done.collect()))
+    Ok((Sink::File(log, path.clone()), done.collect()))
 }
 
 fn draw(
@@ -159,7 +175,7 @@ fn draw(
     task: &Task,
     drawer: &Drawer,
     cell: &PlannedCell,
-    sink: &mut Sink,
+    mut sink: Sink,
     done: &HashSet<Draw>,
 ) -> anyhow::Result<()> {
     let prompts = &cell.prompts.prompts;
@@ -198,9 +214,8 @@ fn draw(
     };
     let totals = drawer.draw(&requests, &options, &mut on_event);
     progress.end();
-    if let Sink::File(log) = sink {
-        log.sync()?;
-    }
+    let complete = failure.is_none() && totals.as_ref().is_ok_and(|totals| !totals.stopped);
+    sink.close(complete)?;
     match failure {
         Some(error) => Err(error),
         None if totals?.stopped => {

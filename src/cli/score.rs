@@ -8,8 +8,8 @@ use input::Input;
 use std::io::IsTerminal;
 
 use super::flags::{
-    self, DeviceFlags, EmbedFlags, Format, FormatFlag, OutFlag, ReferenceFlag, ScoreFlags,
-    SeedFlag, score_defaults,
+    self, DeviceFlags, EmbedFlags, Format, FormatFlag, GapFlags, OutFlag, ReferenceFlag,
+    ScoreFlags, SeedFlag, score_defaults,
 };
 use crate::{
     data::sides::Sides,
@@ -36,6 +36,8 @@ pub struct Args {
     /// What the model wrote, in the same form as the reference
     #[arg(long, value_name = "FILE[:FIELD]", required_unless_present = "likelihood")]
     samples: Option<String>,
+    #[command(flatten)]
+    gaps: GapFlags,
     #[command(flatten)]
     measure: ScoreFlags,
     /// Print the passes that this takes, with their flops, bytes and shares of the time, and measure nothing
@@ -79,7 +81,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         bail!("name what is compared with --reference FILE and --samples FILE");
     };
     let specs = Sides { reference: reference.as_str(), model: samples.as_str() };
-    let score = match input::read(specs, &args.embed, &args.device)? {
+    let score = match input::read(specs, args.gaps, &args.embed, &args.device)? {
         Input::Histograms(_) if args.explain => {
             bail!("--explain is of features and texts, not of counts")
         }

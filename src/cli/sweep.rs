@@ -132,6 +132,16 @@ pub enum ShotsAs {
     Turns,
 }
 
+impl ShotsAs {
+    /// The style of prompts that is meant.
+    pub fn style(self) -> Style {
+        match self {
+            Self::Text => Style::Chat,
+            Self::Turns => Style::Turns,
+        }
+    }
+}
+
 /// Every preset: name and settings.
 const PRESETS: [(&str, &str); 4] = [
     ("acl2024-bio", include_str!("../../prompts/presets/acl2024-bio.toml")),
@@ -216,10 +226,8 @@ fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<SweepSettin
         device,
         dtype,
         chat: o.draw.chat.unwrap_or(usual.chat),
-        shots_as: match o.shots_as {
-            Some(ShotsAs::Turns) => Style::Turns,
-            _ => Style::Chat,
-        },
+        date: o.draw.date.unwrap_or(usual.date),
+        shots_as: o.shots_as.map_or(usual.shots_as, ShotsAs::style),
         score,
         pca_fit: o.pca_fit.unwrap_or(usual.pca_fit),
         out: o.out.unwrap_or(usual.out),

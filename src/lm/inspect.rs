@@ -96,7 +96,7 @@ pub fn inspect(model: &str, hash: bool) -> Result<Facts, LmError> {
         tokenizer: tokenizer.as_ref().map(super::Tokenizer::vocab_size),
         chat_template: tokenizer
             .as_ref()
-            .is_some_and(|tokenizer| tokenizer.chat_template.is_some()),
+            .is_some_and(|tokenizer| !tokenizer.chat_templates.is_empty()),
         cache_bytes_per_token: 8 * config.layers * config.kv_heads * config.head_dim,
         sha256: hash.then(|| checkpoint.hash().map(str::to_owned)).transpose()?,
     })

@@ -12,7 +12,7 @@ use super::{
     lock::{LockError, host},
     plan::draws,
     progress::{Progress, Quiet, duration},
-    sampling::{Drawn, SampleError, draw_cells, is_complete},
+    sampling::{Drawn, SampleError, draw_cells, is_complete, settle},
     scoring::{EmbeddedCell, EmbeddedReference, Scoring, ScoringError, Truth},
     signals::Stop,
     store::{StoreError, read_json, read_log, write_json, write_whole},
@@ -182,6 +182,7 @@ impl Execution<'_> {
             }
             let group = &self.sweep.groups[at];
             if group.cells.iter().all(|cell| is_complete(&self.folder, &cell.record)) {
+                self.settle(at)?;
                 continue;
             }
             let records: Vec<CellRecord> = group.cells.iter().map(|c| c.record.clone()).collect();
@@ -210,6 +211,20 @@ impl Execution<'_> {
             }
         }
         Ok(false)
+    }
+
+    /// Puts the files of a model's cells in order, all of which are drawn.
+    fn settle(&self, at: usize) -> Result<(), ExecuteError> {
+        for cell in &self.sweep.groups[at].cells {
+            match settle(&self.folder, &cell.record) {
+                // Who holds it is drawing more of it, and sorts it in the end.
+                Err(SampleError::Folder(FolderError::Lock(LockError::Held { .. }))) | Ok(()) => {}
+                Err(SampleError::Folder(error)) => return Err(error.into()),
+                Err(SampleError::Store(error)) => return Err(error.into()),
+                Err(SampleError::Lm(_)) => {}
+            }
+        }
+        Ok(())
     }
 
     fn draw_group(&self, at: usize) -> Result<Drawn, SampleError> {

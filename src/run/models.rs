@@ -67,6 +67,8 @@ pub struct SweepModel {
     pub template: Option<ChatTemplate>,
     /// Whether prompts are put as turns, by a template or by a server.
     pub chat: bool,
+    /// The day on which a template that writes a date renders its prompts.
+    pub date: Date,
 }
 
 /// Where a model's completions come from.
@@ -84,25 +86,27 @@ impl SweepModel {
     /// # Errors
     ///
     /// [`ModelError::Lm`] for what is no model or has no tokenizer; [`ModelError::Chat`].
-    pub fn open(name: &str, chat: ChatMode) -> Result<Self, ModelError> {
+    pub fn open(name: &str, chat: ChatMode, date: Date) -> Result<Self, ModelError> {
         if let ModelSource::Server { url, model } = ModelSource::parse(name)? {
             let source = Source::Server(Arc::new(Server::new(&url, &model)?));
             let (name, chat) = (name.to_owned(), chat == ChatMode::Always);
-            return Ok(Self { name, source, template: None, chat });
+            return Ok(Self { name, source, template: None, chat, date });
         }
         let checkpoint = Arc::new(lm::checkpoint::load::open(name)?);
         let tokenizer = checkpoint.tokenizer()?;
-        let source = tokenizer.chat_template.as_deref();
-        let template = match source.filter(|_| chat != ChatMode::Never) {
-            _ if !chat.applies(source.is_some(), name)? => None,
-            None => None,
-            Some(source) => {
-                let (bos, eos) = (tokenizer.bos.as_deref(), tokenizer.eos.as_deref());
-                Some(guarded(name, || Ok::<_, ModelError>(ChatTemplate::new(source, bos, eos)?))?)
+        let templates = &tokenizer.chat_templates;
+        let template = match chat.applies(!templates.is_empty(), name)? {
+            true => {
+                let named = || templates.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+                let none = || ChatError::NoDefault { names: named().join(", ") };
+                let source = tokenizer.chat_template().ok_or_else(none)?;
+                let specials = &tokenizer.special_tokens;
+                Some(guarded(name, || Ok::<_, ModelError>(ChatTemplate::new(source, specials)?))?)
             }
+            false => None,
         };
         let (chat, source) = (template.is_some(), Source::Checkpoint(checkpoint));
-        Ok(Self { name: name.to_owned(), source, template, chat })
+        Ok(Self { name: name.to_owned(), source, template, chat, date })
     }
 
     /// The checkpoint, where it is one.
@@ -192,7 +196,8 @@ impl SweepModel {
         }
     }
 
-    /// A prompt's text and token ids; begin-of-text stands once in front where the model wants it.
+    /// A prompt's text and token ids, special tokens as vLLM puts them: a rendered template has its own and
+    /// gets no more, and begin-of-text goes before a plain prompt where the tokenizer uses it.
     ///
     /// For a server the text is what is sent, turns as JSON, and there are no ids.
     ///
@@ -201,9 +206,9 @@ impl SweepModel {
     /// [`ModelError::Chat`], [`ModelError::Lm`].
     pub fn encode(&self, body: &Body) -> Result<(String, Vec<u32>), ModelError> {
         let text = match (&self.template, body) {
-            (Some(template), body) => guarded(&self.name, || {
-                Ok::<_, ModelError>(template.prompt(body, Date::default())?)
-            })?,
+            (Some(template), body) => {
+                guarded(&self.name, || Ok::<_, ModelError>(template.prompt(body, self.date)?))?
+            }
             (None, Body::Plain(text)) => text.clone(),
             (None, Body::Chat { messages, start }) if self.chat => {
                 let mut turns = json!(messages);
@@ -215,7 +220,11 @@ impl SweepModel {
             (None, Body::Chat { start, .. }) => start.clone(),
         };
         let ids = match self.checkpoint() {
-            Some(checkpoint) => checkpoint.tokenizer()?.encode_prompt(&text)?,
+            Some(checkpoint) => {
+                let tokenizer = checkpoint.tokenizer()?;
+                let rendered = self.template.is_some() && matches!(body, Body::Chat { .. });
+                if rendered { tokenizer.encode(&text)? } else { tokenizer.encode_prompt(&text)? }
+            }
             None => Vec::new(),
         };
         Ok((text, ids))

@@ -6,7 +6,10 @@ use std::{collections::HashMap, sync::Arc};
 use crate::{
     data::hex::hex,
     text::{
-        prompt::{Body, Pools, Prompt, PromptError, Style, render_within},
+        Gaps, TextError,
+        grammar::Grammar,
+        prompt::{Body, Pools, Prompt, PromptError, Style, render_within, split},
+        read,
         task::Task,
     },
 };
@@ -117,6 +120,55 @@ impl PlannedPrompts {
         let shortened = prompts.iter().filter(|p| p.shots_used < shots).count();
         let longest = prompts.iter().map(|p| p.ids.len()).max().unwrap_or(0);
         Self { prompts, hash: hex(hasher.finalize()), shortened, longest }
+    }
+}
+
+/// Texts of a grammar beyond the completions' number, for examples.
+const BESIDE: usize = 125;
+
+/// The texts that a task's prompts are made of and its completions are compared with.
+#[derive(Clone, Debug)]
+pub struct Material {
+    /// What to call where they come from.
+    pub source: String,
+    /// The grammar that they were drawn from, where there is one.
+    pub grammar: Option<Grammar>,
+    /// The texts, parted.
+    pub pools: Pools,
+    /// What a person should know about the file.
+    pub notes: Vec<String>,
+}
+
+impl Material {
+    /// The texts of the file or grammar `reference`, else of the task's grammar, for `n` completions; parted
+    /// under `seed`. `None` where there is neither.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read`] and of the grammar.
+    pub fn find(
+        task: &Task,
+        reference: Option<&str>,
+        n: usize,
+        seed: u64,
+    ) -> Result<Option<Self>, TextError> {
+        let (source, grammar) = match reference {
+            Some(name) if Grammar::is_meant(name) => (name.to_owned(), Some(Grammar::named(name)?)),
+            Some(path) => (path.to_owned(), None),
+            None => (format!("grammar {}", task.name), task.grammar()?),
+        };
+        let (texts, notes) = match (&grammar, reference) {
+            (Some(grammar), _) => (grammar.reference(seed, n + BESIDE)?, Vec::new()),
+            (None, Some(path)) => {
+                let reading = read(path, Gaps::default())?;
+                let notes = reading.notes(path);
+                (reading.texts, notes)
+            }
+            (None, None) => return Ok(None),
+        };
+        let (shots, prefixes) = set_apart(task, texts.len());
+        let pools = split(texts, shots, prefixes, seed);
+        Ok(Some(Self { source, grammar, pools, notes }))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     collections::HashSet,
     ops::ControlFlow,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -13,7 +14,7 @@ use super::{
     plan::{PlannedCell, draws},
     progress::Progress,
     signals::Stop,
-    store::{Log, StoreError, write_json},
+    store::{Log, StoreError, read_log, sort_log, write_json},
 };
 use crate::{
     lm::{
@@ -60,19 +61,48 @@ pub struct Drawn {
     pub stopped: bool,
 }
 
-/// A cell whose log is open.
+/// A cell that is being drawn.
 struct Open<'a> {
     cell: &'a PlannedCell,
-    log: Log,
+    path: PathBuf,
+    /// Open as long as completions are to come.
+    log: Option<Log>,
     missing: Vec<Draw>,
+    /// How many of them are still to come.
+    left: usize,
     failure: Option<String>,
     _lock: Lock,
 }
 
 /// Whether a cell has all its completions; nothing is opened for writing.
 pub fn is_complete(folder: &RunFolder, cell: &CellRecord) -> bool {
-    let records = super::store::read_log::<SampleRecord>(&folder.cell(&cell.id, "samples.jsonl"));
+    let records = read_log::<SampleRecord>(&folder.cell(&cell.id, "samples.jsonl"));
     records.is_ok_and(|records| present(&records).len() >= cell.n_samples)
+}
+
+/// Puts the completions of a file in the order of their ids, each once, so that the file does not depend on
+/// which was finished first.
+///
+/// # Errors
+///
+/// Those of [`sort_log`].
+pub fn sort_samples(path: &Path) -> Result<(), StoreError> {
+    sort_log(path, |sample: &SampleRecord| (sample.prompt_index, sample.sample))
+}
+
+/// Sorts a cell that has all its completions; a kill may have come between the last of them and that.
+///
+/// # Errors
+///
+/// [`SampleError::Folder`] when another process holds the cell; [`SampleError::Store`].
+pub fn settle(folder: &RunFolder, cell: &CellRecord) -> Result<(), SampleError> {
+    let path = folder.cell(&cell.id, "samples.jsonl");
+    let ids = |sample: &SampleRecord| (sample.prompt_index, sample.sample);
+    if !read_log(&path)?.iter().map(ids).is_sorted_by(|a, b| a < b) {
+        let _lock = folder.lock_cell(&cell.id)?;
+        sort_samples(&path)?;
+    }
+    Ok(())
 }
 
 fn present(records: &[SampleRecord]) -> HashSet<Draw> {
@@ -85,11 +115,33 @@ impl<'a> Open<'a> {
         let record = &cell.record;
         let lock = folder.lock_cell(&record.id)?;
         write_json(&folder.cell(&record.id, "cell.json"), record)?;
-        let (log, found) = Log::open::<SampleRecord>(&folder.cell(&record.id, "samples.jsonl"))?;
+        let path = folder.cell(&record.id, "samples.jsonl");
+        let (log, found) = Log::open::<SampleRecord>(&path)?;
         let there = present(&found.records);
         let all = draws(record.n_samples, cell.prompts.prompts.len());
-        let missing = all.filter(|draw| !there.contains(draw)).collect();
-        Ok((Self { cell, log, missing, failure: None, _lock: lock }, u64::from(found.torn > 0)))
+        let missing: Vec<Draw> = all.filter(|draw| !there.contains(draw)).collect();
+        let (left, log) = (missing.len(), Some(log));
+        let mut open = Self { cell, path, log, missing, left, failure: None, _lock: lock };
+        if left == 0 {
+            open.close()?;
+        }
+        Ok((open, u64::from(found.torn > 0)))
+    }
+
+    /// Keeps a completion; with the last one the cell's file is put in order.
+    fn keep(&mut self, record: &SampleRecord) -> Result<(), StoreError> {
+        if let Some(log) = &mut self.log {
+            log.append(record)?;
+        }
+        self.left -= 1;
+        if self.left == 0 { self.close() } else { Ok(()) }
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        if let Some(mut log) = self.log.take() {
+            log.sync()?;
+        }
+        if self.left == 0 { sort_samples(&self.path) } else { Ok(()) }
     }
 }
 
@@ -128,7 +180,7 @@ pub fn sample_record(
 }
 
 /// Draws what is missing of `cells`, all of one model, and appends each completion to its cell's
-/// `samples.jsonl` as it is finished.
+/// `samples.jsonl` as it is finished; a file that has them all is sorted.
 ///
 /// The requests go prompt by prompt, so that the cells which share a prompt meet in the model.
 ///
@@ -167,7 +219,7 @@ pub fn draw_cells(
         }
         let result = draw_open(drawer, task, &mut open, batch, stop, progress, &mut drawn);
         for cell in &mut open {
-            cell.log.sync()?;
+            cell.close()?;
             if let Some(why) = cell.failure.take() {
                 drawn.failed.push((cell.cell.record.id.clone(), why));
             }
@@ -213,7 +265,7 @@ fn draw_open(
                 drawn.completions += 1;
                 drawn.tokens += completion.count as u64;
                 let record = sample_record(task, cell.cell, draw, completion);
-                if let Err(error) = cell.log.append(&record) {
+                if let Err(error) = cell.keep(&record) {
                     failure = Some(error);
                     return ControlFlow::Break(());
                 }

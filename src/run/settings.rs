@@ -12,7 +12,10 @@ use crate::{
         engine::device::{DeviceChoice, DtypeChoice},
     },
     score::ScoreOptions,
-    text::{chat::ChatMode, prompt::Style},
+    text::{
+        chat::{ChatMode, Date},
+        prompt::Style,
+    },
 };
 
 /// Why a word is no setting of a sweep.
@@ -117,6 +120,8 @@ pub struct SweepSettings {
     pub dtype: DtypeChoice,
     /// When prompts go through a chat template.
     pub chat: ChatMode,
+    /// The day that templates which write a date see.
+    pub date: Date,
     /// Whether shots in a chat are earlier turns.
     pub shots_as: Style,
     /// What is measured and how.
@@ -161,6 +166,7 @@ impl SweepSettings {
             device: DeviceChoice::default(),
             dtype: DtypeChoice::default(),
             chat: ChatMode::default(),
+            date: Date::default(),
             shots_as: Style::Chat,
             score: ScoreOptions { resamples: 100, permutations: 200, ..ScoreOptions::default() },
             pca_fit: PcaFit::Run,

@@ -208,6 +208,38 @@ pub fn read_log<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, StoreError> 
     Ok(parse_lines(path, &bytes)?.0)
 }
 
+/// Sorts a log by `key`, of lines with equal keys the first alone, and replaces it whole; a log in order is
+/// left untouched, and so is what is no file, such as a pipe. Nobody may have it open for writing: what they write would go to the old file.
+///
+/// # Errors
+///
+/// [`StoreError::Read`], [`StoreError::BadLine`], [`StoreError::Write`].
+pub fn sort_log<T: DeserializeOwned, K: Ord>(
+    path: &Path,
+    key: impl Fn(&T) -> K,
+) -> Result<(), StoreError> {
+    // Through links: the file itself is what a rename has to replace.
+    let path = &path.canonicalize().map_err(read_error(path))?;
+    if !path.is_file() {
+        return Ok(());
+    }
+    let bytes = std::fs::read(path).map_err(read_error(path))?;
+    let (records, whole) = parse_lines::<T>(path, &bytes)?;
+    let mut lines: Vec<(K, &[u8])> = records
+        .iter()
+        .map(key)
+        .zip(bytes[..whole].split_inclusive(|&byte| byte == b'\n'))
+        .collect();
+    if lines.is_sorted_by(|a, b| a.0 < b.0) && whole == bytes.len() {
+        return Ok(());
+    }
+    // Stable, so that the first of equals stays the first.
+    lines.sort_by(|a, b| a.0.cmp(&b.0));
+    lines.dedup_by(|later, first| later.0 == first.0);
+    let lines: Vec<&[u8]> = lines.into_iter().map(|(_, line)| line).collect();
+    write_whole(path, &lines.concat())
+}
+
 /// The records of whole lines, and how many bytes those are.
 fn parse_lines<T: DeserializeOwned>(
     path: &Path,
@@ -275,6 +307,22 @@ mod tests {
         let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
         let message = write_error(Path::new("s.jsonl"), full).to_string();
         assert!(message.contains("what is finished is kept: make room"), "{message}");
+    }
+
+    #[test]
+    fn a_sorted_log_has_each_key_once_in_its_old_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.jsonl");
+        std::fs::write(&path, "[2, \"b\"]\n[1,\"a\"]\n[2,\"c\"]\n[10,\"d\"]\n[3").unwrap();
+        let sort = || sort_log(&path, |(key, _): &(u32, String)| *key).unwrap();
+        sort();
+        let wanted = "[1,\"a\"]\n[2, \"b\"]\n[10,\"d\"]\n";
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), wanted);
+        let written = || std::fs::metadata(&path).unwrap().modified().unwrap();
+        let before = written();
+        sort();
+        assert_eq!(written(), before, "a log in order is not written again");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     proptest! {

@@ -7,7 +7,7 @@ use super::{
     folder::{ModelRecord, Shared},
     models::{ModelError, SweepModel},
     plan::{PlanError, PlannedCell, Point, cell_id},
-    prompts::{PlannedPrompts, Recipe, set_apart},
+    prompts::{Material, PlannedPrompts, Recipe},
     settings::SweepSettings,
 };
 use crate::{
@@ -15,10 +15,9 @@ use crate::{
     report::record::{CELL_SCHEMA, CellRecord},
     rng,
     text::{
-        Text, TextError,
-        grammar::{Grammar, GrammarError},
-        prompt::{Pools, split},
-        read_texts,
+        TextError,
+        grammar::Grammar,
+        prompt::Pools,
         task::{Task, TaskError},
     },
 };
@@ -39,9 +38,6 @@ pub enum SweepError {
     /// The reference.
     #[error(transparent)]
     Text(#[from] TextError),
-    /// The task's or the reference's grammar.
-    #[error(transparent)]
-    Grammar(#[from] GrammarError),
     /// A task without texts of its own.
     #[error("task `{task}` needs human texts to compare with: give them with --reference FILE")]
     NoReference {
@@ -129,10 +125,13 @@ impl Sweep {
         if max_new_tokens == 0 {
             return Err(PlanError::NoTokens.into());
         }
-        let mut notes = Vec::new();
-        let (source, texts, grammar) = reference_texts(&settings, &task)?;
-        let (shots, prefixes) = set_apart(&task, texts.len());
-        let pools = split(texts, shots, prefixes, settings.prompt_seed);
+        let (given, n, seed) =
+            (settings.reference.as_deref(), settings.n_samples, settings.prompt_seed);
+        let Some(Material { source, grammar, pools, mut notes }) =
+            Material::find(&task, given, n, seed)?
+        else {
+            return Err(SweepError::NoReference { task: task.name.clone() });
+        };
         let reference = reference(&settings, &task, &pools);
         if reference.len() < LEAST_REFERENCES {
             let (n, least) = (reference.len(), LEAST_REFERENCES);
@@ -211,7 +210,7 @@ impl Group {
         pools: &Pools,
         points: &[Point],
     ) -> Result<Self, ModelError> {
-        let model = SweepModel::open(name, settings.chat)?;
+        let model = SweepModel::open(name, settings.chat, settings.date)?;
         for point in points {
             model.accepts(&point.decoding)?;
         }
@@ -284,26 +283,6 @@ impl Group {
         }
         notes
     }
-}
-
-/// Texts of a grammar beyond the completions' number, for examples.
-const BESIDE: usize = 125;
-
-/// The texts that reference, examples and prefixes come from, what to call them, and their grammar.
-fn reference_texts(
-    settings: &SweepSettings,
-    task: &Task,
-) -> Result<(String, Vec<Text>, Option<Grammar>), SweepError> {
-    let (name, grammar) = match &settings.reference {
-        Some(name) if Grammar::is_meant(name) => (name.clone(), Grammar::named(name)?),
-        Some(path) => return Ok((path.clone(), read_texts(path)?, None)),
-        None => match task.grammar()? {
-            Some(grammar) => (format!("grammar {}", task.name), grammar),
-            None => return Err(SweepError::NoReference { task: task.name.clone() }),
-        },
-    };
-    let texts = grammar.reference(settings.prompt_seed, settings.n_samples + BESIDE)?;
-    Ok((name, texts, Some(grammar)))
 }
 
 /// The reference texts that are compared: as many as completions where there are so many, drawn

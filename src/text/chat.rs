@@ -1,9 +1,20 @@
 //! Chat templates: from turns to the text that a model was tuned on.
 
-use minijinja::{Environment, Error, ErrorKind, Value, value::Kwargs};
+mod date;
+mod environment;
+mod filters;
+mod methods;
+mod printf;
+mod source;
+mod text_of;
+
+use indexmap::IndexMap;
+use minijinja::{Environment, Error, ErrorKind, Value};
 use serde::Serialize;
 
 use super::prompt::{Body, Message};
+
+pub use date::Date;
 
 /// Why a chat template cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,11 +30,28 @@ pub enum ChatError {
     /// The template fails on these turns.
     #[error("the model's chat template fails, line {line}: {what}")]
     Render { line: usize, what: String },
+    /// The template does not come to an end.
+    #[error(
+        "the model's chat template goes on for more than {steps} steps; use --chat never, or mend it"
+    )]
+    Endless { steps: u64 },
+    /// A template that rewrites the last turn, so that nothing can go on from it.
+    #[error(
+        "the model's chat template does not keep the words `{start}` that the answer is made to begin \
+         with; use --chat never, or a task whose [chat] has an `ask` and no `start`"
+    )]
+    NotKept { start: String },
     /// `--chat always` without a template.
     #[error(
         "`{model}` has no chat template; use --chat never, or a model that was tuned on conversations"
     )]
     Missing { model: String },
+    /// Several templates, and none that is the default.
+    #[error(
+        "the model has the chat templates {names} and none called `default`; use --chat never, or name \
+         one of them `default` in its tokenizer_config.json"
+    )]
+    NoDefault { names: String },
     /// A word that is no [`ChatMode`].
     #[error("`{word}` is no chat mode; use auto, never or always")]
     NoMode { word: String },
@@ -76,72 +104,112 @@ impl ChatMode {
 
 /// A parsed chat template of a model.
 ///
-/// Rendered text holds the special tokens itself, so it is encoded without adding any.
+/// It is rendered as transformers' `apply_chat_template` renders it. The text holds the special tokens
+/// itself, so it is encoded without adding any.
 #[derive(Debug)]
 pub struct ChatTemplate {
     environment: Environment<'static>,
-    bos: Option<String>,
-    eos: Option<String>,
+    special_tokens: IndexMap<String, String>,
+}
+
+/// What stands behind the last turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The template's opening of an answer (`add_generation_prompt`).
+    Answer,
+    /// Nothing.
+    Nothing,
+    /// Nothing, and the last turn stays open so that the model goes on with it (`continue_final_message`).
+    Open,
 }
 
 const NAME: &str = "chat";
 
+/// Instructions after which a template is stopped. Most take some thousands for a conversation; those that go
+/// through every letter take a few for each.
+const STEPS: u64 = 20_000_000;
+
+/// Follows the last turn where that stays open; transformers puts these words there, and a template may
+/// take away the space.
+const GOES_ON: &str = "CONTINUE_FINAL_MESSAGE_TAG ";
+
 impl ChatTemplate {
     /// Parses `source`, as found in `tokenizer_config.json`, `chat_template.jinja` or a GGUF file.
     ///
-    /// `bos` and `eos` are the texts of the special tokens, which templates write themselves.
+    /// `special_tokens` are the texts of `bos_token`, `eos_token` and the like, which templates write
+    /// themselves; one that is missing is undefined, as in transformers.
     ///
     /// # Errors
     ///
     /// [`ChatError::Syntax`].
-    pub fn new(source: &str, bos: Option<&str>, eos: Option<&str>) -> Result<Self, ChatError> {
-        let mut environment = Environment::new();
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
-        environment.set_keep_trailing_newline(false);
-        environment
-            .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
-            Err(Error::new(ErrorKind::InvalidOperation, format!("{REFUSED}{message}")))
-        });
-        environment.add_filter("tojson", tojson);
-        environment.add_template_owned(NAME, without_generation(source)).map_err(|error| {
-            ChatError::Syntax { line: error.line().unwrap_or(1), what: reason(&error) }
+    pub fn new(source: &str, special_tokens: &IndexMap<String, String>) -> Result<Self, ChatError> {
+        let mut environment = environment::python_like();
+        environment.set_fuel(Some(STEPS));
+        let source = source::for_minijinja(source);
+        environment.add_template_owned(NAME, source).map_err(|error| ChatError::Syntax {
+            line: error.line().unwrap_or(1),
+            what: reason(&error),
         })?;
-        let own = |token: Option<&str>| token.map(str::to_owned);
-        Ok(Self { environment, bos: own(bos), eos: own(eos) })
+        Ok(Self { environment, special_tokens: special_tokens.clone() })
     }
 
-    /// The text of `messages`, ready for the model to answer.
+    /// The text of `messages`.
     ///
     /// `date` is what `strftime_now` tells templates that write a date.
     ///
     /// # Errors
     ///
-    /// [`ChatError::Refused`] with the template's own words, [`ChatError::Render`].
-    pub fn render(&self, messages: &[Message], date: Date) -> Result<String, ChatError> {
+    /// [`ChatError::Refused`] with the template's own words, [`ChatError::Render`],
+    /// [`ChatError::Endless`], [`ChatError::NotKept`].
+    pub fn render(
+        &self,
+        messages: &[Message],
+        ending: Ending,
+        date: Date,
+    ) -> Result<String, ChatError> {
+        let (Ending::Open, Some((last, before))) = (ending, messages.split_last()) else {
+            return self.fill(messages, ending == Ending::Answer, date);
+        };
+        let mut messages = before.to_vec();
+        let content = last.content.clone() + GOES_ON;
+        messages.push(Message { content, ..last.clone() });
+        let text = self.fill(&messages, false, date)?;
+        let mark = GOES_ON.trim_end();
+        match text.rfind(mark) {
+            Some(at) if text.contains(last.content.trim()) => {
+                Ok(match text[at..].starts_with(GOES_ON) {
+                    true => text[..at].to_owned(),
+                    // A template that trims its turns would have trimmed these words as well.
+                    false => text[..at].trim_end_matches(methods::is_space).to_owned(),
+                })
+            }
+            _ => Err(ChatError::NotKept { start: last.content.clone() }),
+        }
+    }
+
+    fn fill(&self, messages: &[Message], open: bool, date: Date) -> Result<String, ChatError> {
         let failed = |error: Error| {
             let message = reason(&error);
-            match message.split_once(REFUSED) {
+            match message.split_once(environment::REFUSED) {
                 Some((_, what)) => ChatError::Refused { what: what.to_owned() },
+                None if error.kind() == ErrorKind::OutOfFuel => ChatError::Endless { steps: STEPS },
                 None => ChatError::Render { line: error.line().unwrap_or(1), what: message },
             }
         };
         let template = self.environment.get_template(NAME).map_err(failed)?;
-        let strftime = Value::from_function(move |format: String| date.format(&format));
-        template
-            .render(minijinja::context! {
-                messages => messages,
-                bos_token => self.bos,
-                eos_token => self.eos,
-                add_generation_prompt => true,
-                strftime_now => strftime,
-            })
-            .map_err(failed)
+        let mut context: IndexMap<&str, Value> = IndexMap::new();
+        context.extend(self.special_tokens.iter().map(|(name, text)| (&**name, text.into())));
+        context.insert("messages", Value::from_serialize(messages));
+        context.insert("tools", Value::from(()));
+        context.insert("documents", Value::from(()));
+        context.insert("add_generation_prompt", Value::from(open));
+        let strftime = move |format: String| date.format(&format);
+        context.insert("strftime_now", Value::from_function(strftime));
+        template.render(Value::from_iter(context)).map_err(failed)
     }
 
-    /// The text of a prompt: the turns rendered and the start of the answer behind them, or the plain
-    /// text as it is.
+    /// The text of a prompt: the turns rendered and the answer opened, with the words it begins with where
+    /// there are any; or the plain text as it is.
     ///
     /// # Errors
     ///
@@ -149,156 +217,20 @@ impl ChatTemplate {
     pub fn prompt(&self, body: &Body, date: Date) -> Result<String, ChatError> {
         match body {
             Body::Plain(text) => Ok(text.clone()),
-            Body::Chat { messages, start } => Ok(self.render(messages, date)? + start),
+            Body::Chat { messages, start } if start.is_empty() => {
+                self.render(messages, Ending::Answer, date)
+            }
+            Body::Chat { messages, start } => {
+                let answer = Message::assistant(start.as_str());
+                let messages: Vec<Message> = messages.iter().cloned().chain([answer]).collect();
+                self.render(&messages, Ending::Open, date)
+            }
         }
     }
 }
-
-/// Marks what a template itself refuses.
-const REFUSED: &str = "\u{1}refused: ";
 
 fn reason(error: &Error) -> String {
     error.detail().map_or_else(|| error.kind().to_string(), str::to_owned)
-}
-
-/// The template without `{% generation %}` marks, which only tell trainers what the model wrote.
-fn without_generation(source: &str) -> String {
-    let mut out = String::with_capacity(source.len());
-    let mut rest = source;
-    while let Some(at) = rest.find("{%") {
-        let Some(end) = rest[at..].find("%}").map(|end| at + end + 2) else { break };
-        let tag = rest[at + 2..end - 2].trim_matches(['-', '+']).trim();
-        out.push_str(&rest[..at]);
-        if tag == "generation" || tag == "endgeneration" {
-            // Another statement in its place keeps what the tag trims around itself.
-            let other = if tag == "generation" { "if true" } else { "endif" };
-            out.push_str(&rest[at..end].replace(tag, other));
-        } else {
-            out.push_str(&rest[at..end]);
-        }
-        rest = &rest[end..];
-    }
-    out.push_str(rest);
-    out
-}
-
-/// Hugging Face's `tojson`: as `json.dumps` writes, letters beyond ASCII as they are, nothing escaped for HTML.
-fn tojson(value: Value, kwargs: Kwargs) -> Result<String, Error> {
-    let indent: Option<usize> = kwargs.get("indent")?;
-    for ignored in ["ensure_ascii", "sort_keys", "separators"] {
-        let _: Option<Value> = kwargs.get(ignored)?;
-    }
-    kwargs.assert_all_used()?;
-    let bad = |error: serde_json::Error| Error::new(ErrorKind::BadSerialization, error.to_string());
-    let json = serde_json::to_value(&value).map_err(bad)?;
-    Ok(match indent {
-        Some(indent) => {
-            let mut out = Vec::new();
-            let spaces = " ".repeat(indent);
-            let formatter = serde_json::ser::PrettyFormatter::with_indent(spaces.as_bytes());
-            json.serialize(&mut serde_json::Serializer::with_formatter(&mut out, formatter))
-                .map_err(bad)?;
-            String::from_utf8_lossy(&out).into_owned()
-        }
-        None => spaced(&json),
-    })
-}
-
-/// `json.dumps` puts a space after `,` and `:`.
-fn spaced(json: &serde_json::Value) -> String {
-    match json {
-        serde_json::Value::Array(items) => {
-            format!("[{}]", items.iter().map(spaced).collect::<Vec<_>>().join(", "))
-        }
-        serde_json::Value::Object(fields) => {
-            let fields = fields.iter().map(|(name, value)| {
-                format!("{}: {}", serde_json::Value::from(name.as_str()), spaced(value))
-            });
-            format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
-        }
-        leaf => leaf.to_string(),
-    }
-}
-
-/// A calendar day, as templates that write a date see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Date {
-    /// Such as 2024.
-    pub year: u16,
-    /// 1 to 12.
-    pub month: u8,
-    /// 1 to 31.
-    pub day: u8,
-}
-
-impl Default for Date {
-    /// 26 July 2024, the day that Llama 3's own template falls back to: prompts do not change daily.
-    fn default() -> Self {
-        Self { year: 2024, month: 7, day: 26 }
-    }
-}
-
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-
-impl std::str::FromStr for Date {
-    type Err = ChatError;
-
-    /// `2024-07-26`.
-    fn from_str(word: &str) -> Result<Self, ChatError> {
-        let no = || ChatError::NoDate { word: word.to_owned() };
-        let mut parts = word.split('-');
-        let mut number = || parts.next().and_then(|part| part.parse::<u16>().ok());
-        let (Some(year), Some(month @ 1..=12), Some(day @ 1..=31), None) =
-            (number(), number(), number(), number())
-        else {
-            return Err(no());
-        };
-        Ok(Self { year, month: month as u8, day: day as u8 })
-    }
-}
-
-impl Date {
-    /// C's `strftime` for the letters that templates use: `%d %b %B %m %Y %y %H %M %S %-d`.
-    fn format(self, format: &str) -> String {
-        let month = MONTHS[usize::from(self.month.clamp(1, 12)) - 1];
-        let mut out = String::new();
-        let mut letters = format.chars();
-        while let Some(c) = letters.next() {
-            if c != '%' {
-                out.push(c);
-                continue;
-            }
-            match letters.next() {
-                Some('d') => out.push_str(&format!("{:02}", self.day)),
-                Some('b') => out.push_str(&month[..3]),
-                Some('B') => out.push_str(month),
-                Some('m') => out.push_str(&format!("{:02}", self.month)),
-                Some('Y') => out.push_str(&self.year.to_string()),
-                Some('y') => out.push_str(&format!("{:02}", self.year % 100)),
-                Some('H' | 'M' | 'S') => out.push_str("00"),
-                Some('-') => match letters.next() {
-                    Some('d') => out.push_str(&self.day.to_string()),
-                    Some('m') => out.push_str(&self.month.to_string()),
-                    other => out.extend(['%', '-'].into_iter().chain(other)),
-                },
-                other => out.extend(std::iter::once('%').chain(other)),
-            }
-        }
-        out
-    }
 }
 
 #[cfg(test)]

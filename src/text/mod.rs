@@ -9,7 +9,7 @@ mod template;
 
 use serde::{Deserialize, Serialize};
 
-pub use read::{TextError, parse_texts, read_texts};
+pub use read::{Gaps, Reading, TextError, parse_texts, read, read_texts};
 
 /// A text that is compared, with what its file says about it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -40,6 +40,11 @@ pub struct Message {
 }
 
 impl Message {
+    /// What stands above the conversation.
+    pub fn system(content: impl Into<String>) -> Self {
+        Self { role: "system".to_owned(), content: content.into() }
+    }
+
     /// What the user says.
     pub fn user(content: impl Into<String>) -> Self {
         Self { role: "user".to_owned(), content: content.into() }
@@ -60,7 +65,7 @@ pub enum Body {
     Chat {
         /// The turns, a user's last.
         messages: Vec<Message>,
-        /// Stands after the template's opening of the answer; may be empty.
+        /// The words of the answer that the model goes on from; may be empty.
         start: String,
     },
 }
@@ -203,7 +208,9 @@ pub fn render(
             (None, None) => cue,
             (None, Some(_)) => String::new(),
         };
-        let messages = if style == Style::Turns && shots > 0 {
+        let system =
+            task.chat.system.as_deref().map(|system| Message::system(fill(system, &fields)));
+        let turns = if style == Style::Turns && shots > 0 {
             let again = task.chat.again.as_deref().map(|again| fill(again, &fields));
             let again =
                 again.unwrap_or_else(|| if ask.is_empty() { header.clone() } else { ask.clone() });
@@ -218,7 +225,7 @@ pub fn render(
                 std::iter::once(header.as_str()).chain(examples_ref()).chain([ask.as_str()]);
             vec![Message::user(join(parts.collect()))]
         };
-        Body::Chat { messages, start }
+        Body::Chat { messages: system.into_iter().chain(turns).collect(), start }
     };
     Ok(Prompt {
         id: format!("{}/{shots}/{index}", task.name),

@@ -98,6 +98,8 @@ pub struct Task {
 /// How a task is put to a chat model; what is absent is as for other models.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Chat {
+    /// The system's turn before all others.
+    pub system: Option<String>,
     /// Opens the user's turn instead of `header`.
     pub header: Option<String>,
     /// The user's last words, after header and shots.
@@ -172,6 +174,7 @@ impl Task {
             prefix_words: file.prefix_words.map(Spanned::into_inner),
             instructions: file.instructions,
             chat: Chat {
+                system: file.chat.system.map(own),
                 header: file.chat.header.map(own),
                 ask: file.chat.ask.map(own),
                 again: file.chat.again.map(own),

@@ -1,6 +1,6 @@
 //! `llmpr sample` and `llmpr embed`.
 
-use super::sweep::{World, done, ran};
+use super::sweep::{World, done, ids, ran, sorted};
 
 #[test]
 fn a_prompt_is_continued_and_a_file_is_not_drawn_twice() {
@@ -20,6 +20,42 @@ fn a_prompt_is_continued_and_a_file_is_not_drawn_twice() {
     let other = ["20", "-n", "3", "-o", &out, "--temperature", "0.5"];
     let other = ran(&mut world.command(&[&args[..], &other].concat()));
     assert!(other.stderr.contains("holds completions of other settings"), "{}", other.stderr);
+}
+
+#[test]
+fn a_file_is_sorted_by_id_whatever_the_batch_and_however_often_it_was_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let command = |out: &str, batch: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_llmpr"));
+        command.args(["sample", "--model", "tiny-bio", "--task", "synthetic-bio", "-n", "60"]);
+        command.args(["--max-new-tokens", "60", "--batch", batch, "-o", out]);
+        command.env("NO_COLOR", "1").env("XDG_CACHE_HOME", dir.path());
+        command
+    };
+    let [one, seven, killed] = ["one.jsonl", "seven.jsonl", "killed.jsonl"].map(file);
+    let started = std::time::Instant::now();
+    done(&mut command(&seven, "7"));
+    let whole = started.elapsed();
+    done(&mut command(&one, "1"));
+    let bytes = std::fs::read_to_string(&seven).unwrap();
+    let lines: Vec<String> = bytes.lines().map(str::to_owned).collect();
+    assert_eq!(ids(&lines), sorted(ids(&lines)));
+    assert_eq!(lines.len(), 60);
+    assert!(bytes == std::fs::read_to_string(&one).unwrap());
+    for i in 1..=5u32 {
+        let mut child = command(&killed, "8").stderr(std::process::Stdio::null()).spawn().unwrap();
+        std::thread::sleep(whole.mul_f64((f64::from(i) * 0.618).fract()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    done(&mut command(&killed, "8"));
+    assert!(bytes == std::fs::read_to_string(&killed).unwrap());
+    // All drawn and killed before the file was sorted.
+    let reversed: Vec<&str> = bytes.lines().rev().collect();
+    std::fs::write(&killed, reversed.join("\n") + "\n").unwrap();
+    done(&mut command(&killed, "8"));
+    assert!(bytes == std::fs::read_to_string(&killed).unwrap());
 }
 
 #[test]

@@ -92,17 +92,33 @@ pub fn done(command: &mut Command) -> Ran {
     ran
 }
 
-/// The lines of every `samples.jsonl`, sorted, by cell.
+/// The lines of every `samples.jsonl` in the order of the file, by cell.
 pub fn samples(out: &Path) -> BTreeMap<String, Vec<String>> {
     let cells = std::fs::read_dir(out.join("cells")).into_iter().flatten().flatten();
     cells
         .filter_map(|cell| {
             let text = std::fs::read_to_string(cell.path().join("samples.jsonl")).ok()?;
-            let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-            lines.sort();
+            let lines: Vec<String> = text.lines().map(str::to_owned).collect();
             Some((cell.file_name().into_string().unwrap(), lines))
         })
         .collect()
+}
+
+/// Prompt and number of every completion.
+pub fn ids(lines: &[String]) -> Vec<(u64, u64)> {
+    let id = |line: &String| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let (prompt, sample) = line["id"].as_str().unwrap().split_once('-').unwrap();
+        (prompt.parse().unwrap(), sample.parse().unwrap())
+    };
+    lines.iter().map(id).collect()
+}
+
+/// The same in order, each once.
+pub fn sorted(mut ids: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
+    ids.sort();
+    ids.dedup();
+    ids
 }
 
 fn csv(out: &Path) -> String {
@@ -174,6 +190,9 @@ fn the_same_seed_gives_the_same_bytes_for_any_batch() {
     done(&mut world.sweep("c", &[]));
     done(&mut world.sweep("d", &["--seeds", "1"]));
     let [a, b, c, d] = ["a", "b", "c", "d"].map(|name| world.out(name));
+    for (id, lines) in samples(&a) {
+        assert_eq!(ids(&lines), sorted(ids(&lines)), "{id}");
+    }
     assert_eq!(samples(&a), samples(&b));
     assert_eq!(samples(&a), samples(&c));
     assert_eq!(csv(&a), csv(&b));

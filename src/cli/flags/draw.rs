@@ -1,6 +1,13 @@
 //! What is drawn, and what it continues.
 
-use crate::{cli::layer::options, run::settings::Batch, text::chat::ChatMode};
+use crate::{
+    cli::{layer::options, prompting::Source},
+    run::settings::Batch,
+    text::{
+        chat::{ChatMode, Date},
+        prompt::Style,
+    },
+};
 
 /// What one cell's completions continue: a task's prompts, one prompt, or those of a file.
 #[derive(clap::Args, Clone, Debug)]
@@ -34,6 +41,9 @@ options! {
         /// Whether prompts go through the model's chat template
         #[arg(long, value_name = "auto|never|always")]
         pub chat: Option<ChatMode>,
+        /// The day that chat templates see which write one, such as 2024-07-26
+        #[arg(long, value_name = "YYYY-MM-DD")]
+        pub date: Option<Date>,
     }
 }
 
@@ -57,6 +67,20 @@ pub struct SeedFlag {
 }
 
 impl PromptFlags {
+    /// The prompts that are meant, `count` of a task's for `n` completions, under the seed 0.
+    pub fn source(&self, n: usize, count: usize) -> Source<'_> {
+        Source {
+            prompt: self.prompt.as_deref(),
+            prompts: self.prompts.as_deref(),
+            shots: self.shots.unwrap_or_default(),
+            shots_as: Style::Chat,
+            reference: None,
+            n,
+            count,
+            seed: 0,
+        }
+    }
+
     /// What leaving out the examples means.
     pub fn defaults() -> super::Defaults {
         vec![("shots", usize::default().to_string())]
@@ -67,6 +91,11 @@ impl DrawFlags {
     /// What leaving them out means, where `n` says that of `-n`.
     pub fn defaults(n: &str) -> super::Defaults {
         let auto = || "auto".to_owned();
-        vec![("n", n.to_owned()), ("batch", auto()), ("chat", auto())]
+        vec![
+            ("n", n.to_owned()),
+            ("batch", auto()),
+            ("chat", auto()),
+            ("date", Date::default().to_string()),
+        ]
     }
 }

@@ -26,6 +26,7 @@
 
 mod draw;
 mod embed;
+mod gaps;
 mod knobs;
 mod output;
 mod score;
@@ -34,6 +35,7 @@ mod tests;
 
 pub use draw::{DrawFlags, PromptFlags, ReferenceFlag, SeedFlag};
 pub use embed::{DeviceFlags, EmbedFlags};
+pub use gaps::GapFlags;
 pub use knobs::KnobFlags;
 pub use output::{Format, FormatFlag, OutFlag};
 pub use score::{ScoreFlags, SpaceFlags, score_defaults};

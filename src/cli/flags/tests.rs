@@ -65,8 +65,9 @@ fn a_flag_of_one_name_has_one_help_one_value_and_one_default() {
             seen.entry(long).or_default().push((name.clone(), arg.clone()));
         }
     }
-    // Draws and halves of rows cost a sweep as often as it has cells, so that it takes fewer of them.
-    let by_command = ["n", "resamples", "permutations", "embedder"];
+    // Draws and halves of rows cost a sweep as often as it has cells, so that it takes fewer of them; and a
+    // person who looks at prompts wants to see one.
+    let by_command = ["n", "resamples", "permutations", "embedder", "prompt-count"];
     let mut shared = 0;
     for (long, uses) in &seen {
         if OTHERS.iter().any(|(name, _)| name == long) {

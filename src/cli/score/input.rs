@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 
 use crate::{
     cli::{
-        flags::{DeviceFlags, EmbedFlags},
+        flags::{DeviceFlags, EmbedFlags, GapFlags},
         progress,
     },
     data::{
@@ -16,7 +16,7 @@ use crate::{
     npy,
     run::features::texts_hash,
     score::{ScoreOptions, TextFacts},
-    text::{Text, read_texts},
+    text::Text,
 };
 
 /// Both sides, read.
@@ -82,7 +82,12 @@ impl Kind {
 }
 
 /// Reads both sides; they are of one kind.
-pub fn read(specs: Sides<&str>, embed: &EmbedFlags, device: &DeviceFlags) -> anyhow::Result<Input> {
+pub fn read(
+    specs: Sides<&str>,
+    gaps: GapFlags,
+    embed: &EmbedFlags,
+    device: &DeviceFlags,
+) -> anyhow::Result<Input> {
     if specs.reference == "-" && specs.model == "-" {
         bail!("only one of --reference and --samples can be `-`");
     }
@@ -117,7 +122,7 @@ pub fn read(specs: Sides<&str>, embed: &EmbedFlags, device: &DeviceFlags) -> any
                 },
             })
         }
-        (Kind::Texts, Kind::Texts) => texts(specs, embed, device),
+        (Kind::Texts, Kind::Texts) => texts(specs, gaps, embed, device),
         (reference, model) => bail!(
             "`{}` holds {} and `{}` {}; both sides must be of one kind",
             specs.reference,
@@ -129,9 +134,14 @@ pub fn read(specs: Sides<&str>, embed: &EmbedFlags, device: &DeviceFlags) -> any
 }
 
 /// Reads the texts of both sides and embeds them.
-fn texts(specs: Sides<&str>, embed: &EmbedFlags, device: &DeviceFlags) -> anyhow::Result<Input> {
+fn texts(
+    specs: Sides<&str>,
+    gaps: GapFlags,
+    embed: &EmbedFlags,
+    device: &DeviceFlags,
+) -> anyhow::Result<Input> {
     let tokens = embed.tokens()?;
-    let texts = specs.try_map(read_texts)?;
+    let texts = specs.try_map(|spec| gaps.texts(spec))?;
     let Some(model) = &embed.embedder else {
         bail!(
             "`{}` and `{}` are texts; name the model that embeds them with --embedder MODEL, or \

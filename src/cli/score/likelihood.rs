@@ -57,8 +57,8 @@ pub fn usual() -> Defaults {
 
 /// Files are not drawn from, so what draws would be dropped in silence.
 fn only_with_likelihood(arg: clap::Arg) -> clap::Arg {
-    const DRAWING: [&str; 8] =
-        ["task", "prompt", "prompts", "shots", "n", "max_new_tokens", "batch", "chat"];
+    const DRAWING: [&str; 9] =
+        ["task", "prompt", "prompts", "shots", "n", "max_new_tokens", "batch", "chat", "date"];
     if DRAWING.contains(&arg.get_id().as_str()) { arg.requires("likelihood") } else { arg }
 }
 
@@ -205,7 +205,8 @@ fn open(
 ) -> anyhow::Result<Sides<Ready>> {
     let own = &args.likelihood;
     let models = speakers.try_map(|speaker| {
-        SweepModel::open(&speaker.model, own.draw.chat.unwrap_or_default())
+        let (chat, date) = (own.draw.chat.unwrap_or_default(), own.draw.date.unwrap_or_default());
+        SweepModel::open(&speaker.model, chat, date)
             .with_context(|| format!("model `{}`", speaker.model))
     })?;
     let checkpoints = models.as_ref().try_map(|model| {
@@ -226,9 +227,8 @@ fn open(
         );
     }
     let source = Source {
-        flags: &own.prompt,
         reference: args.reference.reference.as_deref(),
-        count: own.n(),
+        ..own.prompt.source(own.n(), own.n())
     };
     let device = device::open(args.device.device())?;
     let load = |side: Side| {

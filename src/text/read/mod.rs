@@ -1,8 +1,10 @@
 //! Texts from files: which format a file has, and what is said when it is not that.
 
+mod forms;
 mod object;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod reading;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -11,6 +13,8 @@ use std::{
     io::Read,
     path::{Path, PathBuf},
 };
+
+pub use reading::{Gaps, Reading};
 
 use super::{
     Text,
@@ -56,6 +60,15 @@ pub enum TextError {
     /// A grammar that gives no texts.
     #[error(transparent)]
     Grammar(#[from] GrammarError),
+    /// Texts that are null.
+    #[error(
+        "`{path}`: {n} of {of} texts are null, the first in row {first}; leave them out with --skip-missing, or by \
+         `llmpr texts {path} --skip-missing -o FILE.jsonl` where a command has no such flag"
+    )]
+    Missing { path: String, n: usize, of: usize, first: usize },
+    /// Requests without an answer, where all are wanted.
+    #[error("`{path}`: {what}; {remedy}")]
+    Unanswered { path: String, what: String, remedy: &'static str },
     /// Nothing in the file.
     #[error("`{path}` is empty: it holds no text")]
     Empty { path: String },
@@ -77,8 +90,9 @@ enum Format {
 /// line, `.csv` and `.tsv` with a header, `.parquet`; any of them compressed by gzip, which is known by
 /// its first bytes. Other names are told apart by their contents. Without a `field` it is the first of
 /// `text`, `completion`, `generated_text`, `prediction`, `response`, `output`, `content` that is there;
-/// lm-eval's `samples_*.jsonl` (`resps`) and OpenAI's batch output (`response.body.choices`) are
-/// understood. A field may be a path such as `doc.question`.
+/// the samples of lm-eval and lmms-eval (`resps`), the output of batches (`response.body.choices`),
+/// conversations (the last answer of `messages`) and lists of completions (`outputs`) are understood. A field
+/// may be a path such as `doc.question`.
 ///
 /// Blank lines between texts are skipped; a blank text in a field is kept. A grammar's name gives texts
 /// drawn from it, as [`Grammar::drawn`] says.
@@ -88,8 +102,19 @@ enum Format {
 /// [`TextError`], which names the file, the line, and what would be right. A file without any text
 /// is an error.
 pub fn read_texts(spec: &str) -> Result<Vec<Text>, TextError> {
+    Ok(read(spec, Gaps::default())?.texts)
+}
+
+/// As [`read_texts`], with what a person should know about the file; `gaps` says what is done where texts
+/// are missing.
+///
+/// # Errors
+///
+/// [`TextError`].
+pub fn read(spec: &str, gaps: Gaps) -> Result<Reading, TextError> {
     if Grammar::is_meant(spec) {
-        return Ok(Grammar::drawn(spec)?.into_iter().map(Text::new).collect());
+        let texts = Grammar::drawn(spec)?.into_iter().map(Text::new).collect();
+        return Ok(Reading { texts, ..Reading::default() });
     }
     let (path, field) = split_spec(spec);
     let mut bytes = Vec::new();
@@ -102,7 +127,7 @@ pub fn read_texts(spec: &str) -> Result<Vec<Text>, TextError> {
         }
         std::fs::File::open(path).and_then(|mut f| f.read_to_end(&mut bytes)).map_err(open)?;
     }
-    parse_texts(path, field, bytes)
+    parse(path, field, bytes, gaps)
 }
 
 /// The texts in `bytes`, read as the file `path` would be.
@@ -113,8 +138,17 @@ pub fn read_texts(spec: &str) -> Result<Vec<Text>, TextError> {
 pub fn parse_texts(
     path: &str,
     field: Option<&str>,
-    mut bytes: Vec<u8>,
+    bytes: Vec<u8>,
 ) -> Result<Vec<Text>, TextError> {
+    Ok(parse(path, field, bytes, Gaps::default())?.texts)
+}
+
+fn parse(
+    path: &str,
+    field: Option<&str>,
+    mut bytes: Vec<u8>,
+    gaps: Gaps,
+) -> Result<Reading, TextError> {
     let file = || path.to_owned();
     if bytes.starts_with(&[0x1f, 0x8b]) {
         let mut plain = Vec::new();
@@ -134,7 +168,7 @@ pub fn parse_texts(
         [0xef, 0xbb, 0xbf, ..] => drop(bytes.drain(..3)),
         _ => {}
     }
-    let texts = match format_of(path, &bytes) {
+    let mut reading = match format_of(path, &bytes) {
         Format::Parquet => parquet_texts(path, field, bytes)?,
         format => {
             let content = utf8(path, &bytes)?;
@@ -142,18 +176,43 @@ pub fn parse_texts(
                 Format::Jsonl => rows::jsonl(path, field, content)?,
                 Format::Json => rows::json(path, field, content)?,
                 Format::Csv(delimiter) => rows::csv(path, field, content, delimiter)?,
-                _ => content.lines().filter(|l| !l.trim().is_empty()).map(Text::new).collect(),
+                _ => {
+                    let lines = content.lines().filter(|line| !line.trim().is_empty());
+                    Reading { texts: lines.map(Text::new).collect(), ..Reading::default() }
+                }
             }
         }
     };
-    if texts.is_empty() { Err(TextError::Empty { path: file() }) } else { Ok(texts) }
+    if let (Some(&first), false) = (reading.missing.first(), gaps.skip_missing) {
+        let n = reading.missing.len();
+        let of = reading.texts.len() + n;
+        return Err(TextError::Missing { path: file(), n, of, first });
+    }
+    let unanswered = reading.unanswered();
+    if gaps.strict && !unanswered.is_empty() {
+        let (what, remedy) = (unanswered.join("; "), "run it again, or leave out --strict");
+        return Err(TextError::Unanswered { path: file(), what, remedy });
+    }
+    if gaps.skip_missing {
+        let before = reading.texts.len();
+        reading.texts.retain(|text| !text.is_blank());
+        reading.skipped_blank = before - reading.texts.len();
+    }
+    match reading.texts.is_empty() {
+        false => Ok(reading),
+        true if unanswered.is_empty() => Err(TextError::Empty { path: file() }),
+        true => {
+            let (what, remedy) = (unanswered.join("; "), "no text is left, so run it again");
+            Err(TextError::Unanswered { path: file(), what, remedy })
+        }
+    }
 }
 
 #[cfg(feature = "parquet")]
 use parquet::texts as parquet_texts;
 
 #[cfg(not(feature = "parquet"))]
-fn parquet_texts(path: &str, _: Option<&str>, _: Vec<u8>) -> Result<Vec<Text>, TextError> {
+fn parquet_texts(path: &str, _: Option<&str>, _: Vec<u8>) -> Result<Reading, TextError> {
     Err(TextError::Parquet {
         path: path.to_owned(),
         what: "this llmpr was built without the feature `parquet`".to_owned(),

@@ -1,164 +1,201 @@
 //! From one JSON value to the texts it holds.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
+use super::{
+    forms::{self, kind},
+    reading::Reading,
+};
 use crate::text::Text;
 
 /// Fields in which a text is looked for when none is named.
 const FIELDS: [&str; 7] =
     ["text", "completion", "generated_text", "prediction", "response", "output", "content"];
 
-/// Reads values one by one; lm-eval's repeated filters are read once.
+/// Fields that hold a conversation.
+const TURNS: [&str; 3] = ["messages", "conversation", "conversations"];
+
+/// Fields that hold several completions of one prompt.
+const LISTS: [&str; 5] = ["outputs", "predictions", "responses", "generations", "completions"];
+
+/// Reads values one by one.
 pub(super) struct Reader<'a> {
     field: Option<&'a str>,
-    texts: Vec<Text>,
-    documents: HashSet<String>,
+    /// What was read so far.
+    pub(super) reading: Reading,
+    /// The filter under which each document of lm-eval was met first.
+    filters: HashMap<String, String>,
+    /// Rows so far.
+    rows: usize,
+}
+
+/// What a row holds.
+enum Found {
+    Texts(Vec<Text>),
+    /// No text where one belongs.
+    Missing,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(field: Option<&'a str>) -> Self {
-        Self { field, texts: Vec::new(), documents: HashSet::new() }
+        Self { field, reading: Reading::default(), filters: HashMap::new(), rows: 0 }
     }
 
-    pub(super) fn done(self) -> Vec<Text> {
-        self.texts
+    pub(super) fn done(self) -> Reading {
+        self.reading
     }
 
     /// Adds the texts of `value`; the error is the sentence to put after `file:line:`.
     pub(super) fn read(&mut self, value: Value) -> Result<(), String> {
+        self.rows += 1;
+        match self.found(value)? {
+            Found::Texts(texts) => self.reading.texts.extend(texts),
+            Found::Missing => self.reading.missing.push(self.rows),
+        }
+        Ok(())
+    }
+
+    fn found(&mut self, value: Value) -> Result<Found, String> {
         let mut object = match value {
             Value::String(text) if self.field.is_none() => {
-                self.texts.push(Text::new(text));
-                return Ok(());
+                return Ok(Found::Texts(vec![Text::new(text)]));
             }
+            Value::Null if self.field.is_none() => return Ok(Found::Missing),
             Value::Object(object) => object,
             other => return Err(format!("{} where an object is needed", kind(&other))),
         };
-        let facts = facts(&object);
+        let facts = forms::facts(&object);
         let with = |text: String| Text { text, ..facts.clone() };
+        if self.is_read_already(&object, &facts) {
+            self.reading.repeated += 1;
+            return Ok(Found::Texts(Vec::new()));
+        }
         if let Some(field) = self.field {
-            let at = format!("/{}", field.replace('.', "/"));
-            let value = match object.remove(field) {
-                Some(value) => value,
+            let value = match object.get(field) {
+                Some(value) => value.clone(),
                 None => {
-                    let names = names(&object);
-                    let whole = Value::Object(object);
-                    let found = whole.pointer(&at).cloned();
+                    let names = forms::names(&object);
+                    let at = format!("/{}", field.replace('.', "/"));
+                    let found = Value::Object(object.clone()).pointer(&at).cloned();
                     found.ok_or_else(|| format!("no field `{field}`; there are {names}"))?
                 }
             };
-            self.texts.push(with(string(field, value)?));
-            return Ok(());
+            self.take(format!("`{field}`"), &object, &[]);
+            return named(field, &value, &facts);
         }
         if let Some(resps) = object.get("resps") {
-            let filter = object.get("filter").and_then(Value::as_str).unwrap_or_default();
-            // One line a filter, each with the same responses.
-            let key = format!("{}\0{}", facts.id.as_deref().unwrap_or_default(), resps);
-            if filter.is_empty() || self.documents.insert(key) {
-                self.texts.extend(lm_eval(resps)?.into_iter().map(with));
-            }
-            return Ok(());
+            self.take("`resps`".to_owned(), &object, &["filtered_resps"]);
+            let texts = forms::strings(resps).ok_or(
+                "`resps` holds no strings; only generation tasks of lm-eval and lmms-eval hold texts",
+            )?;
+            return Ok(Found::Texts(texts.into_iter().map(with).collect()));
         }
-        let answer = object.get("response").filter(|r| r.is_object());
-        if answer.is_some() || object.contains_key("choices") || object.contains_key("custom_id") {
-            let name = facts.id.clone().unwrap_or_default();
-            let body = match answer {
-                Some(answer) => answer.get("body").unwrap_or(answer),
-                None => &Value::Object(object.clone()),
-            };
-            let Some(choices) = body.get("choices").and_then(Value::as_array) else {
-                let status = answer.and_then(|a| a.get("status_code")).map(Value::to_string);
-                let status = status.unwrap_or_else(|| "no answer".to_owned());
-                return Err(format!(
-                    "request `{name}` failed ({status}); run it again, or remove the line"
-                ));
-            };
-            for choice in choices {
-                let text = choice.get("text").or_else(|| choice.pointer("/message/content"));
-                let text = text.and_then(Value::as_str).ok_or("a choice without text")?;
-                let reason = choice.get("finish_reason").and_then(Value::as_str);
-                self.texts.push(Text {
-                    finish_reason: reason.map(str::to_owned),
-                    ..with(text.to_owned())
-                });
-            }
-            return Ok(());
+        if forms::is_batch(&object) {
+            return self.batch(&object, &facts);
         }
-        let Some(field) = FIELDS.into_iter().find(|field| object.contains_key(*field)) else {
-            return Err(format!(
-                "no text field; there are {}, and one of them can be named as FILE:FIELD",
-                names(&object)
-            ));
+        if let Some(field) = FIELDS.into_iter().find(|field| object.contains_key(*field)) {
+            let others = FIELDS.iter().chain(&TURNS).chain(&LISTS).filter(|other| **other != field);
+            self.take(format!("`{field}`"), &object, &others.copied().collect::<Vec<_>>());
+            let value = object.remove(field).unwrap_or_default();
+            if value.as_str().is_some_and(|text| {
+                facts.prompt.as_ref().is_none_or(|prompt| !text.starts_with(prompt.as_str()))
+            }) {
+                self.reading.all_repeat_prompt = false;
+            }
+            return match forms::last_answer(&value) {
+                Some((text, _)) => Ok(Found::Texts(vec![with(text)])),
+                None => one(field, value, &facts),
+            };
+        }
+        if let Some(field) = TURNS.into_iter().find(|field| object.contains_key(*field)) {
+            self.take(format!("the last answer of `{field}`"), &object, &LISTS);
+            return match forms::last_answer(&object[field]) {
+                Some((text, before)) => {
+                    let prompt = facts.prompt.clone().or(before);
+                    Ok(Found::Texts(vec![Text { prompt, ..with(text) }]))
+                }
+                None => Ok(Found::Missing),
+            };
+        }
+        if let Some(field) = LISTS.into_iter().find(|field| object.contains_key(*field)) {
+            self.take(format!("`{field}`"), &object, &LISTS);
+            return named(field, &object[field], &facts);
+        }
+        Err(format!(
+            "no text field; there are {}, and one of them can be named as FILE:FIELD",
+            forms::names(&object)
+        ))
+    }
+
+    /// lm-eval writes a document once for each of its filters, with the same responses: only the first counts.
+    fn is_read_already(&mut self, object: &Map<String, Value>, facts: &Text) -> bool {
+        let filter = object.get("filter").and_then(Value::as_str);
+        let (Some(filter), Some(document), true) =
+            (filter, &facts.id, object.contains_key("resps"))
+        else {
+            return false;
         };
-        let text = string(field, object.remove(field).unwrap_or_default())?;
-        self.texts.push(with(text));
-        Ok(())
+        let first = self.filters.entry(document.clone()).or_insert_with(|| filter.to_owned());
+        first != filter
     }
-}
 
-fn string(field: &str, value: Value) -> Result<String, String> {
-    match value {
-        Value::String(text) => Ok(text),
-        other => Err(format!("field `{field}` is {}, not a string", kind(&other))),
-    }
-}
-
-fn lm_eval(resps: &Value) -> Result<Vec<String>, String> {
-    let wrong = || {
-        "`resps` is not a list of lists of strings; only generation tasks of lm-eval hold texts"
-            .to_owned()
-    };
-    let mut texts = Vec::new();
-    for requests in resps.as_array().ok_or_else(wrong)? {
-        for text in requests.as_array().ok_or_else(wrong)? {
-            texts.push(text.as_str().ok_or_else(wrong)?.to_owned());
+    /// Notes where texts come from, once, and which of `others` are there as well.
+    fn take(&mut self, what: String, object: &Map<String, Value>, others: &[&str]) {
+        let reading = &mut self.reading;
+        if reading.taken.is_empty() {
+            reading.all_repeat_prompt = true;
+            reading.taken = what;
+            let left = others.iter().filter(|name| object.contains_key(**name));
+            reading.not_taken = left.map(|name| (*name).to_owned()).collect();
         }
     }
-    Ok(texts)
-}
 
-/// What is known about a text beside itself.
-fn facts(object: &Map<String, Value>) -> Text {
-    let word = |names: &[&str]| {
-        names.iter().find_map(|name| match object.get(*name)? {
-            Value::String(s) => Some(s.clone()),
-            Value::Number(n) => Some(n.to_string()),
-            _ => None,
-        })
-    };
-    let tokens = object.get("tokens").and_then(Value::as_array);
-    let asked = object.get("arguments").and_then(|a| {
-        a.pointer("/gen_args_0/arg_0").or_else(|| a.pointer("/0/0")).and_then(Value::as_str)
-    });
-    Text {
-        text: String::new(),
-        id: word(&["id", "doc_id", "custom_id"]),
-        title: word(&["title"]),
-        label: word(&["label"]),
-        prompt: word(&["prompt"]).or_else(|| asked.map(str::to_owned)),
-        prompt_id: word(&["prompt_id"]),
-        tokens: tokens.and_then(|ids| {
-            ids.iter().map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok())).collect()
-        }),
-        finish_reason: word(&["finish_reason"]),
-        logprob: object.get("logprob").and_then(Value::as_f64),
+    fn batch(&mut self, object: &Map<String, Value>, facts: &Text) -> Result<Found, String> {
+        self.take("the answers of a batch".to_owned(), object, &[]);
+        let name = facts.id.clone().unwrap_or_default();
+        match forms::answers(object) {
+            Err(why) => self.reading.failed.push((name, why)),
+            Ok(answers) => {
+                let mut texts = Vec::new();
+                for (text, reason) in answers {
+                    match text {
+                        Some(text) => {
+                            let finish_reason = reason.or_else(|| facts.finish_reason.clone());
+                            texts.push(Text { text, finish_reason, ..facts.clone() });
+                        }
+                        None => self.reading.without_content.push(name.clone()),
+                    }
+                }
+                return Ok(Found::Texts(texts));
+            }
+        }
+        Ok(Found::Texts(Vec::new()))
     }
 }
 
-fn names(object: &Map<String, Value>) -> String {
-    let names: Vec<String> = object.keys().take(12).map(|name| format!("`{name}`")).collect();
-    if names.is_empty() { "no fields at all".to_owned() } else { names.join(", ") }
+/// The text of a field, or the texts of a list of them.
+fn named(field: &str, value: &Value, facts: &Text) -> Result<Found, String> {
+    if let Some((text, _)) = forms::last_answer(value) {
+        return Ok(Found::Texts(vec![Text { text, ..facts.clone() }]));
+    }
+    match value {
+        Value::Array(_) => {
+            let texts = forms::strings(value).ok_or_else(|| {
+                format!("field `{field}` is a list that holds other things than texts")
+            })?;
+            let with = |text| Text { text, ..facts.clone() };
+            Ok(Found::Texts(texts.into_iter().map(with).collect()))
+        }
+        other => one(field, other.clone(), facts),
+    }
 }
 
-fn kind(value: &Value) -> &'static str {
+fn one(field: &str, value: Value, facts: &Text) -> Result<Found, String> {
     match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a truth value",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
+        Value::String(text) => Ok(Found::Texts(vec![Text { text, ..facts.clone() }])),
+        Value::Null => Ok(Found::Missing),
+        other => Err(format!("field `{field}` is {}, not a string", kind(&other))),
     }
 }

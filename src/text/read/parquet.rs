@@ -6,14 +6,9 @@ use parquet::{
 };
 use serde_json::{Map, Value};
 
-use super::{TextError, object};
-use crate::text::Text;
+use super::{Reading, TextError, object};
 
-pub(super) fn texts(
-    path: &str,
-    field: Option<&str>,
-    bytes: Vec<u8>,
-) -> Result<Vec<Text>, TextError> {
+pub(super) fn texts(path: &str, field: Option<&str>, bytes: Vec<u8>) -> Result<Reading, TextError> {
     let wrong = |what: String| TextError::Parquet { path: path.to_owned(), what };
     let reader = SerializedFileReader::new(bytes::Bytes::from(bytes))
         .map_err(|error| wrong(error.to_string()))?;

@@ -2,14 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::{TextError, object};
-use crate::text::Text;
+use super::{Reading, TextError, object};
 
-pub(super) fn jsonl(
-    path: &str,
-    field: Option<&str>,
-    content: &str,
-) -> Result<Vec<Text>, TextError> {
+pub(super) fn jsonl(path: &str, field: Option<&str>, content: &str) -> Result<Reading, TextError> {
     let mut texts = object::Reader::new(field);
     let ends = content.ends_with('\n');
     let last = content.lines().count();
@@ -33,9 +28,9 @@ pub(super) fn jsonl(
     Ok(texts.done())
 }
 
-pub(super) fn json(path: &str, field: Option<&str>, content: &str) -> Result<Vec<Text>, TextError> {
+pub(super) fn json(path: &str, field: Option<&str>, content: &str) -> Result<Reading, TextError> {
     if content.trim().is_empty() {
-        return Ok(Vec::new());
+        return Ok(Reading::default());
     }
     let value: Value = serde_json::from_str(content).map_err(|error| TextError::Json {
         path: path.to_owned(),
@@ -66,7 +61,7 @@ pub(super) fn csv(
     field: Option<&str>,
     content: &str,
     delimiter: u8,
-) -> Result<Vec<Text>, TextError> {
+) -> Result<Reading, TextError> {
     let table = |line, what| TextError::Table { path: path.to_owned(), line, what };
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(content.as_bytes());
     let header = reader.headers().map_err(|error| table(1, error.to_string()))?.clone();

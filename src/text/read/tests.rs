@@ -69,7 +69,10 @@ fn lm_eval_samples_are_texts_and_a_second_filter_does_not_double_them() {
     assert_eq!(words("samples_t.jsonl", lines), ["a", "b", "a", "b"]);
     assert_eq!(read("s.jsonl", lines.as_bytes()).unwrap()[0].prompt.as_deref(), Some("Q"));
     let scored = br#"{"doc_id": 0, "resps": [[-3.2, false]]}"#;
-    assert!(sentence("s.jsonl", scored).contains("only generation tasks of lm-eval hold texts"));
+    assert!(
+        sentence("s.jsonl", scored)
+            .contains("only generation tasks of lm-eval and lmms-eval hold texts")
+    );
 }
 
 #[test]
@@ -85,7 +88,107 @@ fn openai_batch_output_is_texts_and_a_failed_request_is_named() {
     let failed = br#"{"custom_id": "c", "response": {"status_code": 429, "body": {"error": {}}}}"#;
     assert_eq!(
         sentence("t.jsonl", failed),
-        "t.jsonl:1: request `c` failed (429); run it again, or remove the line"
+        "`t.jsonl`: 1 request failed: c (429); no text is left, so run it again"
+    );
+}
+
+fn reading(content: &str, gaps: Gaps) -> Result<Reading, TextError> {
+    parse("t.jsonl", None, content.as_bytes().to_vec(), gaps)
+}
+
+#[test]
+fn other_tools_forms_are_understood() {
+    for (line, wanted) in [
+        (r#"{"resps": ["a"], "filtered_resps": "b"}"#, vec!["a"]),
+        (r#"{"resps": [["a"], ["b", "c"]]}"#, vec!["a", "b", "c"]),
+        (
+            r#"{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}]}"#,
+            vec!["a"],
+        ),
+        (
+            r#"{"conversations": [{"from": "human", "value": "u"}, {"from": "gpt", "value": "a"}, {"from": "human", "value": "v"}]}"#,
+            vec!["a"],
+        ),
+        (
+            r#"{"prompt": [{"role": "user", "content": "u"}], "completion": [{"role": "assistant", "content": "a"}]}"#,
+            vec!["a"],
+        ),
+        (
+            r#"{"messages": [{"role": "assistant", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]}"#,
+            vec!["ab"],
+        ),
+        (r#"{"prompt": "p", "outputs": [{"text": "a"}, {"text": "b"}]}"#, vec!["a", "b"]),
+        (r#"{"predictions": ["a", "b"]}"#, vec!["a", "b"]),
+        (
+            r#"{"custom_id": "x", "result": {"type": "succeeded", "message": {"content": [{"type": "text", "text": "a"}]}}}"#,
+            vec!["a"],
+        ),
+        (
+            r#"{"custom_id": "x", "response": {"status_code": 200, "body": {"output": [{"type": "reasoning", "content": []}, {"type": "message", "content": [{"type": "output_text", "text": "a"}]}]}}}"#,
+            vec!["a"],
+        ),
+    ] {
+        assert_eq!(words("t.jsonl", line), wanted, "{line}");
+    }
+}
+
+#[test]
+fn completions_of_a_document_or_request_are_a_group_and_filters_count_once() {
+    let line = |doc: u32, filter: &str, resps: &str| {
+        format!(
+            r#"{{"doc_id": {doc}, "arguments": {{"gen_args_0": {{"arg_0": "same"}}}}, "resps": [[{resps}]], "filtered_resps": ["f{filter}"], "filter": "{filter}"}}"#
+        )
+    };
+    let lines = [
+        line(0, "strict", r#""a", "b""#),
+        line(0, "flexible", r#""a", "b""#),
+        line(1, "strict", r#""a", "b""#),
+        line(1, "flexible", r#""a", "b""#),
+    ]
+    .join("\n");
+    let read = reading(&lines, Gaps::default()).unwrap();
+    assert_eq!((read.texts.len(), read.groups(), read.repeated), (4, Some(2), 2));
+    assert_eq!(words("t.jsonl:resps", &lines), ["a", "b", "a", "b"]);
+    assert_eq!(words("t.jsonl:filtered_resps", &lines), ["fstrict", "fstrict"]);
+    let choices = r#"{"custom_id": "x", "response": {"body": {"choices": [{"message": {"content": "a"}}, {"message": {"content": "b"}}]}}}"#;
+    assert_eq!(reading(choices, Gaps::default()).unwrap().groups(), Some(1));
+}
+
+#[test]
+fn failed_requests_and_answers_without_content_are_left_out_and_named_or_refused() {
+    let lines = r#"{"id": "b1", "custom_id": "ok", "response": {"status_code": 200, "body": {"choices": [{"message": {"content": "a"}}]}}}
+{"id": "b2", "custom_id": "late", "response": null, "error": {"code": "batch_expired"}}
+{"id": "b3", "custom_id": "thinks", "response": {"status_code": 200, "body": {"choices": [{"message": {"content": null, "reasoning_content": "hm"}}]}}}"#;
+    let read = reading(lines, Gaps::default()).unwrap();
+    assert_eq!(read.texts.iter().map(|t| t.text.as_str()).collect::<Vec<_>>(), ["a"]);
+    assert_eq!(read.texts[0].id.as_deref(), Some("ok"));
+    assert_eq!(
+        read.notes("t"),
+        [
+            "`t`: 1 request failed: late (batch_expired); --strict refuses the file",
+            "`t`: 1 answer has no content: thinks; --strict refuses the file"
+        ]
+    );
+    let strict = Gaps { strict: true, ..Gaps::default() };
+    assert_eq!(
+        reading(lines, strict).unwrap_err().to_string(),
+        "`t.jsonl`: 1 request failed: late (batch_expired); 1 answer has no content: thinks; run it \
+         again, or leave out --strict"
+    );
+}
+
+#[test]
+fn null_texts_are_refused_with_their_number_and_skipped_where_that_is_asked_for() {
+    let lines = "{\"text\": \"a\"}\n{\"text\": null}\n{\"text\": \"\"}\n{\"text\": null}\n";
+    let error = reading(lines, Gaps::default()).unwrap_err().to_string();
+    assert!(error.starts_with("`t.jsonl`: 2 of 4 texts are null, the first in row 2; "), "{error}");
+    let read = reading(lines, Gaps { skip_missing: true, ..Gaps::default() }).unwrap();
+    assert_eq!((read.texts.len(), read.missing.len(), read.skipped_blank), (1, 2, 1));
+    let blank = reading("{\"text\": \"\"}\n{\"text\": \"a\"}\n", Gaps::default()).unwrap();
+    assert!(
+        blank.notes("t")[0].starts_with("`t`: 1 of 2 texts are empty"),
+        "{:?}",
+        blank.notes("t")
     );
 }
 

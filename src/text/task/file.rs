@@ -36,6 +36,7 @@ pub(super) struct File {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChatFile {
+    pub(super) system: Option<Spanned<String>>,
     pub(super) header: Option<Spanned<String>>,
     pub(super) ask: Option<Spanned<String>>,
     pub(super) again: Option<Spanned<String>>,
@@ -76,6 +77,7 @@ impl File {
         };
         let prefixes = ["prefix", "prefix_head", "prefix_last", "instruction"];
         template("header", &self.header, &[])?;
+        template("chat.system", &self.chat.system, &prefixes)?;
         template("chat.header", &self.chat.header, &prefixes)?;
         template("chat.ask", &self.chat.ask, &prefixes)?;
         template("chat.again", &self.chat.again, &prefixes)?;

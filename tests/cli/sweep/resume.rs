@@ -68,6 +68,23 @@ fn a_stop_signal_keeps_what_is_finished_and_says_how_to_go_on() {
 }
 
 #[test]
+fn a_cell_that_was_killed_before_it_was_sorted_is_sorted_by_the_next_run() {
+    let Some(world) = World::new() else { return };
+    done(&mut world.sweep("a", &[]));
+    let out = world.out("a");
+    let before = samples(&out);
+    for id in before.keys() {
+        let path = out.join("cells").join(id).join("samples.jsonl");
+        let mut lines = before[id].clone();
+        lines.reverse();
+        std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+    }
+    done(&mut world.sweep("a", &[]));
+    assert_eq!(session(&out)["completions"], 0);
+    assert_eq!(samples(&out), before);
+}
+
+#[test]
 fn a_torn_last_line_is_cut_counted_and_drawn_again() {
     let Some(world) = World::new() else { return };
     done(&mut world.sweep("a", &[]));

@@ -227,6 +227,8 @@ fn sentence_piece(folder: &Path) -> Vec<(&'static str, Meta)> {
         ("tokenizer.ggml.eos_token_id", Meta::U32(2)),
         ("tokenizer.ggml.eot_token_id", Meta::U32(1)),
         ("tokenizer.chat_template", Meta::String("{{ messages }}".into())),
+        ("tokenizer.chat_template.tool_use", Meta::String("{{ tools }}".into())),
+        ("tokenizer.chat_templates", Meta::Array(vec![Meta::String("tool_use".into())])),
     ]
 }
 
@@ -264,7 +266,9 @@ fn a_sentence_piece_vocabulary_gives_the_ids_of_its_tokenizer_json() {
     let gguf = Checkpoint::open_gguf(&path).unwrap();
     assert_eq!((gguf.config.bos, &gguf.config.eos[..]), (Some(1), &[2, 1][..]));
     let (ours, theirs) = (gguf.tokenizer().unwrap(), hf.tokenizer().unwrap());
-    assert_eq!(ours.chat_template.as_deref(), Some("{{ messages }}"));
+    assert_eq!(ours.chat_template(), Some("{{ messages }}"));
+    assert_eq!(ours.chat_templates["tool_use"], "{{ tools }}");
+    assert_eq!(ours.special_tokens["eos_token"], ours.eos.clone().unwrap());
     for text in texts() {
         let ids = theirs.encode_prompt(&text).unwrap();
         assert_eq!(ours.encode_prompt(&text).unwrap(), ids, "{text}");

@@ -1,5 +1,6 @@
 //! The tokenizer that a GGUF file's metadata describes.
 
+use indexmap::IndexMap;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use tokenizers::utils::SysRegex;
@@ -16,7 +17,7 @@ use crate::{
             guard::guarded,
             notes,
             tokenizer::{
-                Coder, Extras, Ranks,
+                Coder, Extras, Ranks, SPECIAL_TOKENS,
                 first::Trims,
                 pieces::{Method, Pieces, Words},
             },
@@ -35,6 +36,24 @@ impl Gguf {
     fn flag(&self, name: &str) -> Result<Option<bool>, LmError> {
         let read = |value: &Value| if let Value::Bool(flag) = value { Some(*flag) } else { None };
         self.optional(&format!("tokenizer.ggml.{name}"), "true or false", read)
+    }
+
+    /// The chat templates by name; the one without a name is the default.
+    fn chat_templates(&self) -> Result<IndexMap<String, String>, LmError> {
+        let mut templates = IndexMap::new();
+        let mut keys: Vec<&String> =
+            self.metadata.keys().filter(|key| key.starts_with("tokenizer.chat_template")).collect();
+        keys.sort();
+        for key in keys {
+            let name = match &key["tokenizer.chat_template".len()..] {
+                "" => "default",
+                name if name.starts_with('.') => &name[1..],
+                _ => continue,
+            };
+            let text = self.optional(key, "a text", |v| v.text())?;
+            templates.extend(text.map(|text| (name.to_owned(), text.to_owned())));
+        }
+        Ok(templates)
     }
 
     /// Builds the tokenizer; `None` when the file has none. Its ids are llama.cpp's.
@@ -79,12 +98,16 @@ impl Gguf {
         let (bos, eos) = (self.token("bos")?, self.token("eos")?);
         let around = [bos.filter(|_| adds_bos), eos.filter(|_| adds_eos)];
         let spelled = |id: Option<u32>| id.and_then(|id| tokens.get(id as usize)).cloned();
+        // llama.cpp's names of Hugging Face's special tokens, in the order of those.
+        let roles_of = ["bos", "eos", "unknown", "seperator", "padding", "cls", "mask"];
+        let mut special_tokens = IndexMap::new();
+        for (name, role) in SPECIAL_TOKENS.into_iter().zip(roles_of) {
+            let text = spelled(self.token(role)?);
+            special_tokens.extend(text.map(|text| (name.to_owned(), text)));
+        }
         let extras = Extras {
-            bos: spelled(bos),
-            eos: spelled(eos),
-            chat_template: self
-                .optional("tokenizer.chat_template", "a text", |v| v.text())?
-                .map(str::to_owned),
+            special_tokens,
+            chat_templates: self.chat_templates()?,
             adds_bos: Some(adds_bos),
         };
         let trims = self.trims()?;

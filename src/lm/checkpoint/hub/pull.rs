@@ -23,13 +23,14 @@ struct Remote {
 }
 
 /// Files beside the weights that a language model or sentence encoder is made of.
-const COMPANIONS: [&str; 11] = [
+const COMPANIONS: [&str; 12] = [
     "config.json",
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
     "chat_template.jinja",
+    "chat_template.json",
     "modules.json",
     "sentence_bert_config.json",
     "1_Pooling/config.json",
@@ -261,6 +262,7 @@ fn is_wanted(name: &str, all: &[String]) -> bool {
     let shard = name.starts_with("model-") && name.ends_with(".safetensors") && !name.contains('/');
     match name {
         "model.safetensors.index.json" => !single,
+        _ if name.starts_with("additional_chat_templates/") => name.ends_with(".jinja"),
         _ => COMPANIONS.contains(&name) || (shard && !single),
     }
 }

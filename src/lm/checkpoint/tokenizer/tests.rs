@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use serde_json::{Map, Value};
 use crate::lm::checkpoint::weights::tests::shared;
 
 fn tokenizers() -> &'static [Tokenizer] {
@@ -23,15 +24,14 @@ fn special_tokens_come_from_the_folder() {
 }
 
 #[test]
-fn a_prompt_begins_with_one_bos_where_the_tokenizer_uses_it() {
+fn a_prompt_begins_with_bos_where_the_tokenizer_uses_it() {
     let [stories, _, gpt2] = tokenizers() else { return };
     let plain = stories.encode("Once upon a time").unwrap();
     assert_ne!(plain[0], 1);
     let once = [&[1][..], &plain].concat();
-    for text in ["Once upon a time", "<s>Once upon a time", "<s><s>Once upon a time"] {
-        let ids = stories.encode_prompt(text).unwrap();
-        assert_eq!(ids.iter().filter(|id| **id == 1).count(), 1, "{text}: {ids:?}");
-        assert_eq!(ids[0], 1, "{text}");
+    // As `add_special_tokens=True`, also where the text has it already.
+    for text in ["Once upon a time", "<s>Once upon a time"] {
+        assert_eq!(stories.encode_prompt(text).unwrap(), stories.encode_special(text).unwrap());
     }
     assert_eq!(stories.encode_prompt("Once upon a time").unwrap(), once);
     assert_eq!(stories.encode_special("Once upon a time").unwrap(), once);
@@ -98,15 +98,30 @@ fn a_chat_template_is_found_as_text_list_or_file() {
     let copy = tempfile::tempdir().unwrap();
     std::fs::copy(folder.join("tokenizer.json"), copy.path().join("tokenizer.json")).unwrap();
     let config = copy.path().join("tokenizer_config.json");
-    let template = || Tokenizer::open(copy.path()).unwrap().unwrap().chat_template;
+    let template =
+        || Tokenizer::open(copy.path()).unwrap().unwrap().chat_template().map(str::to_owned);
     assert_eq!(template(), None);
+    let processor = copy.path().join("chat_template.json");
+    std::fs::write(&processor, r#"{"chat_template": "P"}"#).unwrap();
+    assert_eq!(template().as_deref(), Some("P"));
     std::fs::write(&config, r#"{"chat_template": "A", "bos_token": {"content": "<s>"}}"#).unwrap();
     assert_eq!(template().as_deref(), Some("A"));
     let list = r#"{"chat_template": [{"name": "tool_use", "template": "B"}, {"name": "default", "template": "C"}]}"#;
     std::fs::write(&config, list).unwrap();
     assert_eq!(template().as_deref(), Some("C"));
+    let all = || Tokenizer::open(copy.path()).unwrap().unwrap().chat_templates;
+    assert_eq!(all()["tool_use"], "B");
+    std::fs::write(&config, r#"{"chat_template": [{"name": "rag", "template": "R"}]}"#).unwrap();
+    assert_eq!(template(), None, "transformers takes none where none is the default");
     std::fs::write(copy.path().join("chat_template.jinja"), "D").unwrap();
     assert_eq!(template().as_deref(), Some("D"));
+    let more = copy.path().join("additional_chat_templates");
+    std::fs::create_dir(&more).unwrap();
+    std::fs::write(more.join("rag.jinja"), "E").unwrap();
+    assert_eq!(
+        all().into_iter().collect::<Vec<_>>(),
+        [("default", "D"), ("rag", "E")].map(|(n, t)| (n.to_owned(), t.to_owned()))
+    );
     std::fs::write(&config, "{").unwrap();
     assert!(Tokenizer::open(copy.path()).err().unwrap().to_string().contains("not a JSON object"));
     std::fs::write(copy.path().join("tokenizer.json"), "{}").unwrap();
