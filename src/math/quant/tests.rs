@@ -19,7 +19,7 @@ fn blocks(format: Format, count: usize) -> Vec<u8> {
     };
     for (i, block) in bytes.chunks_exact_mut(format.size()).enumerate() {
         for at in halves {
-            block[at + 1] = 0x2e - (i % 3) as u8 | ((i % 5 == 0) as u8) << 7;
+            block[at + 1] = (0x2e - (i % 3) as u8) | (u8::from(i % 5 == 0) << 7);
         }
         if format == Format::Mxfp4 {
             block[0] = [124, 125, 120, 0, 1, 2][i % 6];
