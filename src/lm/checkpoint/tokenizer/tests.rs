@@ -169,7 +169,7 @@ fn damage_to_a_tokenizer_is_an_error_and_never_a_panic() {
             }
         }
     }
-    assert!(opened > 100 && refused > 100, "{opened} opened, {refused} refused");
+    assert!(opened > 50 && refused > 100, "{opened} opened, {refused} refused");
 }
 
 /// Changes one value somewhere in a JSON tree; of long lists and maps the ends are likelier.
