@@ -357,6 +357,7 @@ impl Embedder {
         let mut scores = vec![vec![0.0; temperatures.len()]; distinct.len()];
         let mut session = Session::single_pass(lm.network());
         session.interrupt = self.interrupt.clone();
+        progress(done, all);
         let mut rest = order.as_slice();
         while !rest.is_empty() {
             let mut tokens = 0;

@@ -221,7 +221,11 @@ impl SentenceEncoder {
         let total = distinct.iter().map(|ids| ids.len()).sum();
         let mut vectors = Matrix::zeros(distinct.len(), self.dim);
         let mut done = 0;
-        for (part, out) in distinct.chunks(64).zip(vectors.as_mut_slice().chunks_mut(64 * self.dim))
+        progress(done, total);
+        // A few texts a thread, so that a person sees them go by.
+        let few = 4 * rayon::current_num_threads();
+        for (part, out) in
+            distinct.chunks(few).zip(vectors.as_mut_slice().chunks_mut(few * self.dim))
         {
             interrupt.check()?;
             let states: Result<Vec<Vec<f32>>, LmError> = match self.device {

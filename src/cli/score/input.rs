@@ -178,13 +178,13 @@ fn side_of(texts: &[Text], side: Side, embedder: &Embedder) -> anyhow::Result<(M
     let tokens =
         texts.iter().map(|text| embedder.ids(&text.text)).collect::<Result<Vec<_>, _>>()?;
     let bar = progress::for_stderr();
-    let mut begun = 0;
+    let mut heard = None;
     let rows = embedder.embed_ids(&tokens, &mut |done, all| {
-        if begun == 0 {
+        let before = heard.replace(done).unwrap_or_else(|| {
             bar.begin(&format!("embedding {} {side} texts", texts.len()), "tokens", all as u64, 0);
-        }
-        bar.advance((done - begun) as u64, (done - begun) as u64);
-        begun = done;
+            0
+        });
+        bar.advance((done - before) as u64, (done - before) as u64);
     })?;
     bar.end();
     let prompts = prompts_of(texts);

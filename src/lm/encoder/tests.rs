@@ -169,6 +169,25 @@ fn hidden_states_are_those_of_candle_transformers() {
 }
 
 #[test]
+fn progress_is_heard_before_the_first_text_and_as_they_go_by() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "mean_tokens", 12);
+    let encoder = open(folder.path()).unwrap();
+    // Words in every order: each text is another.
+    let word = |i: usize, place: u32| WORDS[i / 4usize.pow(place) % 4];
+    let texts: Vec<String> = (0..200)
+        .map(|i| (0..4).map(|place| word(i, place)).collect::<Vec<_>>().join(" "))
+        .collect();
+    let ids: Vec<_> = texts.iter().map(|text| encoder.ids(text).unwrap()).collect();
+    let mut heard = Vec::new();
+    let mut hear = |done, all| heard.push((done, all));
+    encoder.embed_ids(&ids, &Interrupt::default(), &mut hear).unwrap();
+    assert_eq!((heard[0], heard[heard.len() - 1]), ((0, 1200), (1200, 1200)));
+    let most = 6 * 4 * rayon::current_num_threads();
+    assert!(heard.windows(2).all(|two| two[1].0 - two[0].0 <= most), "{heard:?}");
+}
+
+#[test]
 fn texts_are_cut_inside_their_frame() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "mean_tokens", 5);
