@@ -67,7 +67,7 @@ fn begin_of_text_is_marked_and_said_to_be_the_tokenizer_s() {
     assert!(lines[0].starts_with("=== prompt: plain text, "), "{}", ran.stdout);
     assert!(lines[0].ends_with("`<s>` from the tokenizer"), "{}", ran.stdout);
     assert_eq!(lines[1], "- Biography of");
-    assert!(lines[2].starts_with("=== ids: [BOS 1] "), "{}", ran.stdout);
+    assert!(lines[2].starts_with("=== ids: [BOS 0] "), "{}", ran.stdout);
     // As vLLM encodes a completion's prompt: its own begin-of-text goes before whatever is there.
     let twice = json(&dir, &["tiny-bio", "--prompt", "<s>- Biography of"]);
     assert_eq!(twice["prompts"][0]["bos_tokens"], 2);

@@ -97,7 +97,11 @@ impl<'a> Reader<'a> {
         }
         if let Some(field) = FIELDS.into_iter().find(|field| object.contains_key(*field)) {
             let others = FIELDS.iter().chain(&TURNS).chain(&LISTS).filter(|other| **other != field);
+            let first = self.reading.taken.is_empty();
             self.take(format!("`{field}`"), &object, &others.copied().collect::<Vec<_>>());
+            if first {
+                self.reading.all_repeat_prompt = true;
+            }
             let value = object.remove(field).unwrap_or_default();
             if value.as_str().is_some_and(|text| {
                 facts.prompt.as_ref().is_none_or(|prompt| !text.starts_with(prompt.as_str()))
@@ -145,7 +149,6 @@ impl<'a> Reader<'a> {
     fn take(&mut self, what: String, object: &Map<String, Value>, others: &[&str]) {
         let reading = &mut self.reading;
         if reading.taken.is_empty() {
-            reading.all_repeat_prompt = true;
             reading.taken = what;
             let left = others.iter().filter(|name| object.contains_key(**name));
             reading.not_taken = left.map(|name| (*name).to_owned()).collect();

@@ -148,6 +148,7 @@ fn completions_of_a_document_or_request_are_a_group_and_filters_count_once() {
     .join("\n");
     let read = reading(&lines, Gaps::default()).unwrap();
     assert_eq!((read.texts.len(), read.groups(), read.repeated), (4, Some(2), 2));
+    assert!(!read.notes("t")[0].contains("begins with its prompt"), "{:?}", read.notes("t"));
     assert_eq!(words("t.jsonl:resps", &lines), ["a", "b", "a", "b"]);
     assert_eq!(words("t.jsonl:filtered_resps", &lines), ["fstrict", "fstrict"]);
     let choices = r#"{"custom_id": "x", "response": {"body": {"choices": [{"message": {"content": "a"}}, {"message": {"content": "b"}}]}}}"#;
