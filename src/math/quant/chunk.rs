@@ -66,23 +66,13 @@ pub(super) struct Tile {
 /// and not more rows than [`height`](super::kernel::height) says.
 #[inline(always)]
 pub(super) unsafe fn multiply<S: Words>(kind: Kind, chunk: &Chunk, tile: Tile) {
-    let wide = size_of::<S::V>() == 64 && align_of::<S::V>() == 64;
     macro_rules! tile {
-        ($($m:literal)*) => {
+        ($n:literal $lane:ident: $($m:literal)*) => {
             match (tile.height, kind.offsets, kind.halves) {
                 $(
-                    ($m, true, _) if wide => rows::<S, $m, 2, true, false>(chunk, tile, 0),
-                    ($m, false, false) if wide => rows::<S, $m, 2, false, false>(chunk, tile, 0),
-                    ($m, false, true) if wide => rows::<S, $m, 2, false, true>(chunk, tile, 0),
-                    ($m, offsets, halves) => {
-                        for lane in [0, 16] {
-                            match (offsets, halves) {
-                                (true, _) => rows::<S, $m, 1, true, false>(chunk, tile, lane),
-                                (_, false) => rows::<S, $m, 1, false, false>(chunk, tile, lane),
-                                (_, true) => rows::<S, $m, 1, false, true>(chunk, tile, lane),
-                            }
-                        }
-                    }
+                    ($m, true, _) => rows::<S, $m, $n, true, false>(chunk, tile, $lane),
+                    ($m, false, false) => rows::<S, $m, $n, false, false>(chunk, tile, $lane),
+                    ($m, false, true) => rows::<S, $m, $n, false, true>(chunk, tile, $lane),
                 )*
                 _ => unreachable!("tiles have few rows"),
             }
@@ -90,10 +80,14 @@ pub(super) unsafe fn multiply<S: Words>(kind: Kind, chunk: &Chunk, tile: Tile) {
     }
     // SAFETY: the caller's promise.
     unsafe {
-        if wide {
-            tile!(1 2 3 4 5 6 7 8 9 10 11 12);
+        // Constant blocks: the other half is never compiled, and it is a hundred unrolled loops.
+        if const { size_of::<S::V>() == 64 && align_of::<S::V>() == 64 } {
+            let lane = 0;
+            tile!(2 lane: 1 2 3 4 5 6 7 8 9 10 11 12);
         } else {
-            tile!(1 2 3);
+            for lane in [0, 16] {
+                tile!(1 lane: 1 2 3);
+            }
         }
     }
 }
