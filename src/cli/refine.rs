@@ -263,7 +263,7 @@ mod tests {
     /// its rows has `p`, the others `1 − p`.
     fn scores(p: f64, own: f64) -> Scores {
         let side = |own: f64| {
-            let said = |i: usize| if (i as f64) < 100.0 * own { p } else { 1.0 - p };
+            let said = |i: usize| if (i as f64) < (100.0 * own).round() { p } else { 1.0 - p };
             (0..100).map(|i| (said(i) / (1.0 - said(i))).ln()).collect::<Vec<f64>>()
         };
         Scores::new(Sides { reference: side(own), model: side(1.0 - own) })

@@ -351,7 +351,7 @@ fn damage_anywhere_in_the_directory_is_an_error_and_never_a_panic() {
     config.layers = 1;
     config.blocks.truncate(1);
     let short = |list: &Meta| match list {
-        Meta::Array(list) => Meta::Array(list[..300].to_vec()),
+        Meta::Array(list) => Meta::Array(list[..list.len().min(300)].to_vec()),
         other => other.clone(),
     };
     let vocabulary: Vec<_> =

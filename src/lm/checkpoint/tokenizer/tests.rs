@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use serde_json::{Map, Value};
 use crate::lm::checkpoint::weights::tests::shared;
+use serde_json::{Map, Value};
 
 fn tokenizers() -> &'static [Tokenizer] {
     static ALL: std::sync::LazyLock<Vec<Tokenizer>> = std::sync::LazyLock::new(|| {
