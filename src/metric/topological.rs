@@ -137,7 +137,10 @@ pub fn top_pr_along(
         precision: share(&own.model, thresholds.model, p.at(&q.rows), thresholds.reference),
         recall: share(&own.reference, thresholds.reference, q.at(&p.rows), thresholds.model),
         bandwidths: Sides { reference: p.bandwidth, model: q.bandwidth },
-        thresholds,
+        thresholds: Sides {
+            reference: p.scale() * thresholds.reference,
+            model: q.scale() * thresholds.model,
+        },
     })
 }
 

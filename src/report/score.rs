@@ -285,7 +285,8 @@ mod tests {
         };
         let mut first = FIRST.map(|spec| spec.name.to_owned()).to_vec();
         let mut shown = rows(&text);
-        (first.sort(), shown.sort());
+        first.sort();
+        shown.sort();
         assert_eq!(shown, first, "{text}");
         let more = format!("{} more measures: --all,", all.metrics.len() - 8);
         assert!(text.contains(&more) && text.lines().count() < 25, "{text}");

@@ -108,7 +108,8 @@ fn gemma2(fields: &Fields<'_>) -> Result<ModelConfig, ConfigError> {
     let config = biased(fields, scaled(usual(fields, &GEMMA2, GEMMA_SILENT)?))?;
     let scales = capped(fields, &config, [Some(50.0), Some(30.0)])?;
     let types = fields.layer_types(config.layers)?;
-    let slides = |layer: usize| types.as_ref().map_or(layer % 2 == 0, |types| types[layer]);
+    let slides =
+        |layer: usize| types.as_ref().map_or(layer.is_multiple_of(2), |types| types[layer]);
     let blocks = sliding(config.layers, window(fields, Some(4096))?, slides);
     Ok(ModelConfig { blocks, scales, ..config })
 }
@@ -155,8 +156,9 @@ pub(super) fn windows(
 ) -> Result<Vec<BlockKind>, ConfigError> {
     let pattern = fields.size_or("sliding_window_pattern", silent)?.max(1);
     let types = fields.layer_types(config.layers)?;
-    let slides =
-        |layer: usize| types.as_ref().map_or((layer + 1) % pattern != 0, |types| types[layer]);
+    let slides = |layer: usize| {
+        types.as_ref().map_or(!(layer + 1).is_multiple_of(pattern), |types| types[layer])
+    };
     let mut blocks = sliding(config.layers, window(fields, Some(4096))?, slides);
     for (layer, block) in blocks.iter_mut().enumerate() {
         block.rope = Some(usize::from(slides(layer)));

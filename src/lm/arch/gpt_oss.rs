@@ -50,7 +50,8 @@ fn config(fields: &Fields<'_>) -> Result<ModelConfig, ConfigError> {
     let silent = Silent { eps: 1e-5, theta: 150_000.0, head_dim: Some(64), ..SILENT };
     let config = usual(fields, &GPT_OSS, silent)?;
     let types = fields.layer_types(config.layers)?;
-    let slides = |layer: usize| types.as_ref().map_or(layer % 2 == 0, |types| types[layer]);
+    let slides =
+        |layer: usize| types.as_ref().map_or(layer.is_multiple_of(2), |types| types[layer]);
     let blocks = sliding(config.layers, window(fields, Some(128))?, slides);
     let bias = fields.flag_or("attention_bias", true)?;
     // Published files say the first context beside the rope as well, and the used experts twice.

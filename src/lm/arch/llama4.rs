@@ -148,7 +148,7 @@ fn llama4(fields: &Fields<'_>) -> Result<ModelConfig, ConfigError> {
     let listed = fields.layer_numbers("moe_layers")?;
     let sparse = |layer: usize| match &listed {
         Some(layers) => layers.contains(&layer),
-        None => (layer + 1) % step == 0,
+        None => (layer + 1).is_multiple_of(step),
     };
     let config = ModelConfig {
         intermediate: fields.size_or("intermediate_size_mlp", 16384)?,

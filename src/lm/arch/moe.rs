@@ -147,7 +147,7 @@ fn qwen_experts(
     };
     let step = fields.size_or("decoder_sparse_step", 1)?.max(1);
     let dense = fields.layer_numbers("mlp_only_layers")?.unwrap_or_default();
-    Ok(some(config, experts, |layer| !dense.contains(&layer) && (layer + 1) % step == 0))
+    Ok(some(config, experts, |layer| !dense.contains(&layer) && (layer + 1).is_multiple_of(step)))
 }
 
 fn qwen2_moe(fields: &Fields<'_>) -> Result<ModelConfig, ConfigError> {

@@ -71,7 +71,8 @@ enum Pad {
 
 impl Date {
     fn is_leap(self) -> bool {
-        self.year % 4 == 0 && (self.year % 100 != 0 || self.year % 400 == 0)
+        self.year.is_multiple_of(4)
+            && (!self.year.is_multiple_of(100) || self.year.is_multiple_of(400))
     }
 
     fn days_of_month(self, month: u8) -> u8 {

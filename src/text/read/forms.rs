@@ -56,14 +56,15 @@ pub(super) fn is_batch(object: &Map<String, Value>) -> bool {
         || object.get("response").is_some_and(Value::is_object)
 }
 
+/// A text and the reason why it ended, where they are there.
+pub(super) type Answer = (Option<String>, Option<String>);
+
 /// The texts of a request's answer with the reason why each ended; a text that is not there is `None`.
 ///
 /// # Errors
 ///
 /// Why the request failed: the code of the error or the status.
-pub(super) fn answers(
-    object: &Map<String, Value>,
-) -> Result<Vec<(Option<String>, Option<String>)>, String> {
+pub(super) fn answers(object: &Map<String, Value>) -> Result<Vec<Answer>, String> {
     let whole = Value::Object(object.clone());
     let answer = object.get("response").or_else(|| object.get("result"));
     let body = answer.map_or(&whole, |answer| {
