@@ -1,11 +1,14 @@
 //! The run folder: where things are, what the run is, and whether another run was there before.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    lock::{Lock, LockError},
+    lock::{self, Alive, Attempt, Lock, LockError, Waiting},
     store::{StoreError, make_folder, read_json, write_json},
 };
 use crate::data::signature::content;
@@ -128,6 +131,9 @@ pub struct Session {
     pub pid: u32,
     /// The command line.
     pub command: Vec<String>,
+    /// The part of the cells that it was given, where it was a part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
     /// How long it took, seconds.
     pub seconds: f64,
     /// Completions it drew.
@@ -177,16 +183,17 @@ impl RunRecord {
     }
 }
 
-/// Paths of a run folder.
+/// A run folder: where things are, and, once it has been entered, this process as one that works there.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     root: PathBuf,
+    alive: Arc<Mutex<Option<Arc<Alive>>>>,
 }
 
 impl RunFolder {
     /// The folder at `root`, which need not exist.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), alive: Arc::default() }
     }
 
     /// The folder itself.
@@ -237,27 +244,87 @@ impl RunFolder {
         })
     }
 
-    /// Takes the folder's lock, making the folder if need be.
+    /// Where the processes that work on the run show that they live.
+    pub fn signs(&self) -> PathBuf {
+        self.root.join("alive")
+    }
+
+    /// The file that is a cell's lock, or, of `None`, the folder's.
+    pub fn lock_file(&self, cell: Option<&str>) -> PathBuf {
+        cell.map_or_else(|| self.root.join("lock"), |id| self.cell(id, "lock"))
+    }
+
+    /// Begins to work here, making the folder if need be.
     ///
     /// # Errors
     ///
     /// [`FolderError::NotARun`] for a folder with other things in it; [`FolderError::Lock`].
-    pub fn lock(&self) -> Result<Lock, FolderError> {
+    pub fn enter(&self) -> Result<Arc<Alive>, FolderError> {
+        let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(alive) = &*alive {
+            return Ok(alive.clone());
+        }
         make_folder(&self.root)?;
         if !self.run_json().exists() && self.has_strangers() {
             return Err(FolderError::NotARun { path: self.root.display().to_string() });
         }
-        Ok(Lock::acquire(&self.root.join("lock"))?)
+        Ok(alive.insert(Arc::new(Alive::begin(&self.signs())?)).clone())
     }
 
-    /// Takes the lock of one cell, making its folder if need be.
+    /// Takes the folder's lock.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::Lock`], and those of [`RunFolder::enter`].
+    pub fn lock(&self, waiting: Waiting<'_>) -> Result<Lock, FolderError> {
+        Ok(Lock::acquire(&self.lock_file(None), &self.enter()?, waiting)?)
+    }
+
+    /// Takes the lock of one cell if it is free, making the cell's folder if need be.
     ///
     /// # Errors
     ///
     /// [`FolderError::Lock`], [`FolderError::Store`].
-    pub fn lock_cell(&self, id: &str) -> Result<Lock, FolderError> {
+    pub fn try_cell(&self, id: &str) -> Result<Attempt, FolderError> {
         make_folder(&self.root.join("cells").join(id))?;
-        Ok(Lock::acquire(&self.cell(id, "lock"))?)
+        Ok(Lock::attempt(&self.lock_file(Some(id)), &self.enter()?)?)
+    }
+
+    /// Looks once at who holds the locks of these cells, so that whether they live is known soonest.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`RunFolder::enter`].
+    pub fn watch<'a>(&self, cells: impl Iterator<Item = &'a str>) -> Result<(), FolderError> {
+        let alive = self.enter()?;
+        for id in cells {
+            if let Ok(Some(holder)) = lock::read(&self.lock_file(Some(id))) {
+                alive.watch.judge(&holder);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nobody has taken over what this process holds here; asked before anything is written.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::Lost`].
+    pub fn still_ours(&self) -> Result<(), FolderError> {
+        let alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(alive.as_ref().map_or(Ok(()), |alive| alive.check())?)
+    }
+
+    /// Removes what dead processes left in [`RunFolder::signs`] and hold nothing by.
+    pub fn clean(&self) {
+        let Ok(alive) = self.enter() else { return };
+        let cells = self.cell_ids();
+        let files = cells.iter().map(|id| Some(id.as_str())).chain([None]);
+        let held: Vec<String> = files
+            .filter_map(|cell| lock::read(&self.lock_file(cell)).ok()?)
+            .map(|holder| holder.token)
+            .collect();
+        alive.watch.clean(|token| held.iter().any(|other| other == token));
     }
 
     /// Whether the folder holds anything that a run does not put there before its `run.json`.
@@ -265,7 +332,8 @@ impl RunFolder {
         let entries = std::fs::read_dir(&self.root).into_iter().flatten().flatten();
         entries.map(|entry| entry.file_name()).any(|name| {
             let name = name.to_string_lossy();
-            name != "lock" && !(name.starts_with('.') && name.ends_with(".tmp"))
+            let ours = name == "alive" || name == "lock" || name.starts_with("lock.after-");
+            !ours && !(name.starts_with('.') && name.ends_with(".tmp"))
         })
     }
 
@@ -395,7 +463,7 @@ mod tests {
     fn a_folder_of_something_else_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("thesis.tex"), "").unwrap();
-        let message = RunFolder::new(dir.path()).lock().unwrap_err().to_string();
+        let message = RunFolder::new(dir.path()).enter().unwrap_err().to_string();
         assert!(message.contains("not empty and holds no run.json"), "{message}");
     }
 
