@@ -1,5 +1,7 @@
 //! What a person sees: the binary run as they run it.
 
+mod common;
+
 #[path = "cli/choose.rs"]
 mod choose;
 #[path = "cli/comparable.rs"]

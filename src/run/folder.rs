@@ -35,6 +35,9 @@ pub enum FolderError {
     /// A folder with other things in it.
     #[error("`{path}` is not empty and holds no run.json; choose another --out")]
     NotARun { path: String },
+    /// A folder without a run.
+    #[error("`{path}` holds no run.json; name the --out of a sweep that has begun")]
+    NoRun { path: String },
     /// A folder of a later version.
     #[error(
         "`{path}` was written in the form `{schema}`, and this version knows {RUN_SCHEMA}; use the llmpr that wrote it"

@@ -184,6 +184,11 @@ impl Parts {
         some.then_some(Self(counts))
     }
 
+    /// How many things are divided: models, or one.
+    pub fn models(&self) -> usize {
+        self.0.len()
+    }
+
     /// How many parts there are.
     pub fn total(&self) -> usize {
         self.0.iter().sum()

@@ -60,7 +60,8 @@ pub enum LockError {
 }
 
 impl LockError {
-    fn io(path: &Path, source: std::io::Error) -> Self {
+    /// The error for a file that cannot be read or made.
+    pub fn io(path: &Path, source: std::io::Error) -> Self {
         let hint = super::store::hint(&source);
         Self::Io { path: path.display().to_string(), source, hint }
     }
@@ -229,6 +230,21 @@ pub fn read(path: &Path) -> std::io::Result<Option<Holder>> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Who holds the lock at `path` after all that were taken over, dead or alive.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn holder(path: &Path) -> std::io::Result<Option<Holder>> {
+    let mut found = read(path)?;
+    while let Some(next) =
+        found.as_ref().map(|dead| read(&after(path, dead))).transpose()?.flatten()
+    {
+        found = Some(next);
+    }
+    Ok(found)
 }
 
 fn last(links: &[Holder]) -> &Holder {
