@@ -18,6 +18,8 @@ mod sample;
 mod score;
 #[path = "cli/selftest.rs"]
 mod selftest;
+#[path = "cli/slurm.rs"]
+mod slurm;
 #[path = "cli/sweep.rs"]
 mod sweep;
 #[path = "cli/texts.rs"]

@@ -1,6 +1,6 @@
 //! `llmpr sweep`.
 
-mod dry_run;
+pub(super) mod dry_run;
 
 use anyhow::{Context, bail};
 use std::path::PathBuf;
