@@ -106,12 +106,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let read = flags::parse::<sweep::Args>("llmpr sweep", &words);
     let flags = read.unwrap_or_else(|error| error.exit());
     let sweep = planned(flags.settings().context("the sweep's flags")?)?;
+    RunFolder::new(&sweep.settings.out).accepts(&sweep.shared)?;
     let (parts, open) = match found {
         None => (size::parts(args, &sweep, seconds)?, None),
-        Some(found) => {
-            RunFolder::new(&sweep.settings.out).begin(&sweep.shared)?;
-            found.parts(args, &sweep, seconds)?
-        }
+        Some(found) => found.parts(args, &sweep, seconds)?,
     };
     let array = match &open {
         None => format!("0-{}", parts.total() - 1),

@@ -60,7 +60,7 @@ fn long_enough(dir: &Path) -> usize {
     let started = Instant::now();
     done(&mut llmpr(&with(&["sweep"], &flags(&dir.join("trial"), 12))));
     let seconds = started.elapsed().as_secs_f64();
-    ((12.0 * 20.0 / seconds) as usize).clamp(16, 2000)
+    ((12.0 * 30.0 / seconds) as usize).clamp(16, 2000)
 }
 
 #[test]
@@ -89,24 +89,34 @@ fn an_array_with_a_killed_a_preempted_and_a_warned_task_ends_as_one_process_does
     // Who draws for a task, once it does.
     let drawer = |task: u32| {
         let id = format!("{draw}_{task}");
-        let found = status(&run)["cells"].as_array().unwrap().clone();
-        let its = found.into_iter().find(|cell| {
-            cell["holder"]["job"]["id"] == id.as_str() && cell["drawn"].as_u64() > Some(1)
-        });
-        its.map(|cell| cell["holder"].clone())
+        let cells = std::fs::read_dir(run.join("cells")).into_iter().flatten().flatten();
+        cells.map(|cell| cell.path()).find_map(|cell| {
+            let lock = std::fs::read_to_string(cell.join("lock")).ok()?;
+            let holder: serde_json::Value = serde_json::from_str(&lock).ok()?;
+            let drawn = std::fs::read_to_string(cell.join("samples.jsonl")).ok()?;
+            (holder["job"]["id"] == id.as_str() && drawn.lines().count() > 1).then_some(holder)
+        })
     };
-    for task in 0..3 {
-        until("a task draws", || run.join("run.json").exists() && drawer(task).is_some());
+    for task in 0..4 {
+        until("a task draws", || drawer(task).is_some());
         let id = format!("{draw}_{task}");
+        let holder = drawer(task).unwrap();
+        assert_eq!(holder["host"], format!("node-{task}-0"));
+        let signal = |name: &str| {
+            let pid = holder["pid"].to_string();
+            assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+        };
         match task {
-            0 => {
-                let holder = drawer(task).unwrap();
-                assert_eq!(holder["host"], "node-0-0");
-                let pid = holder["pid"].to_string();
-                assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
+            0 => signal("-KILL"),
+            // As when its machine dies.
+            1 => {
+                signal("-KILL");
+                slurm.run("scontrol", &["requeue", &id]);
             }
-            1 => slurm.run("scontrol", &["requeue", &id]),
-            _ => slurm.run("scancel", &["--batch", "--signal=USR1", &id]),
+            // As when its time is nearly over.
+            2 => slurm.run("scancel", &["--batch", "--signal=USR1", &id]),
+            // As when another job needs its place.
+            _ => slurm.run("scontrol", &["requeue", &id]),
         }
     }
     until("both jobs end", || slurm.has_ended(&draw) && slurm.has_ended(&score));
@@ -195,6 +205,15 @@ fn the_sweep_is_checked_and_cut_to_the_time_before_anything_is_written() {
     refused(&["--jobs", "0"], &[], "--jobs 0 draws nothing");
     refused(&["--sbatch", "array=1"], &[], "the script's own");
     refused(&["--missing", "nowhere"], &[], "`nowhere` holds no run.json");
+    let own = dir.path().to_str().unwrap();
+    std::fs::write(dir.path().join("thesis.tex"), "").unwrap();
+    let elsewhere = ["slurm", "--", "--task", "synthetic-bio", "--out", own];
+    let elsewhere = ran(&mut llmpr(&elsewhere));
+    assert!(
+        elsewhere.stderr.contains("holds no run.json; choose another --out"),
+        "{}",
+        elsewhere.stderr
+    );
     let all = done(&mut llmpr(&with(&["slurm", "--time", "1-00:00:00", "--"], &written)));
     assert!(all.stdout.contains("TASK_ID/1+1\""), "{}", all.stdout);
     assert!(all.stderr.contains("a cell of tiny-bio takes up to"), "{}", all.stderr);

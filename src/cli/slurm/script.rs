@@ -95,8 +95,11 @@ wait $sweep; code=$?
 # A trapped signal ends the first wait before the sweep has ended.
 while kill -0 $sweep 2>/dev/null; do wait $sweep; code=$?; done
 if [ $code -eq 75 ]; then
-  scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}" ||
-    echo "unfinished: submit this file again, and it goes on" >&2
+  said=$(scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}" 2>&1) || case $said in
+    # Whoever ended it has queued it again.
+    *pending*) ;;
+    *) echo "$said; unfinished: submit this file again, and it goes on" >&2 ;;
+  esac
 fi
 exit $code
 "#
