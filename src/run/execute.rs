@@ -74,7 +74,6 @@ struct Execution<'a> {
     failed: IndexMap<String, FailedCell>,
     rates: IndexMap<String, f64>,
     busy: usize,
-    succeeded: Vec<Holder>,
     started: Instant,
 }
 
@@ -103,8 +102,7 @@ pub fn run(
         Err(FolderError::Lock(LockError::Stopped { .. })) => return Ok(Outcome::stopped()),
         lock => lock?,
     };
-    let succeeded: Vec<Holder> = lock.taken_over.iter().cloned().collect();
-    succeeded.iter().for_each(|dead| say_succeeded(dead, progress));
+    lock.introduce(progress);
     let mut record = folder.begin(&sweep.shared)?;
     for group in &sweep.groups {
         if !record.models.contains(&group.record) {
@@ -144,7 +142,6 @@ pub fn run(
         failed: IndexMap::new(),
         rates: IndexMap::new(),
         busy: 0,
-        succeeded,
         started: Instant::now(),
     };
     let result = execution.steps(shard.as_ref());
@@ -158,10 +155,6 @@ pub fn run(
     // What ended the sweep is said, rather than what it led to.
     let result = result?;
     closed.map(|()| result)
-}
-
-fn say_succeeded(dead: &Holder, progress: &dyn Progress) {
-    progress.say(&format!("going on after {dead}, which ended early"));
 }
 
 impl Outcome {
@@ -323,12 +316,6 @@ impl Execution<'_> {
             let torn = drawn.torn;
             self.progress
                 .say(&format!("cut {torn} torn last line(s); what they held is drawn again"));
-        }
-        for dead in &drawn.succeeded {
-            if !self.succeeded.iter().any(|known| known.token == dead.token) {
-                say_succeeded(dead, self.progress);
-                self.succeeded.push(dead.clone());
-            }
         }
         if let Some(session) = self.session() {
             session.completions += drawn.completions;

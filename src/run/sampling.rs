@@ -62,8 +62,6 @@ pub struct Drawn {
     pub failed: Vec<(String, String)>,
     /// Cells that another process is drawing.
     pub busy: Vec<(String, Holder)>,
-    /// Dead processes whose cells were gone on with.
-    pub succeeded: Vec<Holder>,
     /// Whether a stop was asked for before all was drawn.
     pub stopped: bool,
 }
@@ -304,13 +302,7 @@ fn taken<'a>(
         asked = unsure;
     }
     taken.sort_by_key(|&(at, _)| at);
-    for (_, lock) in &taken {
-        if let Some(dead) = &lock.taken_over
-            && !drawn.succeeded.contains(dead)
-        {
-            drawn.succeeded.push(dead.clone());
-        }
-    }
+    taken.iter().for_each(|(_, lock)| lock.introduce(progress));
     Ok(taken.into_iter().map(|(at, lock)| (&cells[at], lock)).collect())
 }
 

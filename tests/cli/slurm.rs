@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     common::skipped,
-    sweep::{done, ran, samples},
+    sweep::{cluster::lasting, done, ran, samples},
 };
 use cluster::Slurm;
 
@@ -55,12 +55,11 @@ fn read(path: PathBuf) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Completions per cell so that the sweep takes a while on this machine.
+/// Completions per cell so that a task takes a while on this machine.
 fn long_enough(dir: &Path) -> usize {
-    let started = Instant::now();
-    done(&mut llmpr(&with(&["sweep"], &flags(&dir.join("trial"), 12))));
-    let seconds = started.elapsed().as_secs_f64();
-    ((12.0 * 30.0 / seconds) as usize).clamp(16, 2000)
+    let trial = dir.join("trial");
+    done(&mut llmpr(&with(&["sweep"], &flags(&trial, 12))));
+    lasting(16.0, &trial, 12)
 }
 
 #[test]
@@ -74,7 +73,7 @@ fn an_array_with_a_killed_a_preempted_and_a_warned_task_ends_as_one_process_does
     let script = dir.path().join("array.sh");
     let written = flags(&run, n);
     let own = ["slurm", "--jobs", "4", "--cpus", "1", "--mem", "300M", "--time", "30", "--out"];
-    let own = [&own[..], &[script.to_str().unwrap(), "--sbatch", "requeue", "--"]].concat();
+    let own = [&own[..], &[script.to_str().unwrap(), "--"]].concat();
     done(&mut llmpr(&with(&own, &written)));
     // Every attempt of a task is on a machine of its own.
     let program = slurm.on_machines_of_their_own(env!("CARGO_BIN_EXE_llmpr"));

@@ -33,7 +33,7 @@ fn options_of_sbatch_are_quoted_as_sbatch_reads_them_and_the_script_s_own_are_re
     let all =
         ["--gres", "gpu:a100:2", "--qos", "long", "--constraint", "a&b", "--mail-user", "me@x.org"];
     let more =
-        ["--sbatch", "comment=it's \"a\" #b\\", "--sbatch", "exclusive", "--sbatch", "--nice=10"];
+        ["--sbatch", "comment=it's \"a\" #b\\", "--sbatch", "exclusive", "--sbatch=--nice=10"];
     let script = written(&[&all[..], &more[..]].concat(), &[3]).unwrap();
     for wanted in [
         "--gres=gpu:a100:2\n",

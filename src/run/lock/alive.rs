@@ -1,6 +1,7 @@
 //! The sign of life of this process: one file a run, whatever it holds there, renewed by one thread.
 
 use std::{
+    collections::HashSet,
     fs::{File, OpenOptions},
     io::{Seek, SeekFrom, Write},
     path::{Path, PathBuf},
@@ -28,6 +29,8 @@ pub struct Alive {
     /// What it knows of others.
     pub watch: Watch,
     locks: AtomicU64,
+    /// Dead holders that were spoken of.
+    told: Mutex<HashSet<String>>,
 }
 
 struct Inner {
@@ -37,6 +40,8 @@ struct Inner {
     file: Mutex<File>,
     /// Bytes before the counter.
     head: u64,
+    /// Whether other machines see what is written only once it has left this one.
+    far: bool,
     interval: Duration,
     /// When it was last certain that nobody has taken over.
     certain: Mutex<Instant>,
@@ -76,6 +81,7 @@ impl Alive {
             holder,
             file: Mutex::new(file),
             head: text.len() as u64,
+            far: Reach::of(folder) != Reach::Machine,
             interval: rules.interval(),
             certain: Mutex::new(Instant::now()),
             lost: AtomicBool::new(false),
@@ -92,12 +98,18 @@ impl Alive {
         });
         let thread = thread.map_err(io)?;
         let (bell, thread, locks) = (Some(bell), Some(thread), AtomicU64::new(0));
-        Ok(Self { inner, bell, thread, watch, locks })
+        Ok(Self { inner, bell, thread, watch, locks, told: Mutex::default() })
     }
 
     /// Who this is.
     pub fn holder(&self) -> &Holder {
         &self.inner.holder
+    }
+
+    /// Whether `dead` was not spoken of before.
+    pub(super) fn is_news(&self, dead: &Holder) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.insert(dead.token.clone())
     }
 
     /// A number that no other lock of this process has.
@@ -132,7 +144,7 @@ impl Inner {
         let mut write = || {
             file.seek(SeekFrom::Start(self.head))?;
             file.write_all(counter(beat).as_bytes())?;
-            file.sync_data()
+            if self.far { file.sync_data() } else { Ok(()) }
         };
         // On a full disk the time of the file goes on changing; what it says is nobody's business.
         if write().is_err() {

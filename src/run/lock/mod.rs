@@ -200,6 +200,15 @@ impl Lock {
         }
     }
 
+    /// Says whose lock it was, once for all locks of one dead holder.
+    pub fn introduce(&self, progress: &dyn Progress) {
+        if let Some(dead) = &self.taken_over
+            && self.alive.is_news(dead)
+        {
+            progress.say(&format!("going on after {dead}, which ended early"));
+        }
+    }
+
     /// Whether it is still held; asked before anything is written.
     ///
     /// # Errors

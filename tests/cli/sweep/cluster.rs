@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{csv, done, ran, samples};
+use super::{csv, done, ran, samples, session};
 use crate::score::Ran;
 
 /// A sweep of the bundled world in `out`: six cells of two models.
@@ -59,6 +59,21 @@ fn hosts_can_be_named() -> bool {
     can
 }
 
+/// Of how many completions a cell has to be, for the same sweep to draw for so many seconds, whether this program is
+/// optimized or not.
+pub fn lasting(seconds: f64, out: &Path, n: usize) -> usize {
+    let took = session(out)["sampling_seconds"].as_f64().unwrap();
+    ((n as f64 * seconds / took) as usize).clamp(16, 2000)
+}
+
+/// The flags of a sweep that draws for some seconds, a row at a time, so that a kill comes in the middle.
+fn slow(dir: &Path) -> Vec<String> {
+    let out = dir.join("trial");
+    done(&mut sweep(&out, &["--batch", "1"]));
+    let n = lasting(6.0, &out, 12).to_string();
+    ["--batch", "1", "-n", &n].map(str::to_owned).to_vec()
+}
+
 fn lines(out: &Path) -> usize {
     samples(out).values().map(Vec::len).sum()
 }
@@ -83,15 +98,16 @@ fn what_one_machine_left_when_it_died_another_finishes_to_the_same_bytes() {
     }
     let dir = tempfile::tempdir().unwrap();
     let [whole, out] = ["whole", "parts"].map(|name| dir.path().join(name));
-    // A row at a time, so that a kill comes in the middle.
-    let more = ["--batch", "1"];
+    let more = slow(dir.path());
+    let more: Vec<&str> = more.iter().map(String::as_str).collect();
     done(&mut sweep(&whole, &more));
+    let all = lines(&whole);
     for (host, next) in [("node-a", "node-b"), ("node-b", "node-c")] {
         let before = lines(&out);
         let mut child = on_host(host, &words(&out, &more));
         let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let patience = Instant::now();
-        while lines(&out) < before + 12 && patience.elapsed() < Duration::from_secs(300) {
+        while lines(&out) < before + all / 6 && patience.elapsed() < Duration::from_secs(300) {
             std::thread::sleep(Duration::from_millis(5));
         }
         // While it lives nobody else may.
@@ -99,7 +115,7 @@ fn what_one_machine_left_when_it_died_another_finishes_to_the_same_bytes() {
         refused(&other, 1, &format!("on {host}; wait until it ends"));
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(out.join("lock").exists() && lines(&out) < 6 * 12);
+        assert!(out.join("lock").exists() && lines(&out) < all);
     }
     let last = done(&mut on_host("node-c", &words(&out, &more)));
     assert!(last.stderr.contains("on node-b, which ended early"), "{}", last.stderr);
@@ -114,7 +130,8 @@ fn what_one_machine_left_when_it_died_another_finishes_to_the_same_bytes() {
 fn two_arrays_at_once_draw_each_completion_once_and_leave_cells_to_one_another() {
     let dir = tempfile::tempdir().unwrap();
     let [whole, out] = ["whole", "parts"].map(|name| dir.path().join(name));
-    let more = ["--batch", "1", "-n", "24"];
+    let more = slow(dir.path());
+    let more: Vec<&str> = more.iter().map(String::as_str).collect();
     done(&mut sweep(&whole, &more));
     let with = |shard| [&more[..], &["--shard", shard]].concat();
     let mut first = sweep(&out, &with("0/1+1"));
@@ -126,7 +143,6 @@ fn two_arrays_at_once_draw_each_completion_once_and_leave_cells_to_one_another()
     let left = second.stderr.matches(" is left to process ").count();
     assert_eq!(left, 3, "{}", second.stderr);
     assert!(first.wait_with_output().unwrap().status.success());
-    assert_eq!(lines(&out), 6 * 24);
     assert_eq!(samples(&out), samples(&whole));
     // All of it was embedded by those that drew it.
     for id in samples(&out).keys() {
@@ -136,6 +152,25 @@ fn two_arrays_at_once_draw_each_completion_once_and_leave_cells_to_one_another()
     let scored = done(&mut sweep(&out, &[&more[..], &["--no-draw"]].concat()));
     assert!(!scored.stderr.contains("sampling"), "{}", scored.stderr);
     assert_eq!(csv(&out), csv(&whole));
+}
+
+#[test]
+fn a_whole_sweep_beside_a_shard_scores_the_rest_and_names_what_the_other_draws() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("parts");
+    let more = slow(dir.path());
+    let more: Vec<&str> = more.iter().map(String::as_str).collect();
+    let mut shard = sweep(&out, &[&more[..], &["--shard", "0/1+1"]].concat());
+    let shard = shard.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    drawing(&out);
+    let whole = ran(&mut sweep(&out, &more[2..]));
+    refused(&whole, 3, "is drawing it; the same command goes on when that has ended");
+    let rows = csv(&out).lines().count();
+    assert!((4..7).contains(&rows), "{}", csv(&out));
+    let shard = shard.wait_with_output().unwrap();
+    assert!(shard.status.success(), "{}", String::from_utf8_lossy(&shard.stderr));
+    done(&mut sweep(&out, &more));
+    assert_eq!(csv(&out).lines().count(), 7);
 }
 
 #[test]
@@ -160,7 +195,8 @@ fn a_process_that_was_taken_for_dead_writes_no_more() {
     }
     let dir = tempfile::tempdir().unwrap();
     let [whole, out] = ["whole", "parts"].map(|name| dir.path().join(name));
-    let more = ["--batch", "1", "-n", "24"];
+    let more = slow(dir.path());
+    let more: Vec<&str> = more.iter().map(String::as_str).collect();
     done(&mut sweep(&whole, &more));
     let mut slow = on_host("slow", &words(&out, &more));
     let slow = slow.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
