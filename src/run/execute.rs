@@ -61,6 +61,8 @@ pub struct Outcome {
 
 /// How long a shard waits for others that are writing `run.json`: all tasks of an array may begin at once.
 const SHARD_PATIENCE: Duration = Duration::from_secs(300);
+/// The same for a whole sweep: shards hold the folder for moments, another whole sweep to its end.
+const WHOLE_PATIENCE: Duration = Duration::from_secs(3);
 /// The same for a shard that was asked to stop.
 const LAST_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -97,7 +99,7 @@ pub fn run(
     };
     let own = sweep.cells().skip(own.start).take(own.len());
     folder.watch(own.map(|cell| cell.record.id.as_str()))?;
-    let busy = if shard.is_some() { SHARD_PATIENCE } else { Duration::ZERO };
+    let busy = if shard.is_some() { SHARD_PATIENCE } else { WHOLE_PATIENCE };
     let lock = match folder.lock(Waiting { busy, stop, progress }) {
         Err(FolderError::Lock(LockError::Stopped { .. })) => return Ok(Outcome::stopped()),
         lock => lock?,

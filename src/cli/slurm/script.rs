@@ -52,7 +52,8 @@ impl Directive {
 /// * `words`: the sweep's flags.
 /// * `array`: the parts that are drawn, as sbatch lists them.
 pub fn script(args: &Args, words: &[String], parts: &Parts, array: &str) -> anyhow::Result<String> {
-    let mut directives = Vec::new();
+    // Wherever it is queued again, it goes on.
+    let mut directives = vec![Directive("requeue".to_owned(), None)];
     let mut set = |key: &str, value: Option<String>| {
         directives.extend(value.map(|value| Directive(key.to_owned(), Some(value))));
     };
@@ -71,11 +72,6 @@ pub fn script(args: &Args, words: &[String], parts: &Parts, array: &str) -> anyh
     set("mail-user", args.mail_user.clone());
     set("mail-type", args.mail_user.as_ref().map(|_| args.mail_type.clone()));
     set("open-mode", Some("append".to_owned()));
-    // Wherever it is queued again, it goes on.
-    directives.push(Directive("requeue".to_owned(), None));
-    let mut set = |key: &str, value: Option<String>| {
-        directives.extend(value.map(|value| Directive(key.to_owned(), Some(value))));
-    };
     // The warning reaches the script, which hands it on.
     set("signal", Some("B:USR1@120".to_owned()));
     // Last, so that what a person adds goes before what is usual.
