@@ -351,7 +351,8 @@ impl RunFolder {
         entries.map(|entry| entry.file_name()).any(|name| {
             let name = name.to_string_lossy();
             let ours = name == "alive" || name == "lock" || name.starts_with("lock.after-");
-            !ours && !(name.starts_with('.') && name.ends_with(".tmp"))
+            let unfinished = name.starts_with('.') && name.ends_with(".tmp");
+            !(ours || unfinished)
         })
     }
 
