@@ -62,7 +62,7 @@ pub struct Outcome {
 /// How long a shard waits for others that are writing `run.json`: all tasks of an array may begin at once.
 const SHARD_PATIENCE: Duration = Duration::from_secs(300);
 /// The same for a whole sweep: shards hold the folder for moments, another whole sweep to its end.
-const WHOLE_PATIENCE: Duration = Duration::from_secs(3);
+const WHOLE_PATIENCE: Duration = Duration::from_secs(1);
 /// The same for a shard that was asked to stop.
 const LAST_PATIENCE: Duration = Duration::from_secs(20);
 

@@ -84,7 +84,7 @@ impl Holder {
             token: String::new(),
             boot: line("/proc/sys/kernel/random/boot_id"),
             space: space.map(|at| at.display().to_string()).unwrap_or_default(),
-            began: began(pid).unwrap_or(0),
+            began: stat(pid).ok().and_then(|stat| began(&stat)).unwrap_or(0),
             job: Job::here(),
             reach: Reach::Nobody,
         };
@@ -119,16 +119,19 @@ impl Holder {
         !self.boot.is_empty() && self.boot == other.boot
     }
 
-    /// Whether the other's process can be looked up from here.
+    /// Whether the other's process can be looked up from here. Where the first process of all cannot be, other people's
+    /// are hidden (`hidepid`).
     pub fn sees(&self, other: &Self) -> bool {
-        self.shares_kernel(other) && (&self.space, &self.host) == (&other.space, &other.host)
+        let same = (&self.space, &self.host) == (&other.space, &other.host);
+        same && !self.space.is_empty() && self.shares_kernel(other) && Path::new("/proc/1").exists()
     }
 
     /// Whether the process lives; for one that can be [seen](Self::sees).
     pub fn lives(&self) -> bool {
-        match began(self.pid) {
-            Some(began) => self.began == 0 || began == self.began,
-            None => Path::new("/proc").join(self.pid.to_string()).exists(),
+        match stat(self.pid) {
+            Ok(stat) => began(&stat).is_some_and(|began| self.began == 0 || began == self.began),
+            // Of another person, perhaps: then it can be seen and not read.
+            Err(_) => Path::new("/proc").join(self.pid.to_string()).exists(),
         }
     }
 
@@ -157,10 +160,13 @@ pub fn host() -> String {
         .unwrap_or_else(|| "localhost".to_owned())
 }
 
+fn stat(pid: u32) -> std::io::Result<String> {
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+}
+
 /// When a process began, in ticks after the boot: the 22nd field of its `stat`, counted behind the name, which
-/// may hold anything. `None` for one that has ended, and for one that waits to be buried.
-fn began(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+/// may hold anything. `None` for one that has ended and whose parent has not asked how.
+fn began(stat: &str) -> Option<u64> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?;
     if matches!(state, "Z" | "X") {
@@ -182,6 +188,24 @@ mod tests {
         assert_ne!(here.token, Holder::here().token);
         assert!(!here.sees(&Holder { host: "elsewhere".into(), ..here.clone() }));
         assert!(!here.sees(&Holder { boot: "another".into(), ..here.clone() }));
+    }
+
+    #[test]
+    fn one_that_has_ended_is_dead_before_its_parent_asks_how() {
+        if !Path::new("/proc/self/stat").exists() {
+            crate::shared_data::skipped("holder", "there is no /proc");
+            return;
+        }
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let holder = Holder { pid: child.id(), began: 0, ..Holder::here() };
+        assert!(holder.lives());
+        child.kill().unwrap();
+        let started = std::time::Instant::now();
+        while holder.lives() && started.elapsed().as_secs() < 20 {
+            std::thread::yield_now();
+        }
+        assert!(!holder.lives());
+        child.wait().unwrap();
     }
 
     #[test]

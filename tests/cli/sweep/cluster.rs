@@ -67,10 +67,10 @@ pub fn lasting(seconds: f64, out: &Path, n: usize) -> usize {
 }
 
 /// The flags of a sweep that draws for some seconds, a row at a time, so that a kill comes in the middle.
-fn slow(dir: &Path) -> Vec<String> {
+fn slow(dir: &Path, seconds: f64) -> Vec<String> {
     let out = dir.join("trial");
     done(&mut sweep(&out, &["--batch", "1"]));
-    let n = lasting(6.0, &out, 12).to_string();
+    let n = lasting(seconds, &out, 12).to_string();
     ["--batch", "1", "-n", &n].map(str::to_owned).to_vec()
 }
 
@@ -98,7 +98,7 @@ fn what_one_machine_left_when_it_died_another_finishes_to_the_same_bytes() {
     }
     let dir = tempfile::tempdir().unwrap();
     let [whole, out] = ["whole", "parts"].map(|name| dir.path().join(name));
-    let more = slow(dir.path());
+    let more = slow(dir.path(), 14.0);
     let more: Vec<&str> = more.iter().map(String::as_str).collect();
     done(&mut sweep(&whole, &more));
     let all = lines(&whole);
@@ -130,7 +130,7 @@ fn what_one_machine_left_when_it_died_another_finishes_to_the_same_bytes() {
 fn two_arrays_at_once_draw_each_completion_once_and_leave_cells_to_one_another() {
     let dir = tempfile::tempdir().unwrap();
     let [whole, out] = ["whole", "parts"].map(|name| dir.path().join(name));
-    let more = slow(dir.path());
+    let more = slow(dir.path(), 8.0);
     let more: Vec<&str> = more.iter().map(String::as_str).collect();
     done(&mut sweep(&whole, &more));
     let with = |shard| [&more[..], &["--shard", shard]].concat();
@@ -158,7 +158,7 @@ fn two_arrays_at_once_draw_each_completion_once_and_leave_cells_to_one_another()
 fn a_whole_sweep_beside_a_shard_scores_the_rest_and_names_what_the_other_draws() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("parts");
-    let more = slow(dir.path());
+    let more = slow(dir.path(), 8.0);
     let more: Vec<&str> = more.iter().map(String::as_str).collect();
     let mut shard = sweep(&out, &[&more[..], &["--shard", "0/1+1"]].concat());
     let shard = shard.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -195,7 +195,7 @@ fn a_process_that_was_taken_for_dead_writes_no_more() {
     }
     let dir = tempfile::tempdir().unwrap();
     let [whole, out] = ["whole", "parts"].map(|name| dir.path().join(name));
-    let more = slow(dir.path());
+    let more = slow(dir.path(), 8.0);
     let more: Vec<&str> = more.iter().map(String::as_str).collect();
     done(&mut sweep(&whole, &more));
     let mut slow = on_host("slow", &words(&out, &more));
