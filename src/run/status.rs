@@ -177,7 +177,7 @@ fn judge(
         }
         if !std::mem::replace(&mut said, true) {
             let (count, time) = (asked.len(), watch.patience().as_secs_f64());
-            progress.say(&format!("watching for {time} s whether {count} processes live"));
+            progress.say(&format!("watching for {time} s whether {count} process(es) live"));
         }
         std::thread::sleep(Duration::from_millis(100));
     }
