@@ -1,5 +1,7 @@
 //! What a person sees: the binary run as they run it.
 
+mod common;
+
 #[path = "cli/choose.rs"]
 mod choose;
 #[path = "cli/comparable.rs"]
@@ -16,6 +18,8 @@ mod sample;
 mod score;
 #[path = "cli/selftest.rs"]
 mod selftest;
+#[path = "cli/slurm.rs"]
+mod slurm;
 #[path = "cli/sweep.rs"]
 mod sweep;
 #[path = "cli/texts.rs"]

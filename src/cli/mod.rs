@@ -18,8 +18,10 @@ mod sample;
 mod score;
 mod selftest;
 mod slurm;
+mod status;
 mod sweep;
 mod texts;
+mod threads;
 mod tune;
 
 use std::process::ExitCode;
@@ -60,6 +62,8 @@ enum Command {
     Refine(refine::Args),
     /// Write the same sweep as a Slurm job array
     Slurm(slurm::Args),
+    /// Show how far a run is, from any machine
+    Status(status::Args),
     /// List, pull, inspect, check and time models
     Models(models::Args),
     /// Check the measures against closed forms and published values
@@ -87,6 +91,7 @@ pub fn main() -> ExitCode {
         eprintln!("llmpr: {unknown}");
         return ExitCode::from(2);
     }
+    threads::obey_slurm();
     crate::lm::checkpoint::notes::listen(|note| eprintln!("llmpr: {note}"));
     let result = match cli.command {
         Command::Sweep(args) => sweep::run(&args),
@@ -100,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Tune(args) => tune::run(&args),
         Command::Refine(args) => refine::run(&args),
         Command::Slurm(args) => slurm::run(&args),
+        Command::Status(args) => status::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Completions(args) => completions::run(&args),

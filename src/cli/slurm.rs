@@ -1,27 +1,41 @@
-//! `llmpr slurm`: the same sweep as a job array. It prints a script and submits nothing.
+//! `llmpr slurm`: the same sweep as a job array, checked as a sweep is, cut to the time of a job.
+
+mod missing;
+mod script;
+mod size;
+mod submit;
 
 use anyhow::{Context, bail};
+use std::path::PathBuf;
 
 use super::{
     flags::{self, OutFlag},
     sweep,
 };
+use crate::{
+    lm::engine::device::{self, DeviceChoice},
+    run::{folder::RunFolder, settings::SweepSettings, status::listed, sweep::Sweep},
+};
+use script::Directive;
 
 /// Arguments of `llmpr slurm`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Jobs in the array; each draws its part of the cells
-    #[arg(long, default_value_t = 4, value_name = "N")]
-    jobs: usize,
+    /// Jobs in the array; each draws its part of one model's cells [default: as many as fit into --time]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
     /// Jobs that run at a time [default: all]
     #[arg(long, value_name = "N")]
     at_a_time: Option<usize>,
-    /// Wall-clock limit of a job; short jobs start earlier, and an unfinished one is queued again
+    /// Wall-clock limit of a job, as sbatch takes it; short jobs start earlier, and an unfinished one is queued again
     #[arg(long, default_value = "01:00:00", value_name = "HH:MM:SS")]
     time: String,
     /// GPUs a job
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(long, default_value_t = 0, value_name = "N", conflicts_with = "gres")]
     gpus: usize,
+    /// Generic resources a job, such as gpu:a100:1
+    #[arg(long, value_name = "LIST")]
+    gres: Option<String>,
     /// CPU cores a job
     #[arg(long, default_value_t = 8, value_name = "N")]
     cpus: usize,
@@ -34,113 +48,95 @@ pub struct Args {
     /// Partition
     #[arg(long, value_name = "NAME")]
     partition: Option<String>,
+    /// Quality of service
+    #[arg(long, value_name = "NAME")]
+    qos: Option<String>,
+    /// Features that a node must have
+    #[arg(long, value_name = "LIST")]
+    constraint: Option<String>,
+    /// Who is written to when the array ends or fails
+    #[arg(long, value_name = "ADDRESS")]
+    mail_user: Option<String>,
+    /// When they are written to
+    #[arg(long, value_name = "LIST", default_value = "END,FAIL", requires = "mail_user")]
+    mail_type: String,
+    /// Any other option of sbatch, KEY=VALUE or KEY; can be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    sbatch: Vec<Directive>,
+    /// Hand both jobs to sbatch, the one that draws and the one that scores, and print their numbers
+    #[arg(long)]
+    submit: bool,
+    /// Queue again only the parts of this run that have open cells and that nobody is drawing; its own flags are known
+    #[arg(long, value_name = "RUN")]
+    missing: Option<PathBuf>,
     #[command(flatten)]
     out: OutFlag,
     /// The sweep's own flags, after --
-    #[arg(last = true, required = true, value_name = "SWEEP FLAGS")]
+    #[arg(last = true, required_unless_present = "missing", value_name = "SWEEP FLAGS")]
     sweep: Vec<String>,
 }
 
 /// Runs it.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    if args.jobs == 0 {
+    if args.jobs == Some(0) {
         bail!("--jobs 0 draws nothing; use 1 or more");
     }
-    if args.sweep.iter().any(|flag| flag == "--shard" || flag.starts_with("--shard=")) {
-        bail!("leave --shard out: each job of the array gets its own");
+    let seconds = size::seconds(&args.time)?;
+    let (words, found) = match &args.missing {
+        None => (args.sweep.clone(), None),
+        Some(run) => {
+            let (words, found) = missing::of(run, &args.sweep)?;
+            (words, Some(found))
+        }
+    };
+    let has = |name: &str| {
+        words
+            .iter()
+            .any(|word| word.strip_prefix(name).is_some_and(|r| r.is_empty() || r.starts_with('=')))
+    };
+    for (flag, why) in [
+        ("--shard", "each job of the array gets its own"),
+        ("--no-draw", "the jobs draw, and the last one scores"),
+        ("--dry-run", "the jobs draw, and the last one scores"),
+    ] {
+        if has(flag) {
+            bail!("leave {flag} out: {why}");
+        }
     }
-    let read = flags::parse::<sweep::Args>("llmpr sweep", &args.sweep);
+    let read = flags::parse::<sweep::Args>("llmpr sweep", &words);
     let flags = read.unwrap_or_else(|error| error.exit());
-    flags.settings().context("the sweep's flags")?;
-    args.out.write(&args.script())
+    let sweep = planned(flags.settings().context("the sweep's flags")?)?;
+    RunFolder::new(&sweep.settings.out).accepts(&sweep.shared)?;
+    let (parts, open) = match found {
+        None => (size::parts(args, &sweep, seconds)?, None),
+        Some(found) => found.parts(args, &sweep, seconds)?,
+    };
+    let array = match &open {
+        None => format!("0-{}", parts.total() - 1),
+        Some(open) => listed(open),
+    };
+    let text = script::script(args, &words, &parts, &array)?;
+    if !args.submit {
+        return args.out.write(&text);
+    }
+    submit::submit(&text, args.out.file())
 }
 
-impl Args {
-    fn script(&self) -> String {
-        let mut head = String::new();
-        let mut set = |name: &str, value: &str| {
-            head.push_str(&format!("#SBATCH --{name}={value}\n"));
-        };
-        let limit = self.at_a_time.map(|n| format!("%{n}")).unwrap_or_default();
-        set("job-name", "llmpr");
-        set("array", &format!("0-{}{limit}", self.jobs - 1));
-        set("time", &self.time);
-        set("cpus-per-task", &self.cpus.to_string());
-        set("mem", &self.mem);
-        if self.gpus > 0 {
-            set("gres", &format!("gpu:{}", self.gpus));
-        }
-        if let Some(account) = &self.account {
-            set("account", account);
-        }
-        if let Some(partition) = &self.partition {
-            set("partition", partition);
-        }
-        set("open-mode", "append");
-        // The warning reaches the script, which hands it on.
-        set("signal", "B:USR1@120");
-        let flags: Vec<String> = self.sweep.iter().map(|flag| quoted(flag)).collect();
-        let (flags, jobs) = (flags.join(" "), self.jobs);
-        format!(
-            r#"#!/bin/bash
-# Draw:   job=$(sbatch --parsable THIS_FILE)
-# Score:  sbatch --dependency=afterok:$job --array=0 THIS_FILE score
-{head}
-set -u
-export RAYON_NUM_THREADS="${{SLURM_CPUS_PER_TASK:-1}}"
-part=(--shard "$SLURM_ARRAY_TASK_ID/{jobs}")
-[ "${{1:-}}" = score ] && part=()
-
-llmpr sweep {flags} "${{part[@]}}" &
-sweep=$!
-trap 'kill -USR1 $sweep' USR1
-trap 'kill -TERM $sweep' TERM
-wait $sweep; code=$?
-# A trapped signal ends the first wait before the sweep has ended.
-while kill -0 $sweep 2>/dev/null; do wait $sweep; code=$?; done
-if [ $code -eq 75 ]; then
-  scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}" ||
-    echo "unfinished: submit this file again, and it goes on" >&2
-fi
-exit $code
-"#
-        )
+/// The sweep as `llmpr sweep` would check it. A GPU that is asked for may be where the jobs run and not here.
+fn planned(settings: SweepSettings) -> anyhow::Result<Sweep> {
+    let mut settings = settings;
+    if let DeviceChoice::Cuda(_) = settings.device
+        && device::open(settings.device).is_err()
+    {
+        eprintln!("note: there is no such GPU here, so that everything is checked but the GPU");
+        settings.device = DeviceChoice::Cpu;
     }
-}
-
-/// A word as the shell reads it back.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
+    let sweep = Sweep::plan(settings)?;
+    for note in &sweep.notes {
+        eprintln!("note: {note}");
     }
-    format!("'{}'", word.replace('\'', r"'\''"))
+    Ok(sweep)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_script_has_the_array_the_shard_and_the_quoted_flags() {
-        let words = ["--jobs", "3", "--at-a-time", "2", "--gpus", "1", "--", "--models", "a b"];
-        let words = words.iter().chain(&["--task", "webtext"]).map(|&word| word.to_owned());
-        let args: Args = flags::parse("llmpr slurm", &words.collect::<Vec<_>>()).unwrap();
-        let script = args.script();
-        for wanted in [
-            "#SBATCH --array=0-2%2\n",
-            "#SBATCH --gres=gpu:1\n",
-            "part=(--shard \"$SLURM_ARRAY_TASK_ID/3\")",
-            "llmpr sweep --models 'a b' --task webtext \"${part[@]}\" &",
-        ] {
-            assert!(script.contains(wanted), "{wanted}: {script}");
-        }
-    }
-
-    #[test]
-    fn words_are_quoted_as_the_shell_reads_them() {
-        assert_eq!(quoted("0.2..1.5"), "0.2..1.5");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
-    }
-}
+mod tests;

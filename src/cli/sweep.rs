@@ -1,6 +1,6 @@
 //! `llmpr sweep`.
 
-mod dry_run;
+pub(super) mod dry_run;
 
 use anyhow::{Context, bail};
 use std::path::PathBuf;
@@ -45,9 +45,13 @@ pub struct Args {
     /// Print the cells, the token budget, the expected time and the memory, and stop
     #[arg(long)]
     dry_run: bool,
-    /// Compute only part I of N of the cells, such as 0/4; `llmpr sweep` without --shard then scores all
+    /// Compute only part I of N of the cells, such as 0/4, or of A+B with the parts of each model; `llmpr sweep`
+    /// without --shard then scores all
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
+    /// Draw nothing: score what is there, and name what is missing
+    #[arg(long, conflicts_with = "shard")]
+    no_draw: bool,
 }
 
 /// What `RANGE` means in the help.
@@ -170,7 +174,8 @@ impl Args {
         if let Some(name) = &self.preset {
             options = options.or(preset(name)?);
         }
-        resolve(options, self.shard)
+        let settings = resolve(options, self.shard.clone())?;
+        Ok(SweepSettings { draw: !self.no_draw, ..settings })
     }
 }
 
@@ -232,6 +237,7 @@ fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<SweepSettin
         pca_fit: o.pca_fit.unwrap_or(usual.pca_fit),
         out: o.out.unwrap_or(usual.out),
         shard,
+        draw: usual.draw,
         models: usual.models,
         task: usual.task,
     })
@@ -290,7 +296,11 @@ fn conclude(sweep: &Sweep, outcome: &Outcome) -> anyhow::Result<()> {
             Err(error) => eprintln!("no report: {error}"),
         }
     } else {
-        println!("shard done: {} completions drawn into {out}", outcome.drawn);
+        let left = match outcome.busy {
+            0 => String::new(),
+            n => format!("; {n} cells left to others"),
+        };
+        println!("shard done: {} completions drawn into {out}{left}", outcome.drawn);
     }
     if outcome.failed.is_empty() {
         return Ok(());

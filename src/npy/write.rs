@@ -86,7 +86,9 @@ fn atomically(
     })?;
     let mut hidden = std::ffi::OsString::from(".");
     hidden.push(name);
-    hidden.push(format!(".{}.tmp", std::process::id()));
+    // Numbers of processes are those of one machine, and a folder may be several machines'.
+    let chance = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ());
+    hidden.push(format!(".{}-{chance:016x}.tmp", std::process::id()));
     let temporary: PathBuf = folder.join(hidden);
     let written = (|| {
         let mut file = BufWriter::new(File::create(&temporary)?);

@@ -1,33 +1,25 @@
 //! A sweep from start to end: draw, embed, score. Every step finds what an earlier run left and goes on.
 
+mod score;
+
 use indexmap::IndexMap;
-use std::{
-    collections::HashSet,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::{
-    features::{EmbedError, cache_folder, texts_hash},
+    features::EmbedError,
     folder::{FolderError, RunFolder, RunRecord, Session, now},
-    lock::{LockError, host},
-    plan::draws,
-    progress::{Progress, Quiet, duration},
-    sampling::{Drawn, SampleError, draw_cells, is_complete, settle},
-    scoring::{EmbeddedCell, EmbeddedReference, Scoring, ScoringError, Truth},
+    lock::{Holder, LockError, Waiting, host},
+    plan::Shard,
+    progress::{Progress, duration},
+    sampling::{Drawn, SampleError, count_drawn, draw_cells, is_complete, settle},
+    scoring::ScoringError,
     signals::Stop,
-    store::{StoreError, read_json, read_log, write_json, write_whole},
+    store::{StoreError, write_whole},
     sweep::Sweep,
-    truth::truth,
 };
 use crate::{
     lm::LmError,
-    report::{
-        record::{
-            CellRecord, CellResult, FailedCell, RESULTS_SCHEMA, Results, SampleRecord, short_name,
-        },
-        results::to_csv,
-    },
-    score::ScoreOptions,
+    report::record::{CellRecord, FailedCell, Results, short_name},
     text::Text,
 };
 
@@ -61,12 +53,18 @@ pub struct Outcome {
     pub rates: IndexMap<String, f64>,
     /// Cells without a result, and why.
     pub failed: Vec<FailedCell>,
+    /// Cells of this shard that another process was drawing.
+    pub busy: usize,
     /// Whether a stop was asked for; running the sweep again goes on.
     pub stopped: bool,
 }
 
-/// How long a shard waits for another that is writing `run.json`.
-const SHARD_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a shard waits for others that are writing `run.json`: all tasks of an array may begin at once.
+const SHARD_PATIENCE: Duration = Duration::from_secs(300);
+/// The same for a whole sweep: shards hold the folder for moments, another whole sweep to its end.
+const WHOLE_PATIENCE: Duration = Duration::from_secs(1);
+/// The same for a shard that was asked to stop.
+const LAST_PATIENCE: Duration = Duration::from_secs(20);
 
 /// One run of a sweep in its folder.
 struct Execution<'a> {
@@ -77,6 +75,7 @@ struct Execution<'a> {
     progress: &'a dyn Progress,
     failed: IndexMap<String, FailedCell>,
     rates: IndexMap<String, f64>,
+    busy: usize,
     started: Instant,
 }
 
@@ -93,11 +92,19 @@ pub fn run(
     progress: &dyn Progress,
 ) -> Result<Outcome, ExecuteError> {
     let folder = RunFolder::new(&sweep.settings.out);
-    let shard = sweep.settings.shard.is_some();
-    let lock = if shard { patiently(|| folder.lock())? } else { folder.lock()? };
-    if let Some(dead) = &lock.taken_over {
-        progress.say(&format!("going on after process {}, which ended early", dead.pid));
-    }
+    let shard = sweep.settings.shard.clone();
+    let own = match &shard {
+        Some(shard) => shard.of(&sweep.sizes()).unwrap_or(0..0),
+        None => 0..sweep.cells().count(),
+    };
+    let own = sweep.cells().skip(own.start).take(own.len());
+    folder.watch(own.map(|cell| cell.record.id.as_str()))?;
+    let busy = if shard.is_some() { SHARD_PATIENCE } else { WHOLE_PATIENCE };
+    let lock = match folder.lock(Waiting { busy, stop, progress }) {
+        Err(FolderError::Lock(LockError::Stopped { .. })) => return Ok(Outcome::stopped()),
+        lock => lock?,
+    };
+    lock.introduce(progress);
     let mut record = folder.begin(&sweep.shared)?;
     for group in &sweep.groups {
         if !record.models.contains(&group.record) {
@@ -111,6 +118,7 @@ pub fn run(
         host: host(),
         pid: std::process::id(),
         command,
+        shard: shard.as_ref().map(ToString::to_string),
         seconds: 0.0,
         completions: 0,
         tokens: 0,
@@ -120,7 +128,7 @@ pub fn run(
     });
     folder.write(&record)?;
     write_reference(&folder, &sweep.reference)?;
-    let held = if shard {
+    let held = if shard.is_some() {
         drop(lock);
         None
     } else {
@@ -135,32 +143,55 @@ pub fn run(
         progress,
         failed: IndexMap::new(),
         rates: IndexMap::new(),
+        busy: 0,
         started: Instant::now(),
     };
-    let result = execution.steps(shard);
+    let result = execution.steps(shard.as_ref());
     let outcome = match &result {
         Ok(Outcome { stopped: true, .. }) => "stopped",
         Ok(_) => "done",
         Err(_) => "failed",
     };
-    execution.close(outcome, shard)?;
+    let closed = execution.close(outcome, shard.is_some());
     drop(held);
-    result
+    // What ended the sweep is said, rather than what it led to.
+    let result = result?;
+    closed.map(|()| result)
+}
+
+impl Outcome {
+    /// That of a sweep that was stopped before it began.
+    fn stopped() -> Self {
+        Self {
+            results: None,
+            drawn: 0,
+            rates: IndexMap::new(),
+            failed: Vec::new(),
+            busy: 0,
+            stopped: true,
+        }
+    }
 }
 
 impl Execution<'_> {
-    fn steps(&mut self, shard: bool) -> Result<Outcome, ExecuteError> {
-        let mut stopped = self.draw()?;
+    fn steps(&mut self, shard: Option<&Shard>) -> Result<Outcome, ExecuteError> {
+        let mut stopped =
+            if self.sweep.settings.draw { self.draw()? } else { self.name_missing()? };
         let mut results = None;
-        if !stopped && !shard {
-            results = self.score()?;
-            stopped = results.is_none();
+        match shard {
+            _ if stopped => {}
+            Some(shard) => stopped = self.embed_part(shard.index == 0)?,
+            None => {
+                results = self.score()?;
+                stopped = results.is_none();
+            }
         }
         Ok(Outcome {
             results,
             drawn: self.session().map_or(0, |session| session.completions),
             rates: self.rates.clone(),
             failed: self.failed.values().cloned().collect(),
+            busy: self.busy,
             stopped,
         })
     }
@@ -172,6 +203,25 @@ impl Execution<'_> {
     fn fail(&mut self, cell: &CellRecord, message: String) {
         let (id, label) = (cell.id.clone(), cell.label());
         self.failed.insert(id.clone(), FailedCell { id, label, message });
+    }
+
+    /// Names what is missing instead of drawing it.
+    fn name_missing(&mut self) -> Result<bool, ExecuteError> {
+        for at in 0..self.sweep.groups.len() {
+            self.settle(at)?;
+            let records: Vec<CellRecord> =
+                self.sweep.groups[at].cells.iter().map(|c| c.record.clone()).collect();
+            for cell in records {
+                let (there, n) = (count_drawn(&self.folder, &cell), cell.n_samples);
+                if there < n {
+                    let why = format!(
+                        "{there} of its {n} completions are drawn; `llmpr sweep` without --no-draw goes on"
+                    );
+                    self.fail(&cell, why);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Draws what is missing, model by model; whether a stop was asked for.
@@ -194,6 +244,11 @@ impl Execution<'_> {
                             self.fail(cell, why);
                         }
                     }
+                    for (id, holder) in drawn.busy {
+                        if let Some(cell) = records.iter().find(|cell| cell.id == id) {
+                            self.leave(cell, &holder);
+                        }
+                    }
                     if drawn.stopped {
                         return Ok(true);
                     }
@@ -208,20 +263,36 @@ impl Execution<'_> {
                 }
                 Err(SampleError::Folder(error)) => return Err(error.into()),
                 Err(SampleError::Store(error)) => return Err(error.into()),
+                Err(SampleError::Lock(error)) => return Err(FolderError::from(error).into()),
             }
         }
         Ok(false)
     }
 
-    /// Puts the files of a model's cells in order, all of which are drawn.
+    /// Leaves a cell to the process that is drawing it. A shard is one of many; without a shard somebody waits for
+    /// the cell.
+    fn leave(&mut self, cell: &CellRecord, holder: &Holder) {
+        if self.sweep.settings.shard.is_some() {
+            self.busy += 1;
+            self.progress.say(&format!("{} ({}) is left to {holder}", cell.label(), cell.id));
+        } else {
+            let why =
+                format!("{holder} is drawing it; the same command goes on when that has ended");
+            self.fail(cell, why);
+        }
+    }
+
+    /// Puts the files of a model's cells in order that are drawn.
     fn settle(&self, at: usize) -> Result<(), ExecuteError> {
         for cell in &self.sweep.groups[at].cells {
+            if !is_complete(&self.folder, &cell.record) {
+                continue;
+            }
             match settle(&self.folder, &cell.record) {
-                // Who holds it is drawing more of it, and sorts it in the end.
-                Err(SampleError::Folder(FolderError::Lock(LockError::Held { .. }))) | Ok(()) => {}
+                Ok(()) | Err(SampleError::Lm(_)) => {}
                 Err(SampleError::Folder(error)) => return Err(error.into()),
                 Err(SampleError::Store(error)) => return Err(error.into()),
-                Err(SampleError::Lm(_)) => {}
+                Err(SampleError::Lock(error)) => return Err(FolderError::from(error).into()),
             }
         }
         Ok(())
@@ -256,164 +327,6 @@ impl Execution<'_> {
         }
     }
 
-    /// Embeds and scores all complete cells of the folder; `None` when a stop was asked for.
-    fn score(&mut self) -> Result<Option<Results>, ExecuteError> {
-        let cells = self.complete_cells()?;
-        let n: u64 = cells.iter().map(|cell| cell.n_samples as u64).sum();
-        let total = n + self.sweep.reference.len() as u64;
-        self.progress.begin("embedding", "texts", total, 0);
-        let Some(reference) = self.embed_reference()? else { return Ok(None) };
-        let options = ScoreOptions {
-            embedder: self.sweep.features.facts().map_err(|e| ExecuteError::Reference(e.into()))?,
-            reference: Some(self.sweep.shared.reference_hash.clone()),
-            prompts: Some(self.sweep.shared.prompts_content()),
-            ..self.sweep.settings.score.clone()
-        };
-        let pca_fit = self.sweep.settings.pca_fit;
-        let grammar = self.sweep.grammar.clone();
-        let exact = |texts: &[&str]| match &grammar {
-            Some(grammar) => truth(grammar, texts, options.seed),
-            None => IndexMap::new(),
-        };
-        let truth: Option<Truth<'_>> = grammar.is_some().then_some(&exact);
-        let scoring = Scoring { options: &options, pca_fit, reference: &reference, truth };
-        self.announce(&cells)?;
-        let quota = scoring.quota(cells.len());
-        let mut parts = Vec::with_capacity(cells.len());
-        let mut embedded = Vec::with_capacity(cells.len());
-        for cell in cells {
-            match self.embed(&cell, self.progress) {
-                Ok(full) => {
-                    parts.push((full.origin(), full.evenly(quota)));
-                    embedded.push(cell);
-                }
-                Err(EmbedError::Lm(LmError::Interrupted)) => return Ok(None),
-                Err(EmbedError::Store(error)) => return Err(error.into()),
-                Err(error) => self.fail(&cell, format!("cannot be embedded: {error}")),
-            }
-        }
-        self.progress.end();
-        let basis = scoring.basis(&parts)?;
-        drop(parts);
-        self.progress.begin("scoring", "cells", embedded.len() as u64, 0);
-        let mut scored: Vec<CellResult> = Vec::new();
-        for cell in &embedded {
-            if self.stop.asked() {
-                return Ok(None);
-            }
-            let full = match self.embed(cell, &Quiet) {
-                Ok(full) => full,
-                Err(EmbedError::Lm(LmError::Interrupted)) => return Ok(None),
-                Err(error) => {
-                    self.fail(cell, error.to_string());
-                    continue;
-                }
-            };
-            match scoring.cell(&self.folder, &basis, &full) {
-                Ok(result) => scored.push(result),
-                Err(ScoringError::Store(error)) => return Err(error.into()),
-                Err(error) => self.fail(cell, format!("cannot be scored: {error}")),
-            }
-            self.progress.advance(1, 0);
-        }
-        self.progress.end();
-        let results = Results {
-            schema: RESULTS_SCHEMA.to_owned(),
-            task: self.sweep.task.name.clone(),
-            reference: self.sweep.shared.reference.clone(),
-            reference_n: self.sweep.reference.len(),
-            embedder: self.sweep.features.name(),
-            cells: scored,
-            failed: self.failed.values().cloned().collect(),
-        };
-        write_json(&self.folder.root().join("results.json"), &results)?;
-        write_whole(&self.folder.root().join("results.csv"), to_csv(&results).as_bytes())?;
-        Ok(Some(results))
-    }
-
-    /// The plan's cells that have all completions, then those of earlier plans in this folder.
-    fn complete_cells(&self) -> Result<Vec<CellRecord>, StoreError> {
-        let complete = |cell: &CellRecord| is_complete(&self.folder, cell);
-        let mut seen = HashSet::new();
-        let mut cells: Vec<CellRecord> = Vec::new();
-        for cell in self.sweep.cells() {
-            if seen.insert(cell.record.id.clone()) && complete(&cell.record) {
-                cells.push(cell.record.clone());
-            }
-        }
-        let mut others: Vec<CellRecord> = Vec::new();
-        for id in self.folder.cell_ids() {
-            if !seen.contains(&id)
-                && let Some(cell) = read_json::<CellRecord>(&self.folder.cell(&id, "cell.json"))?
-                && complete(&cell)
-            {
-                others.push(cell);
-            }
-        }
-        others.sort_by(|a, b| {
-            let key = |cell: &CellRecord| (cell.model.clone(), cell.shots, cell.seed);
-            let temperatures = a.decoding.temperature.total_cmp(&b.decoding.temperature);
-            key(a).cmp(&key(b)).then(temperatures).then(a.id.cmp(&b.id))
-        });
-        cells.extend(others);
-        Ok(cells)
-    }
-
-    fn embed_reference(&mut self) -> Result<Option<EmbeddedReference>, ExecuteError> {
-        let Sweep { reference, features, .. } = &mut *self.sweep;
-        let texts: Vec<&str> = reference.iter().map(String::as_str).collect();
-        let path = self.folder.reference("features.npy");
-        let cache = cache_folder();
-        let rows = features.of(&texts, &path, cache.as_deref(), self.stop, self.progress);
-        let rows = match rows {
-            Ok(rows) => rows,
-            Err(EmbedError::Lm(LmError::Interrupted)) => return Ok(None),
-            Err(EmbedError::Store(error)) => return Err(error.into()),
-            Err(error) => return Err(ExecuteError::Reference(error)),
-        };
-        let ids: Result<Vec<_>, _> = texts.iter().map(|text| features.ids(text)).collect();
-        let ids = ids.map_err(|error| ExecuteError::Reference(error.into()))?;
-        let origin = format!("{}:{}", features.key(), texts_hash(&texts));
-        Ok(Some(EmbeddedReference { origin, ids, features: rows }))
-    }
-
-    /// Tells the embedder which texts come, so that what several cells wrote is embedded once.
-    fn announce(&mut self, cells: &[CellRecord]) -> Result<(), StoreError> {
-        let mut texts = Vec::new();
-        for cell in cells {
-            let samples = self.samples(cell)?;
-            texts.extend(samples.into_iter().map(|sample| sample.text));
-        }
-        self.sweep.features.announce(texts.iter().map(String::as_str));
-        Ok(())
-    }
-
-    /// A cell's completions in the order of their draws, each once.
-    fn samples(&self, cell: &CellRecord) -> Result<Vec<SampleRecord>, StoreError> {
-        let path = self.folder.cell(&cell.id, "samples.jsonl");
-        let mut by_draw: IndexMap<(u32, u32), SampleRecord> = IndexMap::new();
-        for sample in read_log::<SampleRecord>(&path)? {
-            by_draw.entry((sample.prompt_index, sample.sample)).or_insert(sample);
-        }
-        let prompts = self.sweep.shared.prompts;
-        let wanted = draws(cell.n_samples, prompts);
-        Ok(wanted.filter_map(|d| by_draw.swap_remove(&(d.prompt, d.sample))).collect())
-    }
-
-    fn embed(
-        &mut self,
-        cell: &CellRecord,
-        progress: &dyn Progress,
-    ) -> Result<EmbeddedCell, EmbedError> {
-        let samples = self.samples(cell)?;
-        let texts: Vec<&str> = samples.iter().map(|sample| sample.text.as_str()).collect();
-        let path = self.folder.cell(&cell.id, "features.npy");
-        let Self { sweep, stop, .. } = self;
-        let features = sweep.features.of(&texts, &path, None, stop, progress)?;
-        let ids: Result<Vec<_>, _> = texts.iter().map(|text| sweep.features.ids(text)).collect();
-        Ok(EmbeddedCell { record: cell.clone(), ids: ids?, samples, features })
-    }
-
     /// Writes down how it ended.
     fn close(&mut self, outcome: &str, shard: bool) -> Result<(), ExecuteError> {
         let seconds = self.started.elapsed().as_secs_f64();
@@ -424,34 +337,30 @@ impl Execution<'_> {
         if outcome == "done" && !shard {
             self.progress.say(&format!("done in {}", duration(seconds)));
         }
+        // Whoever took over writes that file now.
+        self.folder.still_ours()?;
         if !shard {
+            self.folder.clean();
             return Ok(self.folder.write(&self.record)?);
         }
-        let _lock = patiently(|| self.folder.lock())?;
+        let (never, progress) = (Stop::never(), self.progress);
+        let busy = if self.stop.asked() { LAST_PATIENCE } else { SHARD_PATIENCE };
+        let _lock = match self.folder.lock(Waiting { busy, stop: &never, progress }) {
+            Err(FolderError::Lock(held @ LockError::Held { .. })) => {
+                self.progress.say(&format!("{held}; what this shard did is not in its history"));
+                return Ok(());
+            }
+            lock => lock?,
+        };
         if let (Some(mut record), Some(own)) =
             (self.folder.record()?, self.record.sessions.last().cloned())
         {
-            let at = |s: &Session| (s.pid, s.started.clone()) == (own.pid, own.started.clone());
-            record.sessions.retain(|session| !at(session));
+            let at = |s: &Session| (s.pid, s.host.clone(), s.started.clone());
+            record.sessions.retain(|session| at(session) != at(&own));
             record.sessions.push(own);
             self.folder.write(&record)?;
         }
         Ok(())
-    }
-}
-
-/// Tries again for a while as long as someone else holds a lock.
-fn patiently<T>(attempt: impl Fn() -> Result<T, FolderError>) -> Result<T, FolderError> {
-    let started = Instant::now();
-    loop {
-        match attempt() {
-            Err(FolderError::Lock(LockError::Held { .. }))
-                if started.elapsed() < SHARD_PATIENCE =>
-            {
-                std::thread::sleep(Duration::from_millis(100));
-            }
-            result => return result,
-        }
     }
 }
 

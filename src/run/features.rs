@@ -11,7 +11,7 @@ use std::{
 use super::{
     progress::Progress,
     signals::Stop,
-    store::{StoreError, make_folder, read_json, write_json},
+    store::{StoreError, make_folder, read_json, write_error, write_json},
 };
 use crate::{
     data::{
@@ -331,7 +331,10 @@ fn keep(path: &Path, origin: &Origin, features: &Matrix) -> Result<(), EmbedErro
         make_folder(folder)?;
     }
     let _ = std::fs::remove_file(&beside);
-    npy::write_npy(path, features)?;
+    npy::write_npy(path, features).map_err(|error| match error {
+        FeatureError::Io(source) => write_error(path, source).into(),
+        other => EmbedError::Feature(other),
+    })?;
     write_json(&beside, origin)?;
     Ok(())
 }

@@ -1,11 +1,14 @@
 //! The run folder: where things are, what the run is, and whether another run was there before.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    lock::{Lock, LockError},
+    lock::{self, Alive, Attempt, Lock, LockError, Waiting},
     store::{StoreError, make_folder, read_json, write_json},
 };
 use crate::data::signature::content;
@@ -32,6 +35,9 @@ pub enum FolderError {
     /// A folder with other things in it.
     #[error("`{path}` is not empty and holds no run.json; choose another --out")]
     NotARun { path: String },
+    /// A folder without a run.
+    #[error("`{path}` holds no run.json; name the --out of a sweep that has begun")]
+    NoRun { path: String },
     /// A folder of a later version.
     #[error(
         "`{path}` was written in the form `{schema}`, and this version knows {RUN_SCHEMA}; use the llmpr that wrote it"
@@ -128,6 +134,9 @@ pub struct Session {
     pub pid: u32,
     /// The command line.
     pub command: Vec<String>,
+    /// The part of the cells that it was given, where it was a part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
     /// How long it took, seconds.
     pub seconds: f64,
     /// Completions it drew.
@@ -177,16 +186,17 @@ impl RunRecord {
     }
 }
 
-/// Paths of a run folder.
+/// A run folder: where things are, and, once it has been entered, this process as one that works there.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     root: PathBuf,
+    alive: Arc<Mutex<Option<Arc<Alive>>>>,
 }
 
 impl RunFolder {
     /// The folder at `root`, which need not exist.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), alive: Arc::default() }
     }
 
     /// The folder itself.
@@ -237,27 +247,102 @@ impl RunFolder {
         })
     }
 
-    /// Takes the folder's lock, making the folder if need be.
+    /// Where the processes that work on the run show that they live.
+    pub fn signs(&self) -> PathBuf {
+        self.root.join("alive")
+    }
+
+    /// The file that is a cell's lock, or, of `None`, the folder's.
+    pub fn lock_file(&self, cell: Option<&str>) -> PathBuf {
+        cell.map_or_else(|| self.root.join("lock"), |id| self.cell(id, "lock"))
+    }
+
+    /// Begins to work here, making the folder if need be.
     ///
     /// # Errors
     ///
     /// [`FolderError::NotARun`] for a folder with other things in it; [`FolderError::Lock`].
-    pub fn lock(&self) -> Result<Lock, FolderError> {
-        make_folder(&self.root)?;
-        if !self.run_json().exists() && self.has_strangers() {
-            return Err(FolderError::NotARun { path: self.root.display().to_string() });
+    pub fn enter(&self) -> Result<Arc<Alive>, FolderError> {
+        let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(alive) = &*alive {
+            return Ok(alive.clone());
         }
-        Ok(Lock::acquire(&self.root.join("lock"))?)
+        make_folder(&self.root)?;
+        self.refuse_strangers()?;
+        Ok(alive.insert(Arc::new(Alive::begin(&self.signs())?)).clone())
     }
 
-    /// Takes the lock of one cell, making its folder if need be.
+    /// Takes the folder's lock.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::Lock`], and those of [`RunFolder::enter`].
+    pub fn lock(&self, waiting: Waiting<'_>) -> Result<Lock, FolderError> {
+        Ok(Lock::acquire(&self.lock_file(None), &self.enter()?, waiting)?)
+    }
+
+    /// Takes the lock of one cell if it is free, making the cell's folder if need be.
     ///
     /// # Errors
     ///
     /// [`FolderError::Lock`], [`FolderError::Store`].
-    pub fn lock_cell(&self, id: &str) -> Result<Lock, FolderError> {
+    pub fn try_cell(&self, id: &str) -> Result<Attempt, FolderError> {
         make_folder(&self.root.join("cells").join(id))?;
-        Ok(Lock::acquire(&self.cell(id, "lock"))?)
+        Ok(Lock::attempt(&self.lock_file(Some(id)), &self.enter()?)?)
+    }
+
+    /// Looks once at who holds the locks of these cells, so that whether they live is known soonest.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`RunFolder::enter`].
+    pub fn watch<'a>(&self, cells: impl Iterator<Item = &'a str>) -> Result<(), FolderError> {
+        let alive = self.enter()?;
+        for id in cells {
+            if let Ok(Some(holder)) = lock::read(&self.lock_file(Some(id))) {
+                alive.watch.judge(&holder);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nobody has taken over what this process holds here; asked before anything is written.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::Lost`].
+    pub fn still_ours(&self) -> Result<(), FolderError> {
+        let alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(alive.as_ref().map_or(Ok(()), |alive| alive.check())?)
+    }
+
+    /// Removes what dead processes left in [`RunFolder::signs`] and hold nothing by.
+    pub fn clean(&self) {
+        let Ok(alive) = self.enter() else { return };
+        let cells = self.cell_ids();
+        let files = cells.iter().map(|id| Some(id.as_str())).chain([None]);
+        let held: Vec<String> = files
+            .filter_map(|cell| lock::read(&self.lock_file(cell)).ok()?)
+            .map(|holder| holder.token)
+            .collect();
+        alive.watch.clean(|token| held.iter().any(|other| other == token));
+    }
+
+    /// Whether the run `shared` could begin or go on here; nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`RunFolder::enter`] and [`RunFolder::begin`].
+    pub fn accepts(&self, shared: &Shared) -> Result<(), FolderError> {
+        self.refuse_strangers()?;
+        self.begin(shared).map(|_| ())
+    }
+
+    fn refuse_strangers(&self) -> Result<(), FolderError> {
+        match self.run_json().exists() || !self.has_strangers() {
+            true => Ok(()),
+            false => Err(FolderError::NotARun { path: self.root.display().to_string() }),
+        }
     }
 
     /// Whether the folder holds anything that a run does not put there before its `run.json`.
@@ -265,7 +350,9 @@ impl RunFolder {
         let entries = std::fs::read_dir(&self.root).into_iter().flatten().flatten();
         entries.map(|entry| entry.file_name()).any(|name| {
             let name = name.to_string_lossy();
-            name != "lock" && !(name.starts_with('.') && name.ends_with(".tmp"))
+            let ours = name == "alive" || name == "lock" || name.starts_with("lock.after-");
+            let unfinished = name.starts_with('.') && name.ends_with(".tmp");
+            !(ours || unfinished)
         })
     }
 
@@ -333,85 +420,4 @@ fn rfc3339(seconds: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shared() -> Shared {
-        Shared {
-            task: "bio".into(),
-            task_hash: "1".into(),
-            reference: "r.jsonl".into(),
-            reference_hash: "2".into(),
-            reference_n: 100,
-            embedder: "gpt2".into(),
-            embedder_hash: "3".into(),
-            pooling: "last".into(),
-            embed_tokens: 1024,
-            n_samples: 100,
-            max_new_tokens: 64,
-            prompts: 100,
-            prompt_seed: 0,
-        }
-    }
-
-    #[test]
-    fn cells_of_the_plan_without_a_score_are_counted() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut record = RunFolder::new(dir.path()).begin(&shared()).unwrap();
-        assert_eq!(record.missing(|_| false), None);
-        record.cells = ["a", "b", "c"].map(str::to_owned).to_vec();
-        assert_eq!(record.missing(|_| true), None);
-        let message = record.missing(|id| id == "a").unwrap();
-        assert!(message.starts_with("2 of the 3 cells of the plan have no score"), "{message}");
-    }
-
-    #[test]
-    fn a_folder_of_another_sweep_is_refused_by_the_first_difference() {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = RunFolder::new(dir.path());
-        folder.write(&folder.begin(&shared()).unwrap()).unwrap();
-        assert!(folder.begin(&shared()).is_ok());
-        let other = Shared { n_samples: 200, ..shared() };
-        let message = folder.begin(&other).unwrap_err().to_string();
-        assert!(
-            message.ends_with(
-                "holds another sweep: its number of completions is 100, and this one's 200; \
-                 choose another --out"
-            ),
-            "{message}"
-        );
-    }
-
-    #[test]
-    fn a_reference_under_another_name_is_the_same_sweep() {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = RunFolder::new(dir.path());
-        folder.write(&folder.begin(&shared()).unwrap()).unwrap();
-        let renamed = Shared { reference: "elsewhere.jsonl".into(), ..shared() };
-        assert!(folder.begin(&renamed).is_ok());
-    }
-
-    #[test]
-    fn a_folder_of_something_else_is_left_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("thesis.tex"), "").unwrap();
-        let message = RunFolder::new(dir.path()).lock().unwrap_err().to_string();
-        assert!(message.contains("not empty and holds no run.json"), "{message}");
-    }
-
-    #[test]
-    fn a_folder_of_a_later_version_is_said_to_be_one() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("run.json"), r#"{"schema":"llmpr.run/9"}"#).unwrap();
-        let message = RunFolder::new(dir.path()).record().unwrap_err().to_string();
-        assert!(message.contains("`llmpr.run/9`"), "{message}");
-    }
-
-    #[test]
-    fn dates_are_those_of_the_calendar() {
-        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
-        assert_eq!(rfc3339(951_827_696), "2000-02-29T12:34:56Z");
-        assert_eq!(rfc3339(1_795_343_400), "2026-11-22T10:30:00Z");
-        assert_eq!(rfc3339(4_107_542_399), "2100-02-28T23:59:59Z");
-    }
-}
+mod tests;

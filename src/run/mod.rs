@@ -20,6 +20,8 @@ pub mod scoring;
 #[cfg(feature = "lm")]
 pub mod settings;
 pub mod signals;
+#[cfg(feature = "lm")]
+pub mod status;
 pub mod store;
 #[cfg(feature = "lm")]
 pub mod sweep;

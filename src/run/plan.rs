@@ -38,8 +38,16 @@ pub enum PlanError {
     #[error("--max-new-tokens 0 writes nothing; use 1 or more")]
     NoTokens,
     /// A word that is no [`Shard`].
-    #[error("`{word}` is no shard; write i/n with 0 ≤ i < n, such as 0/4")]
+    #[error(
+        "`{word}` is no shard; write i/n with 0 ≤ i < n, such as 0/4, or i/a+b with the parts of each model"
+    )]
     NoShard { word: String },
+    /// Parts of other models than the sweep has.
+    #[error(
+        "the shard {shard} counts the parts of {named} models, and the sweep has {models}; \
+         write a number of parts for each, or one for all"
+    )]
+    OtherModels { shard: String, named: usize, models: usize },
 }
 
 /// The axes of a sweep, models aside. An axis left out is neutral.
@@ -165,20 +173,83 @@ pub fn draws(n: usize, prompts: usize) -> impl Iterator<Item = Draw> {
     (0..n).map(move |i| Draw { prompt: (i % prompts) as u32, sample: (i / prompts) as u32 })
 }
 
-/// A part of a sweep's cells: part `index` of `count`, `0 ≤ index < count`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Into how many parts a sweep's cells are divided: all of them, or those of each model by themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts(Vec<usize>);
+
+impl Parts {
+    /// `counts` are the parts of each model, in the sweep's order, or one number of parts of all cells.
+    pub fn new(counts: Vec<usize>) -> Option<Self> {
+        let some = !counts.is_empty() && counts.iter().all(|&count| count > 0);
+        some.then_some(Self(counts))
+    }
+
+    /// How many things are divided: models, or one.
+    pub fn models(&self) -> usize {
+        self.0.len()
+    }
+
+    /// How many parts there are.
+    pub fn total(&self) -> usize {
+        self.0.iter().sum()
+    }
+
+    /// The cells of each part: contiguous, of sizes that differ by at most one within what is divided.
+    ///
+    /// * `models`: how many cells each model has.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError::OtherModels`].
+    pub fn ranges(&self, models: &[usize]) -> Result<Vec<std::ops::Range<usize>>, PlanError> {
+        let all = [models.iter().sum()];
+        let cells = if self.0.len() == 1 { &all[..] } else { models };
+        if cells.len() != self.0.len() {
+            let (shard, named, models) = (self.to_string(), self.0.len(), models.len());
+            return Err(PlanError::OtherModels { shard, named, models });
+        }
+        let mut start = 0;
+        let mut ranges = Vec::with_capacity(self.total());
+        for (&parts, &cells) in self.0.iter().zip(cells) {
+            let at = |i: usize| start + cells * i / parts;
+            ranges.extend((0..parts).map(|i| at(i)..at(i + 1)));
+            start += cells;
+        }
+        Ok(ranges)
+    }
+}
+
+impl std::fmt::Display for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let counts: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&counts.join("+"))
+    }
+}
+
+/// A part of a sweep's cells, `0 ≤ index < parts.total()`: `0/4`, or `5/4+2`, the second of the two parts of the second
+/// model.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shard {
     /// Which part, from 0.
     pub index: usize,
-    /// Of how many.
-    pub count: usize,
+    /// Of which.
+    pub parts: Parts,
 }
 
 impl Shard {
-    /// Which of `cells` cells it computes. The parts are contiguous, so that a part has cells of as
-    /// few models as can be, and their sizes differ by at most one.
-    pub fn of(self, cells: usize) -> std::ops::Range<usize> {
-        cells * self.index / self.count..cells * (self.index + 1) / self.count
+    /// Which cells it computes, where models have so many cells each.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError::OtherModels`].
+    pub fn of(&self, models: &[usize]) -> Result<std::ops::Range<usize>, PlanError> {
+        Ok(self.parts.ranges(models)?[self.index].clone())
+    }
+}
+
+impl std::fmt::Display for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.index, self.parts)
     }
 }
 
@@ -187,10 +258,14 @@ impl std::str::FromStr for Shard {
 
     fn from_str(word: &str) -> Result<Self, PlanError> {
         let no = || PlanError::NoShard { word: word.to_owned() };
-        let (index, count) = word.split_once('/').ok_or_else(no)?;
-        let number = |part: &str| part.parse::<u32>().map(|n| n as usize).map_err(|_| no());
-        let (index, count) = (number(index)?, number(count)?);
-        if index < count { Ok(Self { index, count }) } else { Err(no()) }
+        let (index, counts) = word.split_once('/').ok_or_else(no)?;
+        // More parts than cells are none, and a hostile number of them fills no memory.
+        let number =
+            |part: &str| part.parse::<usize>().ok().filter(|&n| n <= MOST_CELLS).ok_or_else(no);
+        let index = number(index)?;
+        let counts = counts.split('+').map(number).collect::<Result<_, _>>()?;
+        let parts = Parts::new(counts).ok_or_else(no)?;
+        if index < parts.total() { Ok(Self { index, parts }) } else { Err(no()) }
     }
 }
 
@@ -303,9 +378,17 @@ mod tests {
     }
 
     #[test]
+    fn a_shard_of_other_models_is_refused() {
+        let message = "0/4+2".parse::<Shard>().unwrap().of(&[3, 3, 3]).unwrap_err().to_string();
+        assert!(message.contains("4+2 counts the parts of 2 models, and the sweep has 3"));
+    }
+
+    #[test]
     fn a_shard_is_checked_where_it_enters() {
-        assert_eq!("0/4".parse::<Shard>().unwrap(), Shard { index: 0, count: 4 });
-        for text in ["4/4", "0/0", "1", "a/b", "-1/2"] {
+        let parts = Parts::new(vec![4]).unwrap();
+        assert_eq!("0/4".parse::<Shard>().unwrap(), Shard { index: 0, parts });
+        assert_eq!("5/4+2".parse::<Shard>().unwrap().to_string(), "5/4+2");
+        for text in ["4/4", "0/0", "1", "a/b", "-1/2", "6/4+2", "0/4+0", "0/", "0/9999999999"] {
             let refused = PlanError::NoShard { word: text.to_owned() };
             assert_eq!(text.parse::<Shard>(), Err(refused));
         }
@@ -313,10 +396,22 @@ mod tests {
 
     proptest! {
         #[test]
-        fn shards_cover_every_cell_once(cells in 0usize..200, count in 1usize..20) {
-            let all: Vec<usize> =
-                (0..count).flat_map(|index| Shard { index, count }.of(cells)).collect();
-            prop_assert_eq!(all, (0..cells).collect::<Vec<_>>());
+        fn shards_cover_every_cell_once_and_keep_models_apart(
+            models in proptest::collection::vec((1usize..60, 1usize..20), 1..4), together: bool,
+        ) {
+            let cells: Vec<usize> = models.iter().map(|(cells, _)| *cells).collect();
+            let counts = models.iter().map(|(_, count)| *count);
+            let counts = if together { vec![counts.sum()] } else { counts.collect() };
+            let parts = Parts::new(counts).unwrap();
+            let ranges = parts.ranges(&cells).unwrap();
+            prop_assert_eq!(ranges.len(), parts.total());
+            let all: Vec<usize> = ranges.iter().cloned().flatten().collect();
+            prop_assert_eq!(all, (0..cells.iter().sum()).collect::<Vec<_>>());
+            let mut end = 0;
+            for cells in cells {
+                end += cells;
+                prop_assert!(together || !ranges.iter().any(|r| r.start < end && r.end > end));
+            }
         }
     }
 }

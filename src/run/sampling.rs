@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     folder::{FolderError, RunFolder},
-    lock::Lock,
+    lock::{Attempt, Holder, Lock, LockError},
     models::Drawer,
     plan::{PlannedCell, draws},
     progress::Progress,
@@ -39,6 +39,9 @@ pub enum SampleError {
     /// A file of it.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A lock is no longer held.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// The model or the device.
     #[error(transparent)]
     Lm(#[from] LmError),
@@ -57,6 +60,8 @@ pub struct Drawn {
     pub torn: u64,
     /// Cells in which something failed: id and why.
     pub failed: Vec<(String, String)>,
+    /// Cells that another process is drawing.
+    pub busy: Vec<(String, Holder)>,
     /// Whether a stop was asked for before all was drawn.
     pub stopped: bool,
 }
@@ -71,13 +76,18 @@ struct Open<'a> {
     /// How many of them are still to come.
     left: usize,
     failure: Option<String>,
-    _lock: Lock,
+    lock: Lock,
 }
 
 /// Whether a cell has all its completions; nothing is opened for writing.
 pub fn is_complete(folder: &RunFolder, cell: &CellRecord) -> bool {
+    count_drawn(folder, cell) >= cell.n_samples
+}
+
+/// How many different completions of a cell there are; none where they cannot be read.
+pub fn count_drawn(folder: &RunFolder, cell: &CellRecord) -> usize {
     let records = read_log::<SampleRecord>(&folder.cell(&cell.id, "samples.jsonl"));
-    records.is_ok_and(|records| present(&records).len() >= cell.n_samples)
+    records.map_or(0, |records| present(&records).len())
 }
 
 /// Puts the completions of a file in the order of their ids, each once, so that the file does not depend on
@@ -92,14 +102,17 @@ pub fn sort_samples(path: &Path) -> Result<(), StoreError> {
 
 /// Sorts a cell that has all its completions; a kill may have come between the last of them and that.
 ///
+/// One that another process holds is left to it: it is drawing more, and sorts in the end.
+///
 /// # Errors
 ///
-/// [`SampleError::Folder`] when another process holds the cell; [`SampleError::Store`].
+/// [`SampleError::Folder`], [`SampleError::Store`].
 pub fn settle(folder: &RunFolder, cell: &CellRecord) -> Result<(), SampleError> {
     let path = folder.cell(&cell.id, "samples.jsonl");
     let ids = |sample: &SampleRecord| (sample.prompt_index, sample.sample);
-    if !read_log(&path)?.iter().map(ids).is_sorted_by(|a, b| a < b) {
-        let _lock = folder.lock_cell(&cell.id)?;
+    if !read_log(&path)?.iter().map(ids).is_sorted_by(|a, b| a < b)
+        && let Attempt::Taken(_lock) = folder.try_cell(&cell.id)?
+    {
         sort_samples(&path)?;
     }
     Ok(())
@@ -110,10 +123,13 @@ fn present(records: &[SampleRecord]) -> HashSet<Draw> {
 }
 
 impl<'a> Open<'a> {
-    /// Takes the cell's lock, finds what is missing, cuts a torn line.
-    fn new(folder: &RunFolder, cell: &'a PlannedCell) -> Result<(Self, u64), SampleError> {
+    /// Finds what is missing of a cell whose lock is held, cuts a torn line.
+    fn new(
+        folder: &RunFolder,
+        cell: &'a PlannedCell,
+        lock: Lock,
+    ) -> Result<(Self, u64), SampleError> {
         let record = &cell.record;
-        let lock = folder.lock_cell(&record.id)?;
         write_json(&folder.cell(&record.id, "cell.json"), record)?;
         let path = folder.cell(&record.id, "samples.jsonl");
         let (log, found) = Log::open::<SampleRecord>(&path)?;
@@ -121,7 +137,7 @@ impl<'a> Open<'a> {
         let all = draws(record.n_samples, cell.prompts.prompts.len());
         let missing: Vec<Draw> = all.filter(|draw| !there.contains(draw)).collect();
         let (left, log) = (missing.len(), Some(log));
-        let mut open = Self { cell, path, log, missing, left, failure: None, _lock: lock };
+        let mut open = Self { cell, path, log, missing, left, failure: None, lock };
         if left == 0 {
             open.close()?;
         }
@@ -129,7 +145,8 @@ impl<'a> Open<'a> {
     }
 
     /// Keeps a completion; with the last one the cell's file is put in order.
-    fn keep(&mut self, record: &SampleRecord) -> Result<(), StoreError> {
+    fn keep(&mut self, record: &SampleRecord) -> Result<(), SampleError> {
+        self.lock.check()?;
         if let Some(log) = &mut self.log {
             log.append(record)?;
         }
@@ -137,11 +154,15 @@ impl<'a> Open<'a> {
         if self.left == 0 { self.close() } else { Ok(()) }
     }
 
-    fn close(&mut self) -> Result<(), StoreError> {
+    fn close(&mut self) -> Result<(), SampleError> {
         if let Some(mut log) = self.log.take() {
             log.sync()?;
+            if self.left == 0 {
+                self.lock.check()?;
+                sort_samples(&self.path)?;
+            }
         }
-        if self.left == 0 { sort_samples(&self.path) } else { Ok(()) }
+        Ok(())
     }
 }
 
@@ -204,11 +225,14 @@ pub fn draw_cells(
     let mut found = 0;
     for part in cells.chunks(CELLS_AT_A_TIME) {
         let mut open = Vec::with_capacity(part.len());
-        for cell in part {
-            let (cell, torn) = Open::new(folder, cell)?;
+        for (cell, lock) in taken(part, folder, stop, progress, &mut drawn)? {
+            let (cell, torn) = Open::new(folder, cell, lock)?;
             drawn.torn += torn;
             found += cell.cell.record.n_samples - cell.missing.len();
             open.push(cell);
+        }
+        if drawn.stopped {
+            break;
         }
         if open.iter().all(|cell| cell.missing.is_empty()) {
             continue;
@@ -219,7 +243,11 @@ pub fn draw_cells(
         }
         let result = draw_open(drawer, task, &mut open, batch, stop, progress, &mut drawn);
         for cell in &mut open {
-            cell.close()?;
+            // What ended the drawing is said, rather than what it led to.
+            let closed = cell.close();
+            if result.is_ok() {
+                closed?;
+            }
             if let Some(why) = cell.failure.take() {
                 drawn.failed.push((cell.cell.record.id.clone(), why));
             }
@@ -233,6 +261,49 @@ pub fn draw_cells(
         progress.end();
     }
     Ok(drawn)
+}
+
+/// The cells whose locks could be had. One that a living process holds is left to it, and where that is not certain,
+/// all such are watched at once.
+fn taken<'a>(
+    cells: &'a [PlannedCell],
+    folder: &RunFolder,
+    stop: &Stop,
+    progress: &dyn Progress,
+    drawn: &mut Drawn,
+) -> Result<Vec<(&'a PlannedCell, Lock)>, SampleError> {
+    let (mut taken, mut said) = (Vec::with_capacity(cells.len()), false);
+    let mut asked: Vec<usize> = (0..cells.len()).collect();
+    loop {
+        let (mut unsure, mut who) = (Vec::new(), None);
+        for &at in &asked {
+            let id = &cells[at].record.id;
+            match folder.try_cell(id)? {
+                Attempt::Taken(lock) => taken.push((at, lock)),
+                Attempt::Busy(holder) => drawn.busy.push((id.clone(), holder)),
+                Attempt::Unsure(holder) => {
+                    unsure.push(at);
+                    who = Some(holder);
+                }
+            }
+        }
+        let Some(who) = who else { break };
+        if stop.asked() {
+            drawn.stopped = true;
+            break;
+        }
+        if !std::mem::replace(&mut said, true) {
+            let count = unsure.len();
+            progress.say(&format!(
+                "watching whether {who} lives, which has left the locks of {count} cells"
+            ));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        asked = unsure;
+    }
+    taken.sort_by_key(|&(at, _)| at);
+    taken.iter().for_each(|(_, lock)| lock.introduce(progress));
+    Ok(taken.into_iter().map(|(at, lock)| (&cells[at], lock)).collect())
 }
 
 fn draw_open(
@@ -255,7 +326,7 @@ fn draw_open(
         asked.iter().map(|&(at, draw)| (open[at].cell, draw)).collect();
     let options =
         GenerateOptions { batch, interrupt: stop.interrupt(), ..GenerateOptions::default() };
-    let mut failure: Option<StoreError> = None;
+    let mut failure: Option<SampleError> = None;
     let mut steps = 0;
     let mut on_event = |event| {
         match event {
@@ -286,7 +357,7 @@ fn draw_open(
     let totals = drawer.draw(&requests, &options, &mut on_event);
     drawn.time += started.elapsed();
     if let Some(error) = failure {
-        return Err(error.into());
+        return Err(error);
     }
     drawn.stopped |= totals?.stopped;
     Ok(())

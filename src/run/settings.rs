@@ -132,6 +132,8 @@ pub struct SweepSettings {
     pub out: PathBuf,
     /// The part of the cells to compute; all where `None`.
     pub shard: Option<Shard>,
+    /// Whether missing completions are drawn; else what is there is scored.
+    pub draw: bool,
 }
 
 /// The task of the bundled world, whose truth is known.
@@ -172,6 +174,7 @@ impl SweepSettings {
             pca_fit: PcaFit::Run,
             out: PathBuf::from("runs").join(stem),
             shard: None,
+            draw: true,
         }
     }
 }

@@ -30,13 +30,18 @@ pub enum StoreError {
 
 /// The error of a failed write, with advice where the disk is full.
 pub fn write_error(path: &Path, source: std::io::Error) -> StoreError {
-    let hint = match source.kind() {
+    let hint = hint(&source);
+    StoreError::Write { path: path.display().to_string(), source, hint }
+}
+
+/// What to do about a failed write, where that is known.
+pub fn hint(error: &std::io::Error) -> &'static str {
+    match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
             "; what is finished is kept: make room and run the same command again"
         }
         _ => "",
-    };
-    StoreError::Write { path: path.display().to_string(), source, hint }
+    }
 }
 
 fn read_error(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
@@ -109,10 +114,13 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreErr
     serde_json::from_str(&text).map(Some).map_err(bad)
 }
 
-/// A temporary name in the same folder, one a process.
+/// A temporary name in the same folder that nobody else takes: numbers of processes are those of one machine,
+/// and a folder may be several machines'.
 pub fn temporary_beside(path: &Path) -> PathBuf {
+    use std::hash::{BuildHasher, RandomState};
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
+    let chance = RandomState::new().hash_one(());
+    path.with_file_name(format!(".{name}.{}-{chance:016x}.tmp", std::process::id()))
 }
 
 /// Makes a rename survive a power cut; not every file system can, and then it is left to it.

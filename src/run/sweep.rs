@@ -178,7 +178,11 @@ impl Sweep {
             notes.extend(group.notes());
             groups.push(group);
         }
-        Ok(Self { settings, task, reference, grammar, shared, groups, features, notes })
+        let sweep = Self { settings, task, reference, grammar, shared, groups, features, notes };
+        if let Some(shard) = &sweep.settings.shard {
+            shard.of(&sweep.sizes())?;
+        }
+        Ok(sweep)
     }
 
     /// All cells, in the order of the plan.
@@ -186,10 +190,16 @@ impl Sweep {
         self.groups.iter().flat_map(|group| &group.cells)
     }
 
+    /// How many cells each model has.
+    pub fn sizes(&self) -> Vec<usize> {
+        self.groups.iter().map(|group| group.cells.len()).collect()
+    }
+
     /// Leaves only the cells of the settings' shard, where there is one.
     pub fn keep_shard(&mut self) {
-        let Some(shard) = self.settings.shard else { return };
-        let range = shard.of(self.cells().count());
+        let Some(shard) = &self.settings.shard else { return };
+        // Checked by the plan.
+        let range = shard.of(&self.sizes()).unwrap_or(0..0);
         let mut at = 0;
         for group in &mut self.groups {
             group.cells.retain(|_| {

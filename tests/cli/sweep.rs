@@ -2,6 +2,8 @@
 
 #[path = "sweep/bad_input.rs"]
 mod bad_input;
+#[path = "sweep/cluster.rs"]
+pub mod cluster;
 #[path = "sweep/resume.rs"]
 mod resume;
 #[path = "sweep/server.rs"]

@@ -105,6 +105,7 @@ pub fn run(root: &Path, name: &str, model: &str, spread: f64) -> PathBuf {
         command: ["llmpr", "sweep", "--temps", "0.3..1.5:0.3", "--shots", "0,2"]
             .map(String::from)
             .to_vec(),
+        shard: None,
         seconds: 1.0,
         completions: 1600,
         tokens: 64_000,

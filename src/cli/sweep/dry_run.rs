@@ -92,6 +92,36 @@ fn of_model(group: &Group, sweep: &Sweep, folder: &RunFolder) -> String {
     )
 }
 
+/// Seconds that drawing a cell of a model takes at most, by the same rate.
+///
+/// * `elsewhere`: why a trial here would say nothing of where the cells are drawn.
+///
+/// # Errors
+///
+/// Why the time is not known.
+pub fn cell_seconds(
+    group: &Group,
+    sweep: &Sweep,
+    folder: &RunFolder,
+    elsewhere: Option<&str>,
+) -> Result<f64, String> {
+    let s = &sweep.shared;
+    let completions = s.n_samples * group.cells.len();
+    let rate = measured_rate(sweep, folder, &group.record.name);
+    let rate = match (rate, elsewhere) {
+        (Some(rate), _) => rate,
+        (None, Some(why)) => return Err(why.to_owned()),
+        (None, None) => trial(group, sweep, completions)?,
+    };
+    let Rate { decode, prefill, .. } = rate;
+    let prompts = group
+        .cells
+        .iter()
+        .map(|cell| cell.prompts.prompts.iter().map(|prompt| prompt.ids.len()).sum::<usize>());
+    let new = (s.n_samples * s.max_new_tokens) as f64;
+    Ok(new / decode + prompts.max().unwrap_or(0) as f64 / prefill)
+}
+
 /// How fast a model draws.
 struct Rate {
     /// New tokens a second.

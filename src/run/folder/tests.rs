@@ -1,0 +1,80 @@
+use super::*;
+
+fn shared() -> Shared {
+    Shared {
+        task: "bio".into(),
+        task_hash: "1".into(),
+        reference: "r.jsonl".into(),
+        reference_hash: "2".into(),
+        reference_n: 100,
+        embedder: "gpt2".into(),
+        embedder_hash: "3".into(),
+        pooling: "last".into(),
+        embed_tokens: 1024,
+        n_samples: 100,
+        max_new_tokens: 64,
+        prompts: 100,
+        prompt_seed: 0,
+    }
+}
+
+#[test]
+fn cells_of_the_plan_without_a_score_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut record = RunFolder::new(dir.path()).begin(&shared()).unwrap();
+    assert_eq!(record.missing(|_| false), None);
+    record.cells = ["a", "b", "c"].map(str::to_owned).to_vec();
+    assert_eq!(record.missing(|_| true), None);
+    let message = record.missing(|id| id == "a").unwrap();
+    assert!(message.starts_with("2 of the 3 cells of the plan have no score"), "{message}");
+}
+
+#[test]
+fn a_folder_of_another_sweep_is_refused_by_the_first_difference() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = RunFolder::new(dir.path());
+    folder.write(&folder.begin(&shared()).unwrap()).unwrap();
+    assert!(folder.begin(&shared()).is_ok());
+    let other = Shared { n_samples: 200, ..shared() };
+    let message = folder.begin(&other).unwrap_err().to_string();
+    assert!(
+        message.ends_with(
+            "holds another sweep: its number of completions is 100, and this one's 200; \
+             choose another --out"
+        ),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_reference_under_another_name_is_the_same_sweep() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = RunFolder::new(dir.path());
+    folder.write(&folder.begin(&shared()).unwrap()).unwrap();
+    let renamed = Shared { reference: "elsewhere.jsonl".into(), ..shared() };
+    assert!(folder.begin(&renamed).is_ok());
+}
+
+#[test]
+fn a_folder_of_something_else_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("thesis.tex"), "").unwrap();
+    let message = RunFolder::new(dir.path()).enter().unwrap_err().to_string();
+    assert!(message.contains("not empty and holds no run.json"), "{message}");
+}
+
+#[test]
+fn a_folder_of_a_later_version_is_said_to_be_one() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("run.json"), r#"{"schema":"llmpr.run/9"}"#).unwrap();
+    let message = RunFolder::new(dir.path()).record().unwrap_err().to_string();
+    assert!(message.contains("`llmpr.run/9`"), "{message}");
+}
+
+#[test]
+fn dates_are_those_of_the_calendar() {
+    assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
+    assert_eq!(rfc3339(951_827_696), "2000-02-29T12:34:56Z");
+    assert_eq!(rfc3339(1_795_343_400), "2026-11-22T10:30:00Z");
+    assert_eq!(rfc3339(4_107_542_399), "2100-02-28T23:59:59Z");
+}
