@@ -20,6 +20,7 @@ use super::{
     truth::truth,
 };
 use crate::{
+    data::secret::without_logins,
     lm::LmError,
     report::{
         record::{
@@ -92,6 +93,7 @@ pub fn run(
     stop: &Stop,
     progress: &dyn Progress,
 ) -> Result<Outcome, ExecuteError> {
+    let command = command.iter().map(|word| without_logins(word)).collect();
     let folder = RunFolder::new(&sweep.settings.out);
     let shard = sweep.settings.shard.is_some();
     let lock = if shard { patiently(|| folder.lock())? } else { folder.lock()? };
@@ -100,9 +102,7 @@ pub fn run(
     }
     let mut record = folder.begin(&sweep.shared)?;
     for group in &sweep.groups {
-        if !record.models.contains(&group.record) {
-            record.models.push(group.record.clone());
-        }
+        record.keep(&group.record);
     }
     record.cells = sweep.cells().map(|cell| cell.record.id.clone()).collect();
     record.scoring = serde_json::to_value(&sweep.settings.score).unwrap_or_default();
@@ -382,7 +382,7 @@ impl Execution<'_> {
         let mut texts = Vec::new();
         for cell in cells {
             let samples = self.samples(cell)?;
-            texts.extend(samples.into_iter().map(|sample| sample.text));
+            texts.extend(samples.into_iter().filter_map(|sample| sample.text));
         }
         self.sweep.features.announce(texts.iter().map(String::as_str));
         Ok(())
@@ -405,13 +405,18 @@ impl Execution<'_> {
         cell: &CellRecord,
         progress: &dyn Progress,
     ) -> Result<EmbeddedCell, EmbedError> {
-        let samples = self.samples(cell)?;
-        let texts: Vec<&str> = samples.iter().map(|sample| sample.text.as_str()).collect();
+        let (samples, without): (Vec<_>, Vec<_>) =
+            self.samples(cell)?.into_iter().partition(|sample| sample.text.is_some());
+        let mut without_text = IndexMap::new();
+        for sample in without {
+            *without_text.entry(sample.finish_reason).or_insert(0) += 1;
+        }
+        let texts: Vec<&str> = samples.iter().map(SampleRecord::text).collect();
         let path = self.folder.cell(&cell.id, "features.npy");
         let Self { sweep, stop, .. } = self;
         let features = sweep.features.of(&texts, &path, None, stop, progress)?;
         let ids: Result<Vec<_>, _> = texts.iter().map(|text| sweep.features.ids(text)).collect();
-        Ok(EmbeddedCell { record: cell.clone(), ids: ids?, samples, features })
+        Ok(EmbeddedCell { record: cell.clone(), ids: ids?, samples, without_text, features })
     }
 
     /// Writes down how it ended.

@@ -62,12 +62,12 @@ pub struct Drawn {
 }
 
 /// A cell that is being drawn.
-struct Open<'a> {
-    cell: &'a PlannedCell,
+pub(super) struct Open<'a> {
+    pub(super) cell: &'a PlannedCell,
     path: PathBuf,
     /// Open as long as completions are to come.
     log: Option<Log>,
-    missing: Vec<Draw>,
+    pub(super) missing: Vec<Draw>,
     /// How many of them are still to come.
     left: usize,
     failure: Option<String>,
@@ -111,7 +111,10 @@ fn present(records: &[SampleRecord]) -> HashSet<Draw> {
 
 impl<'a> Open<'a> {
     /// Takes the cell's lock, finds what is missing, cuts a torn line.
-    fn new(folder: &RunFolder, cell: &'a PlannedCell) -> Result<(Self, u64), SampleError> {
+    pub(super) fn new(
+        folder: &RunFolder,
+        cell: &'a PlannedCell,
+    ) -> Result<(Self, u64), SampleError> {
         let record = &cell.record;
         let lock = folder.lock_cell(&record.id)?;
         write_json(&folder.cell(&record.id, "cell.json"), record)?;
@@ -129,7 +132,7 @@ impl<'a> Open<'a> {
     }
 
     /// Keeps a completion; with the last one the cell's file is put in order.
-    fn keep(&mut self, record: &SampleRecord) -> Result<(), StoreError> {
+    pub(super) fn keep(&mut self, record: &SampleRecord) -> Result<(), StoreError> {
         if let Some(log) = &mut self.log {
             log.append(record)?;
         }
@@ -137,7 +140,7 @@ impl<'a> Open<'a> {
         if self.left == 0 { self.close() } else { Ok(()) }
     }
 
-    fn close(&mut self) -> Result<(), StoreError> {
+    pub(super) fn close(&mut self) -> Result<(), StoreError> {
         if let Some(mut log) = self.log.take() {
             log.sync()?;
         }
@@ -153,17 +156,25 @@ pub fn sample_record(
     completion: Completion,
 ) -> SampleRecord {
     let prompt = &cell.prompts.prompts[draw.prompt as usize];
-    let text = task.scored_completion(&completion.text, &prompt.prefix);
+    let scored = task.scored_completion(&completion.text, &prompt.prefix);
+    let text = (!completion.without_text).then_some(scored);
     let finish_reason = match completion.finish_reason {
         FinishReason::Eos => "eos",
         FinishReason::Stop => "stop",
         FinishReason::Length => "length",
+        FinishReason::Filtered => "content_filter",
+        FinishReason::Unknown => "unknown",
+    };
+    // What a filter broke off is kept, and is no text.
+    let differs = match &text {
+        Some(text) => completion.text != *text,
+        None => !completion.text.is_empty(),
     };
     SampleRecord {
         id: format!("{}-{}", draw.prompt, draw.sample),
         prompt_id: prompt.id.clone(),
         prompt: prompt.text.clone(),
-        completion: (completion.text != text).then_some(completion.text),
+        completion: differs.then_some(completion.text),
         text,
         n_tokens: completion.tokens.is_empty().then_some(completion.count).filter(|n| *n > 0),
         tokens: completion.tokens,

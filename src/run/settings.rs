@@ -10,6 +10,7 @@ use crate::{
     lm::{
         embed::{EMBED_TOKENS, Pooling},
         engine::device::{DeviceChoice, DtypeChoice},
+        server::ServerTerms,
     },
     score::ScoreOptions,
     text::{
@@ -132,6 +133,10 @@ pub struct SweepSettings {
     pub out: PathBuf,
     /// The part of the cells to compute; all where `None`.
     pub shard: Option<Shard>,
+    /// How servers are treated.
+    pub server: ServerTerms,
+    /// Whether servers are asked anything while the sweep is planned; batches need none.
+    pub meet_servers: bool,
 }
 
 /// The task of the bundled world, whose truth is known.
@@ -172,6 +177,8 @@ impl SweepSettings {
             pca_fit: PcaFit::Run,
             out: PathBuf::from("runs").join(stem),
             shard: None,
+            server: ServerTerms::default(),
+            meet_servers: true,
         }
     }
 }
