@@ -13,6 +13,7 @@ mod identity;
 mod line;
 mod patience;
 mod probe;
+mod reply;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -39,8 +40,9 @@ use crate::data::secret::Secrets;
 use address::Address;
 use answer::Verdict;
 use identity::Served;
-use line::{Broken, Line, Reply, Terms};
+use line::Line;
 use patience::{Pauses, spoken};
+use reply::{Broken, Reply, Terms};
 
 pub use ask::{Ask, ServerPrompt};
 pub use batch::BatchAnswer;
@@ -85,6 +87,7 @@ pub struct Server {
 /// A line that is asked through, and when to stop.
 struct Session<'h> {
     line: Line,
+    bodies: ask::Bodies,
     halted: &'h dyn Fn() -> bool,
     grace: &'h dyn Fn() -> Duration,
 }
@@ -243,7 +246,7 @@ impl Server {
         grace: &'h dyn Fn() -> Duration,
     ) -> Result<Session<'h>, LmError> {
         let line = Line::new(self.address.clone(), self.authorization.clone(), READ)?;
-        Ok(Session { line, halted, grace })
+        Ok(Session { line, bodies: ask::Bodies::default(), halted, grace })
     }
 
     /// Asks for every completion, `in_flight` at a time, and reports each as soon as it is there.
@@ -323,7 +326,7 @@ impl Server {
     }
 
     fn complete(&self, ask: &Ask, dialect: &Dialect, session: &mut Session<'_>) -> Ended {
-        let body = ask.body(&self.model, dialect);
+        let body = session.bodies.of(ask, &self.model, dialect);
         let (path, salt) = (ask.prompt.path(), ask.tag + 1);
         let judged = self.patiently(session, path, Some(&body), salt, &|reply| match answer::read(
             ask,

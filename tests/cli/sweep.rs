@@ -2,10 +2,16 @@
 
 #[path = "sweep/bad_input.rs"]
 mod bad_input;
+#[path = "sweep/batch.rs"]
+mod batch;
+#[path = "sweep/llama_cpp.rs"]
+mod llama_cpp;
 #[path = "sweep/resume.rs"]
 mod resume;
 #[path = "sweep/server.rs"]
 mod server;
+#[path = "sweep/serving.rs"]
+mod serving;
 
 use std::{
     collections::BTreeMap,

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{
     ask::Ask,
     dialect::{Dialect, Prefill},
-    line::Reply,
+    reply::Reply,
 };
 use crate::{
     data::secret::Secrets,

@@ -64,11 +64,24 @@ pub struct Ask {
 pub(super) fn body(
     model: &str,
     prompt: &ServerPrompt,
-    mut fields: Map<String, Value>,
+    fields: Map<String, Value>,
     limit: (usize, &Dialect),
     begun: bool,
 ) -> Vec<u8> {
     let (most, dialect) = limit;
+    let mut out = common(model, fields, most, dialect, begun);
+    put_prompt(&mut out, prompt);
+    out
+}
+
+/// An object of `fields`, model and length, which lacks its end.
+fn common(
+    model: &str,
+    mut fields: Map<String, Value>,
+    most: usize,
+    dialect: &Dialect,
+    begun: bool,
+) -> Vec<u8> {
     let name = if dialect.completion_tokens { "max_completion_tokens" } else { "max_tokens" };
     fields.insert("model".to_owned(), json!(model));
     fields.insert(name.to_owned(), json!(most));
@@ -79,6 +92,11 @@ pub(super) fn body(
     // A map of strings and finite numbers always has a JSON form.
     let mut out = serde_json::to_vec(&fields).unwrap_or_default();
     out.pop();
+    out
+}
+
+/// Ends an object with its prompt.
+fn put_prompt(out: &mut Vec<u8>, prompt: &ServerPrompt) {
     match prompt {
         ServerPrompt::Text(text) => {
             out.extend_from_slice(b",\"prompt\":");
@@ -90,7 +108,39 @@ pub(super) fn body(
         }
     }
     out.push(b'}');
-    out
+}
+
+/// Bodies of a worker's requests: what the last one and this one have in common is written once.
+#[derive(Default)]
+pub(super) struct Bodies {
+    known: Option<(Decoding, usize, Arc<[String]>, &'static str)>,
+    /// The object up to the seed.
+    common: Vec<u8>,
+}
+
+impl Bodies {
+    /// The body of `ask`'s request.
+    pub fn of(&mut self, ask: &Ask, model: &str, dialect: &Dialect) -> Vec<u8> {
+        let path = ask.prompt.path();
+        let same = self.known.as_ref().is_some_and(|(decoding, most, stop, of)| {
+            (*decoding, *most, *of) == (ask.decoding, ask.max_new_tokens, path)
+                && (Arc::ptr_eq(stop, &ask.stop) || *stop == ask.stop)
+        });
+        if !same {
+            let fields = ask.fields(dialect);
+            self.common = common(model, fields, ask.max_new_tokens, dialect, false);
+            self.known = Some((ask.decoding, ask.max_new_tokens, ask.stop.clone(), path));
+        }
+        let mut out = Vec::with_capacity(self.common.len() + 4096);
+        out.extend_from_slice(&self.common);
+        out.extend_from_slice(format!(",\"seed\":{}", ask.server_seed()).as_bytes());
+        if ask.prompt.start().is_some() {
+            let begun = b",\"continue_final_message\":true,\"add_generation_prompt\":false";
+            out.extend_from_slice(begun);
+        }
+        put_prompt(&mut out, &ask.prompt);
+        out
+    }
 }
 
 impl Ask {
@@ -101,16 +151,19 @@ impl Ask {
 
     /// The body of its request.
     pub fn body(&self, model: &str, dialect: &Dialect) -> Vec<u8> {
+        Bodies::default().of(self, model, dialect)
+    }
+
+    /// Everything but the seed and the prompt, which draws of a cell have in common.
+    fn fields(&self, dialect: &Dialect) -> Map<String, Value> {
         let mut fields = dialect.settings(&self.decoding);
-        fields.insert("seed".to_owned(), json!(self.server_seed()));
         if !self.stop.is_empty() {
             fields.insert("stop".to_owned(), json!(&self.stop[..]));
         }
         if dialect.logprobs.is_some() {
             want_logprobs(&mut fields, &self.prompt);
         }
-        let begun = self.prompt.start().is_some();
-        body(model, &self.prompt, fields, (self.max_new_tokens, dialect), begun)
+        fields
     }
 
     /// Whether log-probabilities of that kind are of the sampling distribution and of the model:

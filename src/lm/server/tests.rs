@@ -5,7 +5,7 @@ mod probing;
 mod secrets;
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Write},
     net::TcpListener,
     sync::{Arc, atomic::AtomicUsize},
 };

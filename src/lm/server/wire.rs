@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     address::Address,
-    line::{Broken, Reply, Terms},
+    reply::{Broken, Reply, Terms},
 };
 
 /// Longest wait for a connection.
@@ -65,6 +65,7 @@ impl Wire {
         };
         self.read.clear();
         stream.write_all(&self.out).map_err(|error| Broken::Closed(error.to_string()))?;
+        at_once(&stream);
         let mut incoming = Incoming {
             stream: &mut stream,
             read: &mut self.read,
@@ -94,6 +95,16 @@ fn open(address: &Address) -> Result<TcpStream, Broken> {
         }
     }
     Err(failed(why))
+}
+
+/// Has the kernel confirm what comes without delay. Many small servers send head and body apart and hold the body back
+/// until the head is confirmed, which costs 40 ms a request otherwise; the kernel forgets the wish between two requests.
+fn at_once(stream: &TcpStream) {
+    // Where the wish is refused answers come later, and nothing is wrong.
+    #[cfg(target_os = "linux")]
+    let _ = std::os::linux::net::TcpStreamExt::set_quickack(stream, true);
+    #[cfg(not(target_os = "linux"))]
+    let _ = stream;
 }
 
 /// An answer on its way.
