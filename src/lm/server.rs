@@ -352,7 +352,7 @@ impl Server {
     ) -> Result<T, LmError> {
         let patience = Duration::from_millis(self.patience.load(Ordering::Relaxed));
         let target = format!("{}{path}", self.address.path);
-        let mut pauses = Pauses::new(self.first_pause, salt);
+        let mut pauses: Option<Pauses> = None;
         let mut since: Option<Instant> = None;
         loop {
             self.wait_at_gate(session)?;
@@ -396,6 +396,7 @@ impl Server {
                 let patience = spoken(patience);
                 notes::tell(&format!("`{}`: {why}; trying again for {patience}", self.shown()));
             }
+            let pauses = pauses.get_or_insert_with(|| Pauses::new(self.first_pause, salt));
             let pause = wait.unwrap_or_else(|| pauses.next()).min(left);
             if wait.is_some() {
                 let until = Instant::now() + pause;

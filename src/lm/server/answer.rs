@@ -56,6 +56,13 @@ impl Choice {
         self.text.as_deref().or_else(|| self.message.as_ref()?.get("content")?.as_str())
     }
 
+    /// Its text, or what a model thought before it came to one: enough to tell two draws apart.
+    pub fn said_or_thought(&self) -> &str {
+        let thought = |field: &str| self.message.as_ref()?.get(field)?.as_str();
+        let said = self.said().filter(|said| !said.is_empty());
+        said.or_else(|| thought("reasoning_content")).or_else(|| thought("reasoning")).unwrap_or("")
+    }
+
     /// The log-probability of each token, where they are given: `content` of chats and of llama.cpp, or
     /// `token_logprobs` of completions.
     pub fn logprobs(&self) -> Option<Vec<f64>> {

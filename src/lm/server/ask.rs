@@ -133,7 +133,9 @@ impl Bodies {
         }
         let mut out = Vec::with_capacity(self.common.len() + 4096);
         out.extend_from_slice(&self.common);
-        out.extend_from_slice(format!(",\"seed\":{}", ask.server_seed()).as_bytes());
+        if let Some(field) = dialect.seed_field() {
+            out.extend_from_slice(format!(",\"{field}\":{}", ask.server_seed()).as_bytes());
+        }
         if ask.prompt.start().is_some() {
             let begun = b",\"continue_final_message\":true,\"add_generation_prompt\":false";
             out.extend_from_slice(begun);

@@ -76,6 +76,8 @@ pub struct Dialect {
     pub prefill: Option<Prefill>,
     /// Whether a completion begins with its prompt although nobody asked for that.
     pub repeats_prompt: bool,
+    /// How the seed is called there; empty where none is taken.
+    pub seed: Option<&'static str>,
     /// Whether the length is called `max_completion_tokens`.
     pub completion_tokens: bool,
     /// Columns of settings that are not sent, or that have no effect.
@@ -104,6 +106,11 @@ impl Dialect {
             Value::Object(fields) => fields,
             _ => Map::new(),
         }
+    }
+
+    /// The field of the seed, where one is taken.
+    pub fn seed_field(&self) -> Option<&'static str> {
+        Some(self.seed.unwrap_or("seed")).filter(|field| !field.is_empty())
     }
 
     /// The field of a setting there.

@@ -151,6 +151,10 @@ impl<'a, 'h> Probe<'a, 'h> {
             };
             if why.contains("max_completion_tokens") && !self.dialect.completion_tokens {
                 self.dialect.completion_tokens = true;
+            } else if why.contains("seed") && self.dialect.seed != Some("") {
+                // Mistral's name, then none.
+                let next = if self.dialect.seed.is_none() { "random_seed" } else { "" };
+                self.dialect.seed = Some(next);
             } else if self.dialect.neutral.len() > 1 && !why.contains("temperature") {
                 // top_p is OpenAI's own; the others may be unknown.
                 self.dialect.neutral.retain(|name, _| name == "top_p");
@@ -222,11 +226,13 @@ impl<'a, 'h> Probe<'a, 'h> {
         more: Map<String, Value>,
     ) -> Said<String> {
         let mut fields = more;
-        fields.insert("seed".to_owned(), json!(seed));
+        if let Some(field) = self.dialect.seed_field() {
+            fields.insert(field.to_owned(), json!(seed));
+        }
         fields.insert("temperature".to_owned(), json!(temperature));
         let answer = self.ask(prompt, fields, TOKENS, false)?;
         let said = |answer: Answer| {
-            answer.choices.first().and_then(|choice| choice.said().map(str::to_owned))
+            answer.choices.first().map(|choice| choice.said_or_thought().to_owned())
         };
         Ok(answer.map(|answer| said(answer).unwrap_or_default()))
     }
@@ -314,7 +320,6 @@ impl<'a, 'h> Probe<'a, 'h> {
             let mut fields = Map::new();
             want_logprobs(&mut fields, &prompt);
             fields.insert("temperature".to_owned(), json!(temperature));
-            fields.insert("seed".to_owned(), json!(1));
             let Ok(answer) = self.ask(&prompt, fields, 1, false)? else { return Ok(None) };
             let choice = answer.choices.first();
             let given = choice.is_some_and(|c| c.logprobs().is_some_and(|all| !all.is_empty()));

@@ -25,7 +25,7 @@ const MOST: (usize, usize) = (64 << 10, 64 << 20);
 #[derive(Default)]
 pub(super) struct Wire {
     stream: Option<TcpStream>,
-    /// What was read and not yet taken.
+    /// Room for what is read.
     read: Vec<u8>,
     out: Vec<u8>,
 }
@@ -63,12 +63,12 @@ impl Wire {
             Some(stream) => stream,
             None => open(address)?,
         };
-        self.read.clear();
         stream.write_all(&self.out).map_err(|error| Broken::Closed(error.to_string()))?;
         at_once(&stream);
         let mut incoming = Incoming {
             stream: &mut stream,
             read: &mut self.read,
+            have: 0,
             until: Instant::now() + terms.read,
             halted_since: None,
             terms,
@@ -111,6 +111,8 @@ fn at_once(stream: &TcpStream) {
 struct Incoming<'a> {
     stream: &'a mut TcpStream,
     read: &'a mut Vec<u8>,
+    /// Bytes of it that are filled.
+    have: usize,
     until: Instant,
     halted_since: Option<Instant>,
     terms: &'a Terms<'a>,
@@ -119,14 +121,16 @@ struct Incoming<'a> {
 impl Incoming<'_> {
     /// Reads some more; `false` at the end of the connection.
     fn more(&mut self) -> Result<bool, Broken> {
-        let from = self.read.len();
-        let room = (from / 2).clamp(16 << 10, 1 << 20);
+        let least = self.have + (self.have / 2).clamp(16 << 10, 1 << 20);
+        if self.read.len() < least {
+            self.read.resize(least, 0);
+        }
         loop {
-            self.read.resize(from + room, 0);
-            let got = self.stream.read(&mut self.read[from..]);
-            self.read.truncate(from + *got.as_ref().unwrap_or(&0));
-            match got {
-                Ok(n) => return Ok(n > 0),
+            match self.stream.read(&mut self.read[self.have..]) {
+                Ok(n) => {
+                    self.have += n;
+                    return Ok(n > 0);
+                }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) if [ErrorKind::WouldBlock, ErrorKind::TimedOut].contains(&e.kind()) => {
                     let now = Instant::now();
@@ -153,17 +157,17 @@ impl Incoming<'_> {
     /// The next line, without its end; taken from what was read at `at`.
     fn line(&mut self, at: &mut usize) -> Result<String, Broken> {
         loop {
-            if let Some(length) = self.read[*at..].iter().position(|&byte| byte == b'\n') {
+            if let Some(length) = self.read[*at..self.have].iter().position(|&byte| byte == b'\n') {
                 let line = &self.read[*at..*at + length];
                 let line = String::from_utf8_lossy(line).trim_end_matches('\r').to_owned();
                 *at += length + 1;
                 return Ok(line);
             }
-            if self.read.len() - *at > MOST.0 {
+            if self.have - *at > MOST.0 {
                 return Err(Broken::Garbled("a line of the answer's head has no end".to_owned()));
             }
             if !self.more()? {
-                return Err(match self.read.is_empty() {
+                return Err(match self.have == 0 {
                     true => Broken::Closed("the server closed the connection".to_owned()),
                     false => Self::cut("the answer"),
                 });
@@ -175,7 +179,7 @@ impl Incoming<'_> {
         if end > MOST.1 {
             return Err(Broken::Garbled("an answer of more than 64 MB".to_owned()));
         }
-        while self.read.len() < end {
+        while self.have < end {
             if !self.more()? {
                 return Err(Self::cut("the answer"));
             }
@@ -230,11 +234,11 @@ impl Incoming<'_> {
         } else {
             keep = false;
             while self.more()? {
-                if self.read.len() > MOST.1 {
+                if self.have > MOST.1 {
                     return Err(Broken::Garbled("an answer of more than 64 MB".to_owned()));
                 }
             }
-            self.read[at..].to_vec()
+            self.read[at..self.have].to_vec()
         };
         reply.body = String::from_utf8_lossy(&body).into_owned();
         Ok((reply, keep))

@@ -144,3 +144,29 @@ fn a_redirect_is_followed_on_its_host_alone_and_a_stranger_gets_nothing() {
     let message = one(&server).unwrap_err().to_string();
     assert!(message.contains("redirects more than 5 times"), "{message}");
 }
+
+#[test] // 40 ms a request, where the kernel waits before it confirms the head
+#[cfg(target_os = "linux")]
+fn a_head_and_a_body_that_come_apart_cost_no_delay() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                while hear(&mut reader).is_some() {
+                    let text = completion("a", "stop").2;
+                    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", text.len());
+                    stream.write_all(head.as_bytes()).unwrap();
+                    stream.write_all(text.as_bytes()).unwrap();
+                }
+            });
+        }
+    });
+    let begun = Instant::now();
+    let asks = (0..150).map(|tag| ask(tag, Decoding::default())).collect();
+    assert_eq!(run(&client(&url), asks).unwrap().0.len(), 150);
+    // 50 requests on each of 3 connections.
+    assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+}

@@ -170,6 +170,21 @@ fn a_field_that_is_refused_is_left_out_or_said() {
 }
 
 #[test]
+fn a_seed_by_another_name_is_found_and_one_that_is_refused_is_left_out() {
+    let toy = Toy { refuses: vec!["seed"], ignores_seeds: true, ..Toy::default() };
+    let (server, heard) = toy.clone().serve();
+    assert_eq!(server.meet(&wants(&[]), ServerTerms::default()).unwrap().seed, Some(false));
+    run(&server, vec![ask(0, Decoding::default())]).unwrap();
+    let body = heard.lock().unwrap().last().unwrap().body.clone();
+    assert!(body["random_seed"].is_u64() && body["seed"].is_null(), "{body}");
+    let (server, heard) = Toy { refuses: vec!["seed", "random_seed"], ..toy }.serve();
+    server.meet(&wants(&[]), ServerTerms::default()).unwrap();
+    run(&server, vec![ask(0, Decoding::default())]).unwrap();
+    let body = heard.lock().unwrap().last().unwrap().body.clone();
+    assert!(!body.to_string().contains("seed"), "{body}");
+}
+
+#[test]
 fn seeds_that_are_ignored_are_said_and_one_text_for_all_is_refused() {
     let (server, _) = Toy { ignores_seeds: true, ..Toy::default() }.serve();
     let facts = server.meet(&wants(&[]), ServerTerms::default()).unwrap();
