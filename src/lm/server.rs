@@ -58,6 +58,8 @@ const READ: Duration = Duration::from_secs(600);
 const GRACE: Duration = Duration::from_secs(5);
 /// The same for a run that has failed: no answer will be kept.
 const NO_GRACE: Duration = Duration::from_millis(500);
+/// How long a server is waited for that breaks on a request which it need not understand.
+const DARING: Duration = Duration::from_secs(5);
 
 /// How a person wants servers to be treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,6 +92,8 @@ struct Session<'h> {
     bodies: ask::Bodies,
     halted: &'h dyn Fn() -> bool,
     grace: &'h dyn Fn() -> Duration,
+    /// Whether what is asked may be beyond the server: then one that breaks on it is not waited for.
+    daring: bool,
 }
 
 /// How one request ended.
@@ -246,7 +250,7 @@ impl Server {
         grace: &'h dyn Fn() -> Duration,
     ) -> Result<Session<'h>, LmError> {
         let line = Line::new(self.address.clone(), self.authorization.clone(), READ)?;
-        Ok(Session { line, bodies: ask::Bodies::default(), halted, grace })
+        Ok(Session { line, bodies: ask::Bodies::default(), halted, grace, daring: false })
     }
 
     /// Asks for every completion, `in_flight` at a time, and reports each as soon as it is there.
@@ -357,6 +361,7 @@ impl Server {
         loop {
             self.wait_at_gate(session)?;
             let terms = Terms { read: READ, halted: session.halted, grace: (session.grace)() };
+            let mut broke = true;
             let (why, wait) = match session.line.ask(&target, body, &terms) {
                 Ok(reply) => match judge(&reply) {
                     Ok(done) => {
@@ -371,13 +376,18 @@ impl Server {
                 },
                 Err(Broken::Halted) => return Err(LmError::Interrupted),
                 Err(Broken::Elsewhere(why)) => return Err(self.error(why)),
-                Err(Broken::Unreachable(why)) => (format!("cannot be reached: {why}"), None),
+                Err(Broken::Unreachable(why)) => {
+                    broke = false;
+                    (format!("cannot be reached: {why}"), None)
+                }
                 Err(Broken::Closed(why) | Broken::Silent(why) | Broken::Garbled(why)) => {
                     (why, None)
                 }
             };
             let why = self.secrets.hide(&why);
             let begun = *since.get_or_insert_with(Instant::now);
+            let dared = broke && session.daring;
+            let patience = if dared { patience.min(DARING) } else { patience };
             let left = patience.saturating_sub(begun.elapsed());
             if let Some(wait) = wait.filter(|wait| *wait > left) {
                 return Err(self.error(format!(
@@ -392,7 +402,7 @@ impl Server {
                     spoken(patience)
                 )));
             }
-            if !self.waiting.swap(true, Ordering::Relaxed) {
+            if !dared && !self.waiting.swap(true, Ordering::Relaxed) {
                 let patience = spoken(patience);
                 notes::tell(&format!("`{}`: {why}; trying again for {patience}", self.shown()));
             }

@@ -254,6 +254,7 @@ fn result(cell: CellRecord, score: llmpr::score::record::Score, width: f64) -> C
         n: N,
         unique: N,
         empty: 1,
+        without_text: 0,
         mean_tokens: 44.0 + cell.decoding.temperature,
         ended: ended.into_iter().map(|(how, n)| (how.to_owned(), n)).collect(),
         shortened_prompts: 0,

@@ -111,6 +111,7 @@ impl<'a, 'h> Probe<'a, 'h> {
             }
         }
         let mut fields = indexmap::IndexMap::new();
+        self.session.daring = true;
         for &knob in wants.knobs.iter().filter(|knob| ***knob != TEMPERATURE) {
             match self.knob(knob, varied)? {
                 Ok(field) => drop(fields.insert(knob.column.to_owned(), field)),
@@ -201,15 +202,24 @@ impl<'a, 'h> Probe<'a, 'h> {
     ) -> Said<Answer> {
         let mut fields = self.dialect.neutral.clone();
         fields.extend(more);
+        if let Some(field) = self.dialect.seed_field() {
+            // Some servers require it.
+            fields.entry(field).or_insert(json!(1));
+        }
         let body = body(&self.server.model, prompt, fields, (tokens, &self.dialect), begun);
-        let reply =
-            self.server.patiently(self.session, prompt.path(), Some(&body), 0, &|reply| {
-                match super::answer::parse(reply, &self.server.secrets) {
-                    Ok(answer) => Ok(Ok(answer)),
-                    Err(Verdict::Refused(why)) => Ok(Err(Refusal(why))),
-                    Err(other) => Err(other),
-                }
-            })?;
+        let path = prompt.path();
+        let reply = self.server.patiently(self.session, path, Some(&body), 0, &|reply| {
+            match super::answer::parse(reply, &self.server.secrets) {
+                Ok(answer) => Ok(Ok(answer)),
+                Err(Verdict::Refused(why)) => Ok(Err(Refusal(why))),
+                Err(other) => Err(other),
+            }
+        });
+        // A server may fall over a field that it does not know, which is an answer, too.
+        let reply = match reply {
+            Err(LmError::Server { what, .. }) if self.session.daring => Err(Refusal(what)),
+            reply => reply?,
+        };
         if let Ok(answer) = &reply
             && let Some(print) = &answer.system_fingerprint
         {
@@ -351,7 +361,7 @@ impl<'a, 'h> Probe<'a, 'h> {
             {"role": "assistant", "content": start},
         ]);
         let prompt = ServerPrompt::Turns(turns.to_string().into());
-        let fields = Map::from_iter([("temperature".to_owned(), json!(0))]);
+        let fields = Map::from_iter([("temperature".to_owned(), json!(0.0))]);
         let Ok(answer) = self.ask(&prompt, fields.clone(), TOKENS, true)? else {
             return Ok(Prefill::Ignored);
         };

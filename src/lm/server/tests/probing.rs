@@ -199,6 +199,19 @@ fn seeds_that_are_ignored_are_said_and_one_text_for_all_is_refused() {
 }
 
 #[test]
+fn a_server_that_falls_over_what_it_does_not_know_offers_it_not() {
+    let toy = Toy { knows: vec!["top_p"], ..Toy::default() };
+    let (server, _) = serve(move |heard, before| {
+        let odd = ["logprobs", "echo"].iter().any(|field| !heard.body[*field].is_null());
+        if odd { sent(0, "") } else { toy.answer(heard, before) }
+    });
+    let patience = Patience(Duration::from_millis(300));
+    let terms = ServerTerms { patience, ..ServerTerms::default() };
+    let facts = server.meet(&wants(&[&TOP_P]), terms).unwrap();
+    assert_eq!((facts.logprobs, facts.echo), (None, Some(false)));
+}
+
+#[test]
 fn log_probabilities_that_move_with_the_temperature_are_those_of_the_draw() {
     for wanted in [None, Some(Logprobs::Model), Some(Logprobs::Sampling)] {
         let (server, _) = Toy { logprobs: wanted, ..Toy::default() }.serve();
