@@ -1,5 +1,7 @@
 /* A server that answers every completion at once, for server_rate.py: cc -O2 instant_server.c -o instant_server.
-   The text depends on the seed, or on nothing at temperature 0; it prints its port and serves until it is killed. */
+   The text depends on the seed, or on nothing at temperature 0; it prints its port and serves until it is killed.
+   With any argument head and body are sent apart, as small servers do that are written in Python or Ruby: the kernel
+   then holds the body back until the client's has confirmed the head. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -10,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+static int apart;
 enum { MOST = 1 << 20, FILES = 4096 };
 static struct { char *bytes; int length; } waiting[FILES];
 
@@ -38,16 +41,19 @@ static int serve(int file) {
                 seed && !cold ? atol(seed + 7) : 0L);
             bytes[whole] = kept;
         }
-        int n = snprintf(answer, sizeof answer,
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n%s", strlen(text), text);
-        if (write(file, answer, n) != n) return 0;
+        int length = strlen(text), n = snprintf(answer, sizeof answer,
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s", length, text);
+        int first = apart ? n - length : n;
+        if (write(file, answer, first) != first) return 0;
+        if (apart && write(file, answer + first, length) != length) return 0;
         memmove(bytes, bytes + whole, have - whole);
         waiting[file].length = have - whole;
         if (waiting[file].length == 0) return 1;
     }
 }
 
-int main(void) {
+int main(int count, char **words) {
+    apart = count > 1 && words;
     int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1, poll = epoll_create1(0);
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof at;
@@ -58,13 +64,13 @@ int main(void) {
     struct epoll_event event = {.events = EPOLLIN, .data.fd = listener}, events[64];
     epoll_ctl(poll, EPOLL_CTL_ADD, listener, &event);
     for (;;) {
-        int count = epoll_wait(poll, events, 64, -1);
-        for (int i = 0; i < count; i++) {
+        int ready = epoll_wait(poll, events, 64, -1);
+        for (int i = 0; i < ready; i++) {
             int file = events[i].data.fd;
             if (file == listener) {
                 int fresh = accept(listener, NULL, NULL);
                 if (fresh < 0 || fresh >= FILES) { if (fresh >= 0) close(fresh); continue; }
-                setsockopt(fresh, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+                if (!apart) setsockopt(fresh, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
                 if (!waiting[fresh].bytes) waiting[fresh].bytes = malloc(MOST + 1);
                 waiting[fresh].length = 0;
                 event.data.fd = fresh;

@@ -3,7 +3,7 @@
     server_rate.py LLMPR OTHER [-n 2000] [--batch 16] [--words 200] [--turns 5]
 
 Compiles instant_server.c (it needs `cc`) and runs `llmpr sample` of both programs against it with prompts of as many
-words. What a program takes to ask for one completion, start and probes included, is subtracted; printed are the
+words, once with answers in one piece and once with head and body apart, as small servers send them. What a program takes to ask for one completion, start and probes included, is subtracted; printed are the
 fastest turns of each, the rates, their ratio, and the server's own limit by a bare client in this script.
 """
 
@@ -53,7 +53,13 @@ def main():
         subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", "-o", server, HERE / "instant_server.c"], check=True)
         prompts = folder / "prompts.txt"
         prompts.write_text("".join("word " * args.words + f"{i}\n" for i in range(args.n)))
-        process = subprocess.Popen([server], stdout=subprocess.PIPE, text=True)
+        for way in ["in one piece", "apart"]:
+            print(f"answers {way}:")
+            measure(args, folder, prompts, [server] + ["apart"] * (way == "apart"))
+
+
+def measure(args, folder, prompts, command):
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             port = int(process.stdout.readline())
             model = f"openai:http://127.0.0.1:{port}/v1#words"
@@ -82,8 +88,10 @@ def main():
                 rates.append((args.n - 1) / spent)
                 print(f"{program}: {args.n} in {best[program, args.n]:.3f} s, one in {best[program, 1]:.3f} s, "
                       f"{rates[-1]:.0f} a second between")
-            print(f"ratio {rates[0] / rates[1]:.2f}; whole commands {best[args.other, args.n] / best[args.llmpr, args.n]:.2f}; "
-                  f"bare sockets of this script {limit(port, 20000, args.batch):.0f} a second")
+            whole = best[args.other, args.n] / best[args.llmpr, args.n]
+            print(f"ratio {rates[0] / rates[1]:.2f}; whole commands {whole:.2f}")
+            if len(command) == 1:
+                print(f"bare sockets of this script: {limit(port, 20000, args.batch):.0f} a second")
         finally:
             process.kill()
 
