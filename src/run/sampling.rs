@@ -80,6 +80,13 @@ pub fn is_complete(folder: &RunFolder, cell: &CellRecord) -> bool {
     records.is_ok_and(|records| present(&records).len() >= cell.n_samples)
 }
 
+/// Where a line of `samples.jsonl` stands; a tenth of the time that its whole record takes.
+#[derive(serde::Deserialize)]
+struct Place {
+    prompt_index: u32,
+    sample: u32,
+}
+
 /// Puts the completions of a file in the order of their ids, each once, so that the file does not depend on
 /// which was finished first.
 ///
@@ -87,7 +94,7 @@ pub fn is_complete(folder: &RunFolder, cell: &CellRecord) -> bool {
 ///
 /// Those of [`sort_log`].
 pub fn sort_samples(path: &Path) -> Result<(), StoreError> {
-    sort_log(path, |sample: &SampleRecord| (sample.prompt_index, sample.sample))
+    sort_log(path, |place: &Place| (place.prompt_index, place.sample))
 }
 
 /// Sorts a cell that has all its completions; a kill may have come between the last of them and that.
