@@ -28,7 +28,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::math::simd::Isa;
+use crate::{data::secret::without_logins, math::simd::Isa};
 
 /// Quality and diversity of language models, as two separate numbers.
 #[derive(Parser)]
@@ -114,7 +114,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("llmpr: {}", sentence(&error));
+            eprintln!("llmpr: {}", without_logins(&sentence(&error)));
             ExitCode::from(error.downcast_ref::<Exit>().map_or(1, |exit| exit.code))
         }
     }

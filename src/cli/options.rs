@@ -91,7 +91,8 @@ fn written(value: &Value) -> Option<String> {
             items.iter().map(written).collect::<Option<Vec<String>>>().map(|items| items.join(","))
         }
         Value::Datetime(date) => Some(date.to_string()),
-        Value::Boolean(_) | Value::Table(_) => None,
+        Value::Boolean(value) => Some(value.to_string()),
+        Value::Table(_) => None,
     }
 }
 

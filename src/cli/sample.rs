@@ -6,18 +6,21 @@ use anyhow::{Context, bail};
 
 use super::{
     Exit,
-    flags::{self, DeviceFlags, DrawFlags, KnobFlags, PromptFlags, ReferenceFlag, SeedFlag},
+    flags::{
+        self, DeviceFlags, DrawFlags, KnobFlags, PromptFlags, ReferenceFlag, SeedFlag, ServerFlags,
+    },
     progress,
     prompting::{Source, find_task},
 };
 use crate::{
+    data::secret::without_logins,
     decode::{Chain, Decoding},
     lm::generate::{Event, GenerateOptions},
     report::record::{CELL_SCHEMA, CellRecord, SampleRecord, short_name},
     rng::Draw,
     run::{
         folder::ModelRecord,
-        models::{Drawer, SweepModel},
+        models::{Drawer, SweepModel, ignored},
         plan::{PlanError, PlannedCell, cell_id, draws},
         sampling::{sample_record, sort_samples},
         signals::Stop,
@@ -53,6 +56,8 @@ pub struct Args {
     seed: SeedFlag,
     #[command(flatten)]
     device: DeviceFlags,
+    #[command(flatten)]
+    server: ServerFlags,
     /// Write there instead of stdout; what the file has already is kept and not drawn again
     #[arg(short, long, value_name = "OUT.jsonl")]
     out: Option<PathBuf>,
@@ -60,7 +65,8 @@ pub struct Args {
 
 /// What leaving out a flag means.
 fn usual() -> flags::Defaults {
-    [PromptFlags::defaults(), DrawFlags::defaults("one a prompt"), DeviceFlags::defaults()].concat()
+    let draw = DrawFlags::defaults("one a prompt");
+    [PromptFlags::defaults(), draw, DeviceFlags::defaults(), ServerFlags::defaults()].concat()
 }
 
 /// Where completions go.
@@ -108,22 +114,25 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if max_new_tokens == 0 {
         return Err(PlanError::NoTokens.into());
     }
-    let named = || format!("model `{}`", args.model);
+    let named = || format!("model `{}`", without_logins(&args.model));
     let model = SweepModel::open(&args.model, chat.unwrap_or_default(), date.unwrap_or_default())
         .with_context(named)?;
     let n_samples = n.unwrap_or(1);
     let reference = args.reference.reference.as_deref();
     let source = Source { reference, ..args.prompt.source(n_samples, n_samples) };
     let prompts = source.plan(&task, &model, max_new_tokens)?;
-    model.accepts(&decoding).with_context(named)?;
+    let begun = prompts.begin_answers(model.chat);
+    let met = model.meet([&decoding], begun, args.server.terms()).with_context(named)?;
+    met.iter().for_each(|note| eprintln!("note: {note}"));
     let (device, dtype) = (args.device.device(), args.device.dtype());
     let drawer = || model.load(device, dtype).with_context(named);
-    let ModelRecord { hash, tokenizer_hash, dtype, device, .. } =
-        model.record(device, dtype).with_context(named)?;
+    let of_model = model.record(device, dtype).with_context(named)?;
+    let ignored = ignored(&of_model, &decoding);
+    let ModelRecord { name, hash, tokenizer_hash, dtype, device, .. } = of_model;
     let mut record = CellRecord {
         schema: CELL_SCHEMA.to_owned(),
         id: String::new(),
-        model: args.model.clone(),
+        model: name,
         model_hash: hash,
         tokenizer_hash,
         task: task.name.clone(),
@@ -139,6 +148,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         engine: ENGINE.to_owned(),
         device,
         dtype,
+        ignored,
     };
     record.id = cell_id(&record);
     let cell = PlannedCell { record, chain, prompts: Arc::new(prompts) };
@@ -188,7 +198,12 @@ fn draw(
         GenerateOptions { batch, interrupt: stop.interrupt(), ..GenerateOptions::default() };
     let progress = progress::for_stderr();
     let found = (n - missing.len()) as u64;
-    progress.begin(&format!("sampling {}", short_name(&args.model)), "texts", n as u64, found);
+    progress.begin(
+        &format!("sampling {}", short_name(&cell.record.model)),
+        "texts",
+        n as u64,
+        found,
+    );
     let mut failure = None;
     let mut on_event = |event| {
         let result = match event {

@@ -9,7 +9,7 @@ use super::{
     Exit,
     flags::{
         self, DeviceFlags, DrawFlags, EmbedFlags, KnobFlags, ReferenceFlag, ScoreFlags,
-        score_defaults,
+        ServerFlags, score_defaults,
     },
     layer::{Layer, options},
     options::{self, Names},
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     report::{browse::Limits, overview::overview, record::short_name},
     run::{
+        batch,
         execute::{self, Outcome},
         plan::{Grid, Shard},
         publish::{Published, publish},
@@ -52,6 +53,12 @@ pub struct Args {
     /// Draw nothing: score what is there, and name what is missing
     #[arg(long, conflicts_with = "shard")]
     no_draw: bool,
+    /// Write the requests of all open completions for a batch API, and stop; no server is asked anything
+    #[arg(long, value_name = "FILE.jsonl", conflicts_with_all = ["dry_run", "shard", "import_batch"])]
+    export_batch: Option<PathBuf>,
+    /// Take the answers of a batch API, and stop; what failed stays open
+    #[arg(long, value_name = "FILE.jsonl", conflicts_with_all = ["dry_run", "shard"])]
+    import_batch: Option<PathBuf>,
 }
 
 /// What `RANGE` means in the help.
@@ -67,6 +74,7 @@ fn usual() -> flags::Defaults {
     all.push(("embedder", of_world(usual.embedder, world.embedder)));
     all.extend(EmbedFlags::defaults());
     all.extend(DeviceFlags::defaults());
+    all.extend(ServerFlags::defaults());
     all.extend(score_defaults(&usual.score));
     all.extend([
         ("prompt_count", "n".to_owned()),
@@ -110,6 +118,8 @@ options! {
         pub embed: EmbedFlags,
         #[command(flatten)]
         pub device: DeviceFlags,
+        #[command(flatten)]
+        pub server: ServerFlags,
         /// In a chat, whether examples stand in one turn or are earlier answers
         #[arg(long, value_enum)]
         pub shots_as: Option<ShotsAs>,
@@ -238,6 +248,8 @@ fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<SweepSettin
         out: o.out.unwrap_or(usual.out),
         shard,
         draw: usual.draw,
+        server: o.server.terms(),
+        meet_servers: usual.meet_servers,
         models: usual.models,
         task: usual.task,
     })
@@ -257,9 +269,14 @@ pub(super) fn world_settings(n: usize, seed: u64, out: PathBuf) -> anyhow::Resul
 
 /// Runs it.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let mut sweep = Sweep::plan(args.settings()?)?;
+    let batch = args.export_batch.is_some() || args.import_batch.is_some();
+    let settings = SweepSettings { meet_servers: !batch, ..args.settings()? };
+    let mut sweep = Sweep::plan(settings)?;
     for note in &sweep.notes {
         eprintln!("note: {note}");
+    }
+    if batch {
+        return batches(args, &sweep);
     }
     if args.dry_run {
         sweep.keep_shard();
@@ -271,6 +288,28 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let command: Vec<String> = std::env::args().collect();
     let outcome = execute::run(&mut sweep, command, &stop, &*progress)?;
     conclude(&sweep, &outcome)
+}
+
+/// Writes the requests of a batch, or takes its answers.
+fn batches(args: &Args, sweep: &Sweep) -> anyhow::Result<()> {
+    let command: Vec<String> = std::env::args().collect();
+    if let Some(path) = &args.export_batch {
+        let exported = batch::export(sweep, command, path)?;
+        exported.notes.iter().for_each(|note| eprintln!("note: {note}"));
+        println!("{} requests in {}", exported.requests, path.display());
+        return Ok(());
+    }
+    let Some(path) = &args.import_batch else { return Ok(()) };
+    let imported = batch::import(sweep, command, path)?;
+    imported.sentences().iter().for_each(|sentence| eprintln!("{sentence}"));
+    let failed = imported.failed.len();
+    if failed > 0 {
+        let message = format!(
+            "{failed} requests failed and stay open; write them out again with --export-batch"
+        );
+        return Err(Exit { code: 3, message }.into());
+    }
+    Ok(())
 }
 
 /// Prints what a sweep came to; cells without a result make an exit code of their own.

@@ -4,5 +4,6 @@ pub mod hex;
 pub mod json_number;
 pub mod matrix;
 pub mod rows;
+pub mod secret;
 pub mod sides;
 pub mod signature;

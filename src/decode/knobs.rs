@@ -25,8 +25,8 @@ pub struct Knob {
     pub neutral: f64,
     /// The values that a stage takes.
     pub allowed: &'static str,
-    /// The field of a server's request, or why none is sent.
-    pub server: Result<&'static str, &'static str>,
+    /// The fields by which servers know it, the usual one first; which of them has effect is found out.
+    pub server: &'static [&'static str],
     /// Whether `results.csv` has its column even where no cell sets it. So do the columns of the first
     /// format; the column of a later knob stands only where it is used, so that the table of a run which
     /// leaves it alone is the same from version to version.
@@ -46,7 +46,7 @@ pub static TEMPERATURE: Knob = Knob {
     whole: false,
     neutral: 1.0,
     allowed: "[0, ∞)",
-    server: Ok("temperature"),
+    server: &["temperature"],
     fixed_column: true,
     inside: |x| x >= 0.0,
     get: |d| Some(d.temperature),
@@ -63,7 +63,7 @@ pub static TOP_K: Knob = Knob {
     whole: true,
     neutral: 0.0,
     allowed: "[1, ∞)",
-    server: Ok("top_k"),
+    server: &["top_k"],
     fixed_column: true,
     inside: |x| x >= 1.0,
     get: |d| d.top_k.map(|k| k as f64),
@@ -80,7 +80,7 @@ pub static TOP_P: Knob = Knob {
     whole: false,
     neutral: 1.0,
     allowed: "(0, 1]",
-    server: Ok("top_p"),
+    server: &["top_p"],
     fixed_column: true,
     inside: |x| x > 0.0 && x <= 1.0,
     get: |d| d.top_p,
@@ -97,7 +97,7 @@ pub static MIN_P: Knob = Knob {
     whole: false,
     neutral: 0.0,
     allowed: "[0, 1]",
-    server: Ok("min_p"),
+    server: &["min_p"],
     fixed_column: true,
     inside: |x| (0.0..=1.0).contains(&x),
     get: |d| d.min_p,
@@ -114,7 +114,7 @@ pub static TYPICAL_P: Knob = Knob {
     whole: false,
     neutral: 1.0,
     allowed: "(0, 1]",
-    server: Err("vLLM has no such stage and passes over fields that it does not know"),
+    server: &["typical_p"],
     fixed_column: true,
     inside: |x| x > 0.0 && x <= 1.0,
     get: |d| d.typical_p,
@@ -131,7 +131,7 @@ pub static REPETITION_PENALTY: Knob = Knob {
     whole: false,
     neutral: 1.0,
     allowed: "(0, ∞)",
-    server: Ok("repetition_penalty"),
+    server: &["repetition_penalty", "repeat_penalty"],
     fixed_column: true,
     inside: |x| x > 0.0,
     get: |d| d.repetition_penalty,
@@ -148,9 +148,7 @@ pub static TOP_N_SIGMA: Knob = Knob {
     whole: false,
     neutral: 0.0,
     allowed: "(0, ∞)",
-    server: Err(
-        "of the usual servers llama.cpp's alone has it, and others pass over it in silence",
-    ),
+    server: &["top_n_sigma"],
     fixed_column: false,
     inside: |x| x > 0.0,
     get: |d| d.top_n_sigma,

@@ -47,6 +47,10 @@ pub enum FinishReason {
     Stop,
     /// The token limit was reached.
     Length,
+    /// A server's filter held it back.
+    Filtered,
+    /// A server does not say.
+    Unknown,
 }
 
 /// A finished completion.
@@ -56,10 +60,12 @@ pub struct Completion {
     pub tag: u64,
     /// The tokens drawn, end-of-text left out; empty where a server drew them.
     pub tokens: Vec<u32>,
-    /// How many were drawn.
+    /// How many were drawn; 0 where a server does not say.
     pub count: usize,
     /// Their text, cut before the stop string.
     pub text: String,
+    /// Whether a server answered without a text, or with one that its filter broke off.
+    pub without_text: bool,
     /// Why it ended.
     pub finish_reason: FinishReason,
     /// Sum of log-probabilities under the sampling distribution, nats, end-of-text included.

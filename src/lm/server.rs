@@ -1,12 +1,30 @@
 //! Completions from a server that speaks OpenAI's protocol (vLLM, llama.cpp, and others).
+//!
+//! A server is its model, not its address: see [`Server::identity`]. What it does with a request is found out
+//! before the first one that counts ([`Server::meet`]), and whatever it says goes through
+//! [`Secrets`](crate::data::secret::Secrets) before it is kept or shown.
 
-use serde_json::{Value, json};
+mod address;
+mod answer;
+mod ask;
+mod batch;
+mod dialect;
+mod identity;
+mod line;
+mod patience;
+mod probe;
+mod reply;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use serde_json::Value;
 use std::{
     collections::VecDeque,
     ops::ControlFlow,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc,
     },
     time::{Duration, Instant},
@@ -14,66 +32,72 @@ use std::{
 
 use super::{
     LmError,
-    checkpoint::http,
+    checkpoint::notes,
     engine::network::Interrupt,
-    generate::{Completion, Event, FinishReason, Totals},
+    generate::{Completion, Event, Totals},
 };
-use crate::{
-    decode::{Decoding, knobs::KNOBS},
-    rng::{self, Draw},
-};
+use crate::data::secret::Secrets;
+use address::Address;
+use answer::Verdict;
+use identity::Served;
+use line::Line;
+use patience::{Pauses, spoken};
+use reply::{Broken, Reply, Terms};
 
-#[cfg(test)]
-mod tests;
+pub use ask::{Ask, ServerPrompt};
+pub use batch::BatchAnswer;
+pub use dialect::{Dialect, Kind, Logprobs, Prefill, ServerFacts};
+pub use patience::{Patience, PatienceError};
+pub use probe::{Wants, set_somewhere};
 
 /// Requests in flight where the caller names no number.
 const IN_FLIGHT: usize = 16;
-/// Times a request is tried while the server says that it is busy or breaks the connection.
-const TRIES: u32 = 5;
-/// Longest wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(600);
+/// Longest wait for one answer.
+const READ: Duration = Duration::from_secs(600);
+/// How long answers on their way are waited for once a stop was asked for.
+const GRACE: Duration = Duration::from_secs(5);
+/// The same for a run that has failed: no answer will be kept.
+const NO_GRACE: Duration = Duration::from_millis(500);
+/// How long a server is waited for that breaks on a request which it need not understand.
+const DARING: Duration = Duration::from_secs(5);
 
-/// A model behind `openai:URL#NAME`; the environment's `OPENAI_API_KEY` is sent where it is set.
+/// How a person wants servers to be treated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServerTerms {
+    /// How long a request may go without progress.
+    pub patience: Patience,
+    /// Whether settings without effect are put up with.
+    pub allow_ignored: bool,
+}
+
+/// A model behind `openai:URL#NAME`; the environment's `OPENAI_API_KEY` is sent where it is set, or user and
+/// password of the address.
 pub struct Server {
-    url: String,
+    address: Address,
     model: String,
-    key: Option<String>,
-    agent: ureq::Agent,
-    pause: Duration,
+    alias: Option<String>,
+    authorization: Option<String>,
+    secrets: Secrets,
+    patience: AtomicU64,
+    first_pause: Duration,
+    met: OnceLock<(Dialect, ServerFacts)>,
+    /// Before which time nothing is asked, as the server wished.
+    gate: Mutex<Option<Instant>>,
+    waiting: AtomicBool,
 }
 
-/// What a server's model reads.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ServerPrompt {
-    /// Text to be continued: `/completions`.
-    Text(Arc<str>),
-    /// Turns, as JSON of the protocol's `messages`: `/chat/completions`. A last turn of the assistant's
-    /// is what the answer begins with.
-    Turns(Arc<str>),
-}
-
-/// One completion that is asked for.
-#[derive(Clone, Debug)]
-pub struct Ask {
-    /// Returned with the completion.
-    pub tag: u64,
-    /// The prompt.
-    pub prompt: ServerPrompt,
-    /// How tokens are drawn; fields of vLLM's and llama.cpp's servers beyond OpenAI's own are sent only
-    /// where they are set.
-    pub decoding: Decoding,
-    /// The run's seed.
-    pub seed: u64,
-    /// Which draw under it this is; the server gets a seed made of both.
-    pub draw: Draw,
-    /// Tokens after which the completion is cut.
-    pub max_new_tokens: usize,
-    /// Strings that end the completion.
-    pub stop: Arc<[String]>,
+/// A line that is asked through, and when to stop.
+struct Session<'h> {
+    line: Line,
+    bodies: ask::Bodies,
+    halted: &'h dyn Fn() -> bool,
+    grace: &'h dyn Fn() -> Duration,
+    /// Whether what is asked may be beyond the server: then one that breaks on it is not waited for.
+    daring: bool,
 }
 
 /// How one request ended.
-enum Answer {
+enum Ended {
     Done(Box<Completion>),
     /// The server will not serve this request, and may serve others.
     Refused(LmError),
@@ -86,17 +110,147 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Certificates of `SSL_CERT_FILE` that cannot be read.
-    pub fn new(url: &str, model: &str) -> Result<Self, LmError> {
-        let key = std::env::var("OPENAI_API_KEY").ok().filter(|key| !key.is_empty());
-        let (url, model) = (url.to_owned(), model.to_owned());
-        let pause = Duration::from_secs(1);
-        Ok(Self { url, model, key, agent: http::agent(0, PATIENCE)?, pause })
+    /// [`LmError::Model`] for an address or a key that cannot be used.
+    pub fn new(url: &str, model: &str, alias: Option<&str>) -> Result<Self, LmError> {
+        let key = std::env::var("OPENAI_API_KEY").ok().filter(|key| !key.trim().is_empty());
+        Self::with_key(url, model, alias, key.as_deref().map(str::trim))
     }
 
-    /// What decides its texts, as far as a client can know: address and name.
+    fn with_key(
+        url: &str,
+        model: &str,
+        alias: Option<&str>,
+        key: Option<&str>,
+    ) -> Result<Self, LmError> {
+        let (address, login) = Address::parse(url)?;
+        if key.is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
+            let what = "OPENAI_API_KEY holds blanks or other signs that no key has".to_owned();
+            return Err(LmError::Model { model: format!("openai:{}", address.url()), what });
+        }
+        let key_header = key.map(|key| format!("Bearer {key}"));
+        // Who names a user means that one, not the key of another service.
+        let authorization = login.header.clone().or(key_header);
+        let secrets = login.secrets.into_iter().chain(key.map(str::to_owned));
+        Ok(Self {
+            address,
+            model: model.to_owned(),
+            alias: alias.map(str::to_owned),
+            authorization,
+            secrets: Secrets::new(secrets),
+            patience: AtomicU64::new(Patience::default().0.as_millis() as u64),
+            first_pause: patience::FIRST,
+            met: OnceLock::new(),
+            gate: Mutex::new(None),
+            waiting: AtomicBool::new(false),
+        })
+    }
+
+    /// How it is called in records: `openai:` and the name that a person gave it, or that requests bear.
+    pub fn name(&self) -> String {
+        format!("openai:{}", self.alias.as_deref().unwrap_or(&self.model))
+    }
+
+    /// Whether a person said which model it is.
+    pub fn is_named(&self) -> bool {
+        self.alias.is_some()
+    }
+
+    /// The name that requests bear.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// What decides its texts, as far as a client can know: the name given by `as=`; else its own name of its
+    /// model and what it says of the weights, or the name that is asked for as long as it was not met. Neither
+    /// address nor build is a part of it.
     pub fn identity(&self) -> String {
-        format!("openai:{}#{}", self.url, self.model)
+        let served = self.met.get().map(|(_, facts)| Served {
+            kind: facts.kind,
+            model: facts.model.clone(),
+            weights: facts.weights.clone(),
+        });
+        identity::identity(self.alias.as_deref(), &self.model, served.as_ref())
+    }
+
+    /// What was found out about it; nothing before [`Server::meet`].
+    pub fn facts(&self) -> Option<&ServerFacts> {
+        self.met.get().map(|(_, facts)| facts)
+    }
+
+    /// What is known of it without asking.
+    pub fn bare_facts(&self) -> ServerFacts {
+        ServerFacts {
+            address: self.address.url(),
+            asked: self.model.clone(),
+            ..ServerFacts::default()
+        }
+    }
+
+    /// Finds out which model it serves and what it does with the settings that are wanted.
+    ///
+    /// # Errors
+    ///
+    /// [`LmError::Server`] when it cannot be reached for as long as patience lasts, or a setting has no effect and
+    /// that is not allowed, or it does not continue an answer that is to be begun.
+    pub fn meet(&self, wants: &Wants, terms: ServerTerms) -> Result<&ServerFacts, LmError> {
+        self.patience.store(terms.patience.0.as_millis() as u64, Ordering::Relaxed);
+        if let Some((_, facts)) = self.met.get() {
+            return Ok(facts);
+        }
+        let mut session = self.session(&|| false, &|| GRACE)?;
+        let served = self.served(&mut session)?;
+        let probe = probe::Probe::new(self, &mut session, wants.chat, &served);
+        let (mut dialect, mut facts, lacking) = probe.run(wants)?;
+        if !lacking.settings.is_empty() && !terms.allow_ignored {
+            let named = lacking.settings.iter().map(|(column, why)| format!("{column} ({why})"));
+            let named: Vec<String> = named.collect();
+            return Err(self.error(format!(
+                "no effect of {}; leave that out, or go on all the same with --allow-ignored, which scores then say",
+                named.join(", ")
+            )));
+        }
+        if wants.begun && facts.prefill == Some(Prefill::Ignored) {
+            let what = "the task begins the answer (its `chat.start`), and this server does not go on from there; \
+                        use --chat never, or a task without it";
+            return Err(self.error(what.to_owned()));
+        }
+        let ignored: Vec<String> = lacking.settings.into_iter().map(|(column, _)| column).collect();
+        dialect.ignored.clone_from(&ignored);
+        facts.ignored = ignored;
+        (facts.address, facts.asked) = (self.address.url(), self.model.clone());
+        facts.model = served.model.map(|model| self.secrets.hide(&model));
+        facts.weights = served.weights.map(|weights| self.secrets.hide(&weights));
+        Ok(&self.met.get_or_init(|| (dialect, facts)).1)
+    }
+
+    /// Which model it says that it serves; little where it has no list of models.
+    fn served(&self, session: &mut Session<'_>) -> Result<Served, LmError> {
+        self.patiently(session, "/models", None, 0, &|reply| {
+            let server = reply.server.as_deref();
+            match reply.status {
+                400 | 404 | 405 | 501 => return Ok(Served::of(&Value::Null, server, &self.model)),
+                200..=299 => {}
+                _ => {
+                    answer::parse(reply, &self.secrets)?;
+                }
+            }
+            match serde_json::from_str::<Value>(&reply.body) {
+                Ok(models) => Ok(Served::of(&models, server, &self.model)),
+                Err(_) => Err(match answer::parse(reply, &self.secrets) {
+                    Err(verdict) => verdict,
+                    Ok(_) => Verdict::Later("no list of models".to_owned()),
+                }),
+            }
+        })
+    }
+
+    fn session<'h>(
+        &self,
+        halted: &'h dyn Fn() -> bool,
+        grace: &'h dyn Fn() -> Duration,
+    ) -> Result<Session<'h>, LmError> {
+        let line = Line::new(self.address.clone(), self.authorization.clone(), READ)?;
+        Ok(Session { line, bodies: ask::Bodies::default(), halted, grace, daring: false })
     }
 
     /// Asks for every completion, `in_flight` at a time, and reports each as soon as it is there.
@@ -105,8 +259,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`LmError::Server`] when it cannot be reached, or answers with something else than the
-    /// protocol's. A request that it refuses is an [`Event::Failed`].
+    /// [`LmError::Server`] when it cannot be reached for as long as patience lasts, or answers with something else
+    /// than the protocol's. A request that it refuses is an [`Event::Failed`].
     pub fn generate(
         &self,
         asks: Vec<Ask>,
@@ -115,21 +269,28 @@ impl Server {
         on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<Totals, LmError> {
         let workers = in_flight.unwrap_or(IN_FLIGHT).clamp(1, asks.len().max(1));
+        let unmet = (Dialect::default(), ServerFacts::default());
+        let (dialect, _) = self.met.get().unwrap_or(&unmet);
         let queue = Mutex::new(VecDeque::from(asks));
-        let ended = AtomicBool::new(false);
+        let (ended, failed) = (AtomicBool::new(false), AtomicBool::new(false));
         let halted = || ended.load(Ordering::Relaxed) || interrupt.is_raised();
+        let grace = || if failed.load(Ordering::Relaxed) { NO_GRACE } else { GRACE };
         let mut totals = Totals::default();
         let mut broken = None;
         let (send, receive) = mpsc::channel();
         std::thread::scope(|scope| {
             for _ in 0..workers {
                 let send = send.clone();
-                let (queue, halted) = (&queue, &halted);
+                let (queue, halted, grace) = (&queue, &halted, &grace);
                 scope.spawn(move || {
+                    let mut session = match self.session(halted, grace) {
+                        Ok(session) => session,
+                        Err(error) => return drop(send.send((0, Ended::Broken(error)))),
+                    };
                     while !halted() {
                         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                         let Some(ask) = next else { break };
-                        let answer = self.patiently(&ask, halted);
+                        let answer = self.complete(&ask, dialect, &mut session);
                         if send.send((ask.tag, answer)).is_err() {
                             break;
                         }
@@ -139,7 +300,7 @@ impl Server {
             drop(send);
             for (tag, answer) in receive {
                 let event = match answer {
-                    Answer::Done(completion) => {
+                    Ended::Done(completion) => {
                         let new_tokens = completion.count;
                         totals.finished += 1;
                         totals.new_tokens += new_tokens;
@@ -147,12 +308,13 @@ impl Server {
                         let _ = on_event(step);
                         Event::Finished(*completion)
                     }
-                    Answer::Refused(error) => {
+                    Ended::Refused(error) => {
                         totals.failed += 1;
                         Event::Failed { tag, error }
                     }
-                    Answer::Broken(LmError::Interrupted) => continue,
-                    Answer::Broken(error) => {
+                    Ended::Broken(LmError::Interrupted) => continue,
+                    Ended::Broken(error) => {
+                        failed.store(true, Ordering::Relaxed);
                         ended.store(true, Ordering::Relaxed);
                         broken.get_or_insert(error);
                         continue;
@@ -167,135 +329,120 @@ impl Server {
         broken.map_or(Ok(totals), Err)
     }
 
-    /// One request, tried again while the server is busy, with a longer pause each time.
-    fn patiently(&self, ask: &Ask, halted: &dyn Fn() -> bool) -> Answer {
-        let mut pause = self.pause;
-        for attempt in 1.. {
-            let why = match self.once(ask) {
-                Ok(answer) => return answer,
-                Err(why) => why,
-            };
-            if attempt == TRIES {
-                let what = format!("{why}, {TRIES} times; what is finished is kept");
-                return Answer::Broken(self.error(what));
-            }
-            let until = Instant::now() + pause;
-            while Instant::now() < until {
-                if halted() {
-                    return Answer::Broken(LmError::Interrupted);
-                }
-                std::thread::sleep(Duration::from_millis(20).min(pause));
-            }
-            pause *= 2;
-        }
-        Answer::Broken(LmError::Interrupted)
+    fn complete(&self, ask: &Ask, dialect: &Dialect, session: &mut Session<'_>) -> Ended {
+        let body = session.bodies.of(ask, &self.model, dialect);
+        let (path, salt) = (ask.prompt.path(), ask.tag + 1);
+        let judged = self.patiently(session, path, Some(&body), salt, &|reply| match answer::read(
+            ask,
+            reply,
+            dialect,
+            &self.secrets,
+        ) {
+            Verdict::Done(completion) => Ok(Ended::Done(completion)),
+            Verdict::Refused(why) => Ok(Ended::Refused(self.error(why))),
+            other => Err(other),
+        });
+        judged.unwrap_or_else(Ended::Broken)
     }
 
-    /// One request; `Err` says in words why it may succeed later.
-    fn once(&self, ask: &Ask) -> Result<Answer, String> {
-        let (path, body) = self.body(ask);
-        let url = format!("{}/{path}", self.url);
-        let mut request = self.agent.post(&url).header("content-type", "application/json");
-        if let Some(key) = &self.key {
-            request = request.header("authorization", &format!("Bearer {key}"));
-        }
-        let mut response = request.send(body.to_string()).map_err(|e| e.to_string())?;
-        let status = response.status().as_u16();
-        let text = response.body_mut().read_to_string().map_err(|e| e.to_string())?;
-        let said = || format!("status {status} from `{url}`: {}", told(&text));
-        Ok(match status {
-            200 => match read(ask, &text) {
-                Ok(completion) => Answer::Done(Box::new(completion)),
-                Err(what) => {
-                    Answer::Refused(self.error(format!("{what} in the answer of `{url}`")))
+    /// One request, tried again for as long as patience lasts; `judge` says what its answer is.
+    fn patiently<T>(
+        &self,
+        session: &mut Session<'_>,
+        path: &str,
+        body: Option<&[u8]>,
+        salt: u64,
+        judge: &dyn Fn(&Reply) -> Result<T, Verdict>,
+    ) -> Result<T, LmError> {
+        let patience = Duration::from_millis(self.patience.load(Ordering::Relaxed));
+        let target = format!("{}{path}", self.address.path);
+        let mut pauses: Option<Pauses> = None;
+        let mut since: Option<Instant> = None;
+        loop {
+            self.wait_at_gate(session)?;
+            let terms = Terms { read: READ, halted: session.halted, grace: (session.grace)() };
+            let mut broke = true;
+            let (why, wait) = match session.line.ask(&target, body, &terms) {
+                Ok(reply) => match judge(&reply) {
+                    Ok(done) => {
+                        self.waiting.store(false, Ordering::Relaxed);
+                        return Ok(done);
+                    }
+                    Err(Verdict::Later(why)) => (why, reply.retry_after),
+                    Err(Verdict::Refused(why) | Verdict::Never(why)) => {
+                        return Err(self.error(why));
+                    }
+                    Err(Verdict::Done(_)) => return Err(self.error("no answer".to_owned())),
+                },
+                Err(Broken::Halted) => return Err(LmError::Interrupted),
+                Err(Broken::Elsewhere(why)) => return Err(self.error(why)),
+                Err(Broken::Unreachable(why)) => {
+                    broke = false;
+                    (format!("cannot be reached: {why}"), None)
                 }
-            },
-            408 | 425 | 429 | 500 | 502..=504 => return Err(said()),
-            400 | 413 | 422 => Answer::Refused(self.error(said())),
-            _ => Answer::Broken(self.error(said())),
-        })
+                Err(Broken::Closed(why) | Broken::Silent(why) | Broken::Garbled(why)) => {
+                    (why, None)
+                }
+            };
+            let why = self.secrets.hide(&why);
+            let begun = *since.get_or_insert_with(Instant::now);
+            let dared = broke && session.daring;
+            let patience = if dared { patience.min(DARING) } else { patience };
+            let left = patience.saturating_sub(begun.elapsed());
+            if let Some(wait) = wait.filter(|wait| *wait > left) {
+                return Err(self.error(format!(
+                    "{why}; it asks for a pause of {}, which is longer than the --server-patience of {}; what is finished is kept",
+                    spoken(Duration::from_secs(wait.as_secs())),
+                    spoken(patience)
+                )));
+            }
+            if left.is_zero() {
+                return Err(self.error(format!(
+                    "{why}, for {} now; what is finished is kept, and --server-patience says how long to wait",
+                    spoken(patience)
+                )));
+            }
+            if !dared && !self.waiting.swap(true, Ordering::Relaxed) {
+                let patience = spoken(patience);
+                notes::tell(&format!("`{}`: {why}; trying again for {patience}", self.shown()));
+            }
+            let pauses = pauses.get_or_insert_with(|| Pauses::new(self.first_pause, salt));
+            let pause = wait.unwrap_or_else(|| pauses.next()).min(left);
+            if wait.is_some() {
+                let until = Instant::now() + pause;
+                let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+                *gate = Some(gate.map_or(until, |known| known.max(until)));
+            } else {
+                nap(Instant::now() + pause, session)?;
+            }
+        }
+    }
+
+    /// Waits until the server wants to be asked again.
+    fn wait_at_gate(&self, session: &Session<'_>) -> Result<(), LmError> {
+        let until = *self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        until.map_or(Ok(()), |until| nap(until, session))
+    }
+
+    fn shown(&self) -> String {
+        format!("openai:{}#{}", self.address.url(), self.model)
     }
 
     fn error(&self, what: String) -> LmError {
-        LmError::Server { server: self.identity(), what }
-    }
-
-    /// Path and body of a request.
-    fn body(&self, ask: &Ask) -> (&'static str, Value) {
-        // Servers take 32-bit seeds, some of them signed.
-        let seed = (rng::uniform(ask.seed, ask.draw, 0) * f64::from(1u32 << 31)) as u32;
-        let mut body = json!({
-            "model": self.model,
-            "max_tokens": ask.max_new_tokens,
-            "seed": seed,
-        });
-        for knob in KNOBS {
-            if let (Ok(field), Some(value)) = (knob.server, knob.get(&ask.decoding)) {
-                body[field] = if knob.whole { json!(value as u64) } else { json!(value) };
-            }
-        }
-        if !ask.stop.is_empty() {
-            body["stop"] = json!(&ask.stop[..]);
-        }
-        match &ask.prompt {
-            ServerPrompt::Text(text) => {
-                body["prompt"] = json!(&text[..]);
-                ("completions", body)
-            }
-            ServerPrompt::Turns(messages) => {
-                let messages: Value = serde_json::from_str(messages).unwrap_or_default();
-                let last = messages.as_array().and_then(|turns| turns.last());
-                if last.is_some_and(|turn| turn["role"] == "assistant") {
-                    body["continue_final_message"] = true.into();
-                    body["add_generation_prompt"] = false.into();
-                }
-                body["messages"] = messages;
-                ("chat/completions", body)
-            }
-        }
+        LmError::Server { server: self.shown(), what: self.secrets.hide(&what) }
     }
 }
 
-/// The completion in an answer, or what is missing there.
-fn read(ask: &Ask, text: &str) -> Result<Completion, String> {
-    let answer: Value = serde_json::from_str(text).map_err(|e| format!("no JSON ({e})"))?;
-    let choice = &answer["choices"][0];
-    let found = choice["text"].as_str().or_else(|| choice["message"]["content"].as_str());
-    let mut text = found.ok_or("no `choices[0].text`")?.to_owned();
-    // Some servers leave the stop string in the text.
-    let at = ask.stop.iter().filter_map(|stop| text.find(stop.as_str())).min();
-    if let Some(at) = at {
-        text.truncate(at);
-    }
-    let stopped = at.is_some() || choice["stop_reason"].is_string();
-    let finish_reason = match choice["finish_reason"].as_str() {
-        Some("length") if at.is_none() => FinishReason::Length,
-        Some("length" | "stop") if stopped => FinishReason::Stop,
-        Some("stop") => FinishReason::Eos,
-        other => {
-            return Err(format!("`finish_reason` {other:?}, which is neither stop nor length"));
+/// Sleeps until then, or until the work is to end.
+fn nap(until: Instant, session: &Session<'_>) -> Result<(), LmError> {
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
         }
-    };
-    let counted = answer["usage"]["completion_tokens"].as_u64();
-    Ok(Completion {
-        tag: ask.tag,
-        tokens: Vec::new(),
-        count: counted.ok_or("no `usage.completion_tokens`")? as usize,
-        text,
-        finish_reason,
-        logprob: f64::NAN,
-        logprob_model: f64::NAN,
-        entropy: f64::NAN,
-    })
-}
-
-/// The message of an error's body, at most 300 characters of it.
-fn told(body: &str) -> String {
-    let json: Option<Value> = serde_json::from_str(body).ok();
-    let message = json.as_ref().and_then(|json| {
-        let error = &json["error"];
-        error["message"].as_str().or_else(|| error.as_str()).or_else(|| json["message"].as_str())
-    });
-    let text = message.unwrap_or(body).split_whitespace().collect::<Vec<_>>().join(" ");
-    if text.is_empty() { "no reason given".to_owned() } else { text.chars().take(300).collect() }
+        if (session.halted)() {
+            return Err(LmError::Interrupted);
+        }
+        std::thread::sleep(left.min(Duration::from_millis(20)));
+    }
 }

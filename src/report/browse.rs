@@ -131,7 +131,7 @@ pub fn browser(cells: &[CellTexts<'_>], references: &[String], limits: Limits) -
                 if let Some(of) = of {
                     mention(of.nearest);
                 }
-                let (text, cut) = clip(&sample.text);
+                let (text, cut) = clip(sample.text());
                 let per_token = sample.logprob_model / sample.count().max(1) as f64;
                 Shown {
                     id: sample.id.clone(),
@@ -155,7 +155,7 @@ pub fn browser(cells: &[CellTexts<'_>], references: &[String], limits: Limits) -
             .filter_map(|i| {
                 let (row, of) = (missed[i], evidence?.reference[missed[i]]);
                 mention(row);
-                let text = clip(&samples[of.nearest].text).0;
+                let text = clip(samples[of.nearest].text()).0;
                 Some(Missed { reference: row, text, distance: of.distance })
             })
             .collect();

@@ -57,6 +57,9 @@ pub struct CellRecord {
     pub device: String,
     /// Type of weights and products, such as `f32`.
     pub dtype: String,
+    /// Settings that have no effect on the server that drew, by their columns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<String>,
 }
 
 impl CellRecord {
@@ -102,9 +105,9 @@ pub struct SampleRecord {
     pub prompt_id: String,
     /// The prompt as the model read it.
     pub prompt: String,
-    /// What is compared with the reference.
-    pub text: String,
-    /// What the model wrote, where the task has something else compared.
+    /// What is compared with the reference; nothing where a server answered without a text.
+    pub text: Option<String>,
+    /// What the model wrote, where the task has something else compared, or a filter broke it off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completion: Option<String>,
     /// The tokens drawn, end-of-text left out; empty where a server drew them.
@@ -112,7 +115,7 @@ pub struct SampleRecord {
     /// How many a server says it drew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n_tokens: Option<usize>,
-    /// `eos`, `stop` or `length`.
+    /// `eos`, `stop` or `length`; of a server also `content_filter` and `unknown`.
     pub finish_reason: String,
     /// Sum of log-probabilities under the sampling distribution, nats.
     #[serde(with = "crate::data::json_number")]
@@ -137,9 +140,19 @@ pub struct SampleRecord {
 }
 
 impl SampleRecord {
-    /// Tokens drawn.
+    /// Tokens drawn, as far as that is known.
     pub fn count(&self) -> usize {
         self.n_tokens.unwrap_or(self.tokens.len())
+    }
+
+    /// Its text; empty where there is none.
+    pub fn text(&self) -> &str {
+        self.text.as_deref().unwrap_or_default()
+    }
+
+    /// Whether a server said how many tokens it drew, or they are there.
+    pub fn is_counted(&self) -> bool {
+        self.n_tokens.is_some() || !self.tokens.is_empty() || self.text().is_empty()
     }
 }
 
@@ -152,7 +165,11 @@ pub struct TextFacts {
     pub unique: usize,
     /// Texts that are empty.
     pub empty: usize,
-    /// Mean length in tokens.
+    /// Answers of a server without a text, which no measure sees.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub without_text: usize,
+    /// Mean length in tokens, of the completions of which it is known.
+    #[serde(with = "crate::data::json_number")]
     pub mean_tokens: f64,
     /// Completions that ended with the model's end-of-text token, a stop string, the token limit.
     pub ended: IndexMap<String, usize>,
@@ -161,6 +178,10 @@ pub struct TextFacts {
     /// Mean log-probability a token under the untempered model, nats.
     #[serde(with = "crate::data::json_number")]
     pub logprob_per_token: f64,
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// A cell with its score: `cells/<id>/scores.json`.
@@ -238,6 +259,7 @@ pub(crate) mod tests {
             engine: "1".to_owned(),
             device: "cpu".to_owned(),
             dtype: "f32".to_owned(),
+            ignored: Vec::new(),
         }
     }
 

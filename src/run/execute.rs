@@ -18,6 +18,7 @@ use super::{
     sweep::Sweep,
 };
 use crate::{
+    data::secret::without_logins,
     lm::LmError,
     report::record::{CellRecord, FailedCell, Results, short_name},
     text::Text,
@@ -91,6 +92,7 @@ pub fn run(
     stop: &Stop,
     progress: &dyn Progress,
 ) -> Result<Outcome, ExecuteError> {
+    let command = command.iter().map(|word| without_logins(word)).collect();
     let folder = RunFolder::new(&sweep.settings.out);
     let shard = sweep.settings.shard.clone();
     let own = match &shard {
@@ -107,9 +109,7 @@ pub fn run(
     lock.introduce(progress);
     let mut record = folder.begin(&sweep.shared)?;
     for group in &sweep.groups {
-        if !record.models.contains(&group.record) {
-            record.models.push(group.record.clone());
-        }
+        record.keep(&group.record);
     }
     record.cells = sweep.cells().map(|cell| cell.record.id.clone()).collect();
     record.scoring = serde_json::to_value(&sweep.settings.score).unwrap_or_default();

@@ -119,8 +119,11 @@ pub struct ModelRecord {
     pub tokenizer_hash: String,
     /// Type of weights and products.
     pub dtype: String,
-    /// `cpu` or `cuda`.
+    /// `cpu`, `cuda` or `server`.
     pub device: String,
+    /// What a server was found to be and to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<serde_json::Value>,
 }
 
 /// One process that worked on the run; nothing in it influences a result.
@@ -172,6 +175,23 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
+    /// Keeps `model`: in place of what was known of the same model, else behind the others.
+    pub fn keep(&mut self, model: &ModelRecord) {
+        let same = |known: &&mut ModelRecord| {
+            let key = |m: &ModelRecord| {
+                (m.hash.clone(), m.tokenizer_hash.clone(), m.dtype.clone(), m.device.clone())
+            };
+            known.name == model.name && key(known) == key(model)
+        };
+        match self.models.iter_mut().find(same) {
+            Some(known) if model.server.is_some() || known.server.is_none() => {
+                *known = model.clone()
+            }
+            Some(_) => {}
+            None => self.models.push(model.clone()),
+        }
+    }
+
     /// What to say of cells of the last plan that have no score; `None` where all have one.
     ///
     /// * `scored`: whether the cell of an id has one.
@@ -289,6 +309,16 @@ impl RunFolder {
     pub fn try_cell(&self, id: &str) -> Result<Attempt, FolderError> {
         make_folder(&self.root.join("cells").join(id))?;
         Ok(Lock::attempt(&self.lock_file(Some(id)), &self.enter()?)?)
+    }
+
+    /// Takes the lock of one cell, making the cell's folder if need be.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::Lock`], [`FolderError::Store`].
+    pub fn lock_cell(&self, id: &str, waiting: Waiting<'_>) -> Result<Lock, FolderError> {
+        make_folder(&self.root.join("cells").join(id))?;
+        Ok(Lock::acquire(&self.lock_file(Some(id)), &self.enter()?, waiting)?)
     }
 
     /// Looks once at who holds the locks of these cells, so that whether they live is known soonest.

@@ -1,6 +1,8 @@
 //! A sweep from its grid to its results: the plan, the run folder, execution and resume.
 
 #[cfg(feature = "lm")]
+pub mod batch;
+#[cfg(feature = "lm")]
 pub mod execute;
 #[cfg(feature = "lm")]
 pub mod features;

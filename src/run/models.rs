@@ -7,13 +7,13 @@ use std::{ops::ControlFlow, sync::Arc};
 use super::{folder::ModelRecord, plan::PlannedCell};
 use crate::{
     data::hex::hex,
-    decode::{Decoding, knobs::KNOBS},
+    decode::Decoding,
     lm::{
         self, Checkpoint, Lm, LmError,
         checkpoint::{guard::guarded, source::ModelSource},
         engine::device::{self, DeviceChoice, DtypeChoice},
         generate::{Event, GenerateOptions, Request, Totals, generate},
-        server::{Ask, Server, ServerPrompt},
+        server::{Ask, Server, ServerFacts, ServerPrompt, ServerTerms, Wants, set_somewhere},
     },
     report::record::CellRecord,
     rng::Draw,
@@ -36,13 +36,17 @@ pub enum ModelError {
     /// A prompt cannot be made.
     #[error(transparent)]
     Prompt(#[from] PromptError),
-    /// Settings that a server has no field for.
-    #[error("a server's protocol has no {flag}: {why}; leave it out, or use top-p or min-p")]
-    NoField {
-        /// The setting.
-        flag: &'static str,
-        /// Why none is sent.
-        why: &'static str,
+    /// Another model under the name that a person gave.
+    #[error(
+        "`{name}` was {then} when this run began, and is {now}; if that is another model, name it otherwise with ?as=ID"
+    )]
+    Changed {
+        /// The name.
+        name: String,
+        /// What the server said then of its weights.
+        then: String,
+        /// What it says now.
+        now: String,
     },
     /// No room for a prompt.
     #[error(
@@ -59,7 +63,7 @@ pub enum ModelError {
 
 /// A model that is known by name; its weights are read when it is its turn.
 pub struct SweepModel {
-    /// As it was named.
+    /// As it was named; a server by its model, without its address.
     pub name: String,
     /// Where its completions come from.
     pub source: Source,
@@ -87,9 +91,10 @@ impl SweepModel {
     ///
     /// [`ModelError::Lm`] for what is no model or has no tokenizer; [`ModelError::Chat`].
     pub fn open(name: &str, chat: ChatMode, date: Date) -> Result<Self, ModelError> {
-        if let ModelSource::Server { url, model } = ModelSource::parse(name)? {
-            let source = Source::Server(Arc::new(Server::new(&url, &model)?));
-            let (name, chat) = (name.to_owned(), chat == ChatMode::Always);
+        if let ModelSource::Server { url, model, alias } = ModelSource::parse(name)? {
+            let server = Server::new(&url, &model, alias.as_deref())?;
+            let (name, chat) = (server.name(), chat == ChatMode::Always);
+            let source = Source::Server(Arc::new(server));
             return Ok(Self { name, source, template: None, chat, date });
         }
         let checkpoint = Arc::new(lm::checkpoint::load::open(name)?);
@@ -135,6 +140,7 @@ impl SweepModel {
                     tokenizer_hash: checkpoint.tokenizer()?.hash().to_owned(),
                     dtype: dtype.to_owned(),
                     device: device.to_owned(),
+                    server: None,
                 }
             }
             Source::Server(server) => ModelRecord {
@@ -143,23 +149,38 @@ impl SweepModel {
                 tokenizer_hash: String::new(),
                 dtype: String::new(),
                 device: "server".to_owned(),
+                server: serde_json::to_value(
+                    server.facts().cloned().unwrap_or_else(|| server.bare_facts()),
+                )
+                .ok(),
             },
         })
     }
 
-    /// Whether it can draw as `decoding` says.
+    /// The server, where it is one.
+    pub fn server(&self) -> Option<&Arc<Server>> {
+        match &self.source {
+            Source::Checkpoint(_) => None,
+            Source::Server(server) => Some(server),
+        }
+    }
+
+    /// Finds out what a server does with the settings of `decodings`; nothing of a checkpoint. `begun` says whether
+    /// answers are begun by their prompts. Gives a sentence for the person who started.
     ///
     /// # Errors
     ///
-    /// [`ModelError::NoField`].
-    pub fn accepts(&self, decoding: &Decoding) -> Result<(), ModelError> {
-        let Source::Server(_) = self.source else { return Ok(()) };
-        let set = KNOBS.iter().filter(|knob| knob.get(decoding).is_some());
-        let mut unknown = set.filter_map(|knob| Some((knob.flag, knob.server.err()?)));
-        match unknown.next() {
-            Some((flag, why)) => Err(ModelError::NoField { flag, why }),
-            None => Ok(()),
-        }
+    /// Those of [`Server::meet`].
+    pub fn meet<'d>(
+        &self,
+        decodings: impl IntoIterator<Item = &'d Decoding>,
+        begun: bool,
+        terms: ServerTerms,
+    ) -> Result<Option<String>, ModelError> {
+        let Some(server) = self.server() else { return Ok(None) };
+        let wants = Wants { chat: self.chat, begun, knobs: set_somewhere(decodings) };
+        let facts = server.meet(&wants, terms)?;
+        Ok(Some(format!("{}: {}", self.name, facts.sentence())))
     }
 
     /// Reads the weights, so that it can draw.
@@ -251,17 +272,13 @@ impl Drawer {
         options: &GenerateOptions,
         on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<Totals, LmError> {
-        let mut stops: indexmap::IndexMap<&[String], Arc<[String]>> = indexmap::IndexMap::new();
-        for (cell, _) in asked {
-            let stop = cell.record.stop.as_slice();
-            stops.entry(stop).or_insert_with(|| stop.into());
-        }
+        let stops = Stops::of(asked);
         let server = match self {
             Self::Lm(lm) => {
                 let request = |(tag, (cell, draw)): (usize, &(&PlannedCell, Draw))| {
                     let CellRecord { seed, max_new_tokens, .. } = cell.record;
                     let prompt = cell.prompts.prompts[draw.prompt as usize].ids.clone();
-                    let stop = stops[cell.record.stop.as_slice()].clone();
+                    let stop = stops.get(cell);
                     Request {
                         tag: tag as u64,
                         prompt,
@@ -277,16 +294,51 @@ impl Drawer {
             Self::Server(server) => server,
         };
         let ask = |(tag, (cell, draw)): (usize, &(&PlannedCell, Draw))| {
-            let CellRecord { decoding, seed, max_new_tokens, chat, .. } = cell.record;
-            let text = &cell.prompts.prompts[draw.prompt as usize].text;
-            let prompt = match chat {
-                true => ServerPrompt::Turns(text.as_str().into()),
-                false => ServerPrompt::Text(text.as_str().into()),
-            };
-            let stop = stops[cell.record.stop.as_slice()].clone();
-            Ask { tag: tag as u64, prompt, decoding, seed, draw: *draw, max_new_tokens, stop }
+            ask_of(cell, *draw, tag as u64, stops.get(cell))
         };
         let asks = asked.iter().enumerate().map(ask).collect();
         server.generate(asks, options.batch, &options.interrupt, on_event)
     }
+}
+
+/// The stop strings of cells, each list once.
+struct Stops<'a>(indexmap::IndexMap<&'a [String], Arc<[String]>>);
+
+impl<'a> Stops<'a> {
+    fn of(asked: &[(&'a PlannedCell, Draw)]) -> Self {
+        let mut stops: indexmap::IndexMap<&[String], Arc<[String]>> = indexmap::IndexMap::new();
+        for (cell, _) in asked {
+            let stop = cell.record.stop.as_slice();
+            stops.entry(stop).or_insert_with(|| stop.into());
+        }
+        Self(stops)
+    }
+
+    fn get(&self, cell: &PlannedCell) -> Arc<[String]> {
+        self.0.get(cell.record.stop.as_slice()).cloned().unwrap_or_default()
+    }
+}
+
+/// What a server is asked for one draw of a cell.
+pub(super) fn ask_of(cell: &PlannedCell, draw: Draw, tag: u64, stop: Arc<[String]>) -> Ask {
+    let CellRecord { decoding, seed, max_new_tokens, chat, .. } = cell.record;
+    let text = &cell.prompts.prompts[draw.prompt as usize].text;
+    let prompt = match chat {
+        true => ServerPrompt::Turns(text.as_str().into()),
+        false => ServerPrompt::Text(text.as_str().into()),
+    };
+    Ask { tag, prompt, decoding, seed, draw, max_new_tokens, stop }
+}
+
+/// Settings of `decoding` that a server ignores, for a cell's record.
+pub fn ignored(record: &ModelRecord, decoding: &Decoding) -> Vec<String> {
+    let Some(facts) = server_facts(record) else { return Vec::new() };
+    let set = crate::decode::knobs::KNOBS.iter().filter(|knob| knob.get(decoding).is_some());
+    let set: Vec<&str> = set.map(|knob| knob.column).chain(["seed"]).collect();
+    facts.ignored.into_iter().filter(|column| set.contains(&column.as_str())).collect()
+}
+
+/// What a record says of its server.
+pub fn server_facts(record: &ModelRecord) -> Option<ServerFacts> {
+    serde_json::from_value(record.server.clone()?).ok()
 }

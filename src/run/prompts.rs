@@ -101,6 +101,17 @@ impl PlannedPrompts {
         Ok(Self::of(prompts, shots))
     }
 
+    /// Whether some answer is begun by its prompt, where prompts are turns for a server.
+    pub fn begin_answers(&self, chat: bool) -> bool {
+        let begun = |prompt: &PlannedPrompt| {
+            let turns: Option<serde_json::Value> = serde_json::from_str(&prompt.text).ok();
+            turns
+                .and_then(|turns| turns.as_array()?.last().cloned())
+                .is_some_and(|turn| turn["role"] == "assistant")
+        };
+        chat && self.prompts.iter().any(begun)
+    }
+
     /// Prompts made elsewhere, such as those of a file.
     pub fn of(mut prompts: Vec<PlannedPrompt>, shots: usize) -> Self {
         let mut shared: HashMap<Arc<[u32]>, Arc<[u32]>> = HashMap::new();

@@ -302,7 +302,7 @@ fn basis(
     Pca::fit(&all, Keep::Components(components)).ok()
 }
 
-/// A cell's completions in the order of their draws, each once, as its features are.
+/// A cell's completions with a text in the order of their draws, each once, as its features are.
 fn samples(run: &Run, cell: &CellResult) -> Vec<SampleRecord> {
     let path = run.folder.cell(&cell.cell.id, "samples.jsonl");
     let mut by_draw: IndexMap<(u32, u32), SampleRecord> = IndexMap::new();
@@ -310,7 +310,8 @@ fn samples(run: &Run, cell: &CellResult) -> Vec<SampleRecord> {
         by_draw.entry((sample.prompt_index, sample.sample)).or_insert(sample);
     }
     let wanted = draws(cell.cell.n_samples, run.record.shared.prompts.max(1));
-    wanted.filter_map(|d| by_draw.swap_remove(&(d.prompt, d.sample))).collect()
+    let all = wanted.filter_map(|d| by_draw.swap_remove(&(d.prompt, d.sample)));
+    all.filter(|sample| sample.text.is_some()).collect()
 }
 
 /// Moves the references that a run's texts mention to where its references begin in the whole list.

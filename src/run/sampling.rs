@@ -67,12 +67,12 @@ pub struct Drawn {
 }
 
 /// A cell that is being drawn.
-struct Open<'a> {
-    cell: &'a PlannedCell,
+pub(super) struct Open<'a> {
+    pub(super) cell: &'a PlannedCell,
     path: PathBuf,
     /// Open as long as completions are to come.
     log: Option<Log>,
-    missing: Vec<Draw>,
+    pub(super) missing: Vec<Draw>,
     /// How many of them are still to come.
     left: usize,
     failure: Option<String>,
@@ -90,6 +90,13 @@ pub fn count_drawn(folder: &RunFolder, cell: &CellRecord) -> usize {
     records.map_or(0, |records| present(&records).len())
 }
 
+/// Where a line of `samples.jsonl` stands; a tenth of the time that its whole record takes.
+#[derive(serde::Deserialize)]
+struct Place {
+    prompt_index: u32,
+    sample: u32,
+}
+
 /// Puts the completions of a file in the order of their ids, each once, so that the file does not depend on
 /// which was finished first.
 ///
@@ -97,7 +104,7 @@ pub fn count_drawn(folder: &RunFolder, cell: &CellRecord) -> usize {
 ///
 /// Those of [`sort_log`].
 pub fn sort_samples(path: &Path) -> Result<(), StoreError> {
-    sort_log(path, |sample: &SampleRecord| (sample.prompt_index, sample.sample))
+    sort_log(path, |place: &Place| (place.prompt_index, place.sample))
 }
 
 /// Sorts a cell that has all its completions; a kill may have come between the last of them and that.
@@ -124,7 +131,7 @@ fn present(records: &[SampleRecord]) -> HashSet<Draw> {
 
 impl<'a> Open<'a> {
     /// Finds what is missing of a cell whose lock is held, cuts a torn line.
-    fn new(
+    pub(super) fn new(
         folder: &RunFolder,
         cell: &'a PlannedCell,
         lock: Lock,
@@ -145,7 +152,7 @@ impl<'a> Open<'a> {
     }
 
     /// Keeps a completion; with the last one the cell's file is put in order.
-    fn keep(&mut self, record: &SampleRecord) -> Result<(), SampleError> {
+    pub(super) fn keep(&mut self, record: &SampleRecord) -> Result<(), SampleError> {
         self.lock.check()?;
         if let Some(log) = &mut self.log {
             log.append(record)?;
@@ -154,7 +161,7 @@ impl<'a> Open<'a> {
         if self.left == 0 { self.close() } else { Ok(()) }
     }
 
-    fn close(&mut self) -> Result<(), SampleError> {
+    pub(super) fn close(&mut self) -> Result<(), SampleError> {
         if let Some(mut log) = self.log.take() {
             log.sync()?;
             if self.left == 0 {
@@ -174,17 +181,25 @@ pub fn sample_record(
     completion: Completion,
 ) -> SampleRecord {
     let prompt = &cell.prompts.prompts[draw.prompt as usize];
-    let text = task.scored_completion(&completion.text, &prompt.prefix);
+    let scored = task.scored_completion(&completion.text, &prompt.prefix);
+    let text = (!completion.without_text).then_some(scored);
     let finish_reason = match completion.finish_reason {
         FinishReason::Eos => "eos",
         FinishReason::Stop => "stop",
         FinishReason::Length => "length",
+        FinishReason::Filtered => "content_filter",
+        FinishReason::Unknown => "unknown",
+    };
+    // What a filter broke off is kept, and is no text.
+    let differs = match &text {
+        Some(text) => completion.text != *text,
+        None => !completion.text.is_empty(),
     };
     SampleRecord {
         id: format!("{}-{}", draw.prompt, draw.sample),
         prompt_id: prompt.id.clone(),
         prompt: prompt.text.clone(),
-        completion: (completion.text != text).then_some(completion.text),
+        completion: differs.then_some(completion.text),
         text,
         n_tokens: completion.tokens.is_empty().then_some(completion.count).filter(|n| *n > 0),
         tokens: completion.tokens,

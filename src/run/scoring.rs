@@ -13,7 +13,11 @@ use crate::{
     cloud::pca::{Keep, Pca, PcaError},
     data::{hex::hex, matrix::Matrix, rows::UnitRows, sides::Sides},
     report::record::{CellRecord, CellResult, RESULT_SCHEMA, SampleRecord, TextFacts},
-    score::{self, Normalize, Reduce, ScoreError, ScoreOptions, record::Estimate},
+    score::{
+        self, Normalize, Reduce, ScoreError, ScoreOptions,
+        record::{Estimate, Warning},
+        warnings::Code,
+    },
 };
 
 /// Why there is no score.
@@ -35,8 +39,10 @@ pub enum ScoringError {
 pub struct EmbeddedCell {
     /// Its settings.
     pub record: CellRecord,
-    /// Its completions in the order of their draws, row `i` beside row `i` of the features.
+    /// Its completions with a text in the order of their draws, row `i` beside row `i` of the features.
     pub samples: Vec<SampleRecord>,
+    /// How often each reason stands with an answer that has no text.
+    pub without_text: IndexMap<String, usize>,
     /// Token ids of its texts, as the embedder reads them.
     pub ids: Vec<Vec<u32>>,
     /// One row a text.
@@ -141,19 +147,23 @@ impl Scoring<'_> {
             model: score::TextFacts {
                 tokens: cell.ids.clone(),
                 cut: cell.samples.iter().map(|s| s.finish_reason == "length").collect(),
-                blank: cell.samples.iter().map(|s| s.text.trim().is_empty()).collect(),
+                blank: cell.samples.iter().map(|s| s.text().trim().is_empty()).collect(),
                 prompts: prompts(&cell.samples),
             },
         };
         let sets = Sides { reference: features, model: &cell.features };
         let pca = basis.pca.as_ref();
-        let score = score::score(sets, Some(texts.as_ref()), pca, self.options)?;
-        let written: Vec<&str> = cell.samples.iter().map(|s| s.text.as_str()).collect();
+        let mut score = score::score(sets, Some(texts.as_ref()), pca, self.options)?;
+        score.warnings.extend(without_text(&cell.without_text, cell.record.n_samples));
+        if !cell.record.ignored.is_empty() {
+            score.signature.push_str(&format!("|ignored:{}", cell.record.ignored.join(",")));
+        }
+        let written: Vec<&str> = cell.samples.iter().map(SampleRecord::text).collect();
         let result = CellResult {
             schema: RESULT_SCHEMA.to_owned(),
             cell: cell.record.clone(),
             inputs,
-            texts: facts(&cell.samples, cell.record.shots),
+            texts: cell.facts(),
             score,
             truth: self.truth.map(|truth| truth(&written)).unwrap_or_default(),
         };
@@ -174,14 +184,28 @@ impl Scoring<'_> {
             &cell.origin(),
             if self.truth.is_some() { "truth" } else { "" },
         ];
+        if !cell.without_text.is_empty() {
+            let without = serde_json::to_string(&cell.without_text).unwrap_or_default();
+            return hex(Sha256::digest(format!("{}|{without}", parts.join("|"))));
+        }
         hex(Sha256::digest(parts.join("|")))
     }
 }
 
 impl EmbeddedCell {
+    /// What its texts look like, answers without a text beside them.
+    fn facts(&self) -> TextFacts {
+        let mut facts = facts(&self.samples, self.record.shots);
+        for (reason, count) in &self.without_text {
+            facts.without_text += count;
+            *facts.ended.entry(reason.clone()).or_insert(0) += count;
+        }
+        facts
+    }
+
     /// Its id and the hash of its texts.
     pub fn origin(&self) -> String {
-        let texts: Vec<&str> = self.samples.iter().map(|s| s.text.as_str()).collect();
+        let texts: Vec<&str> = self.samples.iter().map(SampleRecord::text).collect();
         format!("{}:{}", self.record.id, texts_hash(&texts))
     }
 
@@ -208,13 +232,28 @@ fn prompts(samples: &[SampleRecord]) -> Vec<u64> {
     if blocked { prompts } else { Vec::new() }
 }
 
+/// `no_text`: answers of a server in which there is nothing to compare.
+fn without_text(reasons: &IndexMap<String, usize>, n: usize) -> Option<Warning> {
+    let all: usize = reasons.values().sum();
+    (all > 0).then(|| {
+        let of: Vec<String> = reasons.iter().map(|(why, count)| format!("{count} {why}")).collect();
+        let message = format!(
+            "{all} of {n} answers have no text ({}); they are in samples.jsonl, and no measure sees them",
+            of.join(", ")
+        );
+        Warning { code: Code::NoText, message }
+    })
+}
+
 /// What a cell's texts look like.
 pub fn facts(samples: &[SampleRecord], shots: usize) -> TextFacts {
     let n = samples.len();
-    let texts: std::collections::HashSet<&str> = samples.iter().map(|s| s.text.as_str()).collect();
-    let tokens: usize = samples.iter().map(SampleRecord::count).sum();
-    // The token that ends a text is in the log-probability, too.
-    let scored = tokens + samples.iter().filter(|s| s.finish_reason == "eos").count();
+    let texts: std::collections::HashSet<&str> = samples.iter().map(SampleRecord::text).collect();
+    let counted = samples.iter().filter(|s| s.is_counted());
+    let (of, tokens) = counted.fold((0, 0), |(of, all), s| (of + 1, all + s.count()));
+    // The token that ends a text is in the log-probability, too; servers count it themselves.
+    let ends = |s: &&SampleRecord| s.finish_reason == "eos" && s.n_tokens.is_none();
+    let scored = tokens + samples.iter().filter(ends).count();
     let mut ended: IndexMap<String, usize> =
         ["eos", "stop", "length"].into_iter().map(|how| (how.to_owned(), 0)).collect();
     samples.iter().for_each(|s| *ended.entry(s.finish_reason.clone()).or_insert(0) += 1);
@@ -222,8 +261,9 @@ pub fn facts(samples: &[SampleRecord], shots: usize) -> TextFacts {
     TextFacts {
         n,
         unique: texts.len(),
-        empty: samples.iter().filter(|s| s.text.trim().is_empty()).count(),
-        mean_tokens: tokens as f64 / n.max(1) as f64,
+        empty: samples.iter().filter(|s| s.text().trim().is_empty()).count(),
+        without_text: 0,
+        mean_tokens: if of == 0 && n > 0 { f64::NAN } else { tokens as f64 / of.max(1) as f64 },
         ended,
         shortened_prompts: samples.iter().filter(|s| s.shots_used < shots).count(),
         logprob_per_token: logprob / scored.max(1) as f64,

@@ -10,6 +10,7 @@ use crate::{
     lm::{
         embed::{EMBED_TOKENS, Pooling},
         engine::device::{DeviceChoice, DtypeChoice},
+        server::ServerTerms,
     },
     score::ScoreOptions,
     text::{
@@ -134,6 +135,10 @@ pub struct SweepSettings {
     pub shard: Option<Shard>,
     /// Whether missing completions are drawn; else what is there is scored.
     pub draw: bool,
+    /// How servers are treated.
+    pub server: ServerTerms,
+    /// Whether servers are asked anything while the sweep is planned; batches need none.
+    pub meet_servers: bool,
 }
 
 /// The task of the bundled world, whose truth is known.
@@ -175,6 +180,8 @@ impl SweepSettings {
             out: PathBuf::from("runs").join(stem),
             shard: None,
             draw: true,
+            server: ServerTerms::default(),
+            meet_servers: true,
         }
     }
 }

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use super::{
     features::{EmbedSettings, Features, texts_hash},
-    folder::{ModelRecord, Shared},
-    models::{ModelError, SweepModel},
+    folder::{ModelRecord, RunFolder, Shared},
+    models::{ModelError, SweepModel, ignored, server_facts},
     plan::{PlanError, PlannedCell, Point, cell_id},
     prompts::{Material, PlannedPrompts, Recipe},
+    sampling::is_complete,
     settings::SweepSettings,
 };
 use crate::{
-    lm::LmError,
+    data::secret::without_logins,
+    lm::{LmError, server::ServerFacts},
     report::record::{CELL_SCHEMA, CellRecord},
     rng,
     text::{
@@ -62,6 +64,12 @@ pub enum SweepError {
         /// Why.
         source: ModelError,
     },
+    /// Two servers whose models bear one name.
+    #[error("two servers call their model `{name}`; tell them apart with openai:URL#NAME?as=ID")]
+    Namesakes {
+        /// The name.
+        name: String,
+    },
     /// The embedder.
     #[error("embedder `{name}`: {source}")]
     Embedder {
@@ -81,6 +89,8 @@ pub struct Group {
     pub model: SweepModel,
     /// What `run.json` says of it.
     pub record: ModelRecord,
+    /// What its server was found to do, in sentences.
+    met: Vec<String>,
     /// Its cells, in the order of the grid.
     pub cells: Vec<PlannedCell>,
 }
@@ -174,7 +184,10 @@ impl Sweep {
         let mut groups = Vec::new();
         for name in &settings.models {
             let group = Group::plan(name, &settings, &task, &shared, &pools, &points)
-                .map_err(|source| SweepError::Model { name: name.clone(), source })?;
+                .map_err(|source| SweepError::Model { name: without_logins(name), source })?;
+            if let Some(other) = groups.iter().find(|other: &&Group| other.is_namesake(&group)) {
+                return Err(SweepError::Namesakes { name: other.record.name.clone() });
+            }
             notes.extend(group.notes());
             groups.push(group);
         }
@@ -221,10 +234,6 @@ impl Group {
         points: &[Point],
     ) -> Result<Self, ModelError> {
         let model = SweepModel::open(name, settings.chat, settings.date)?;
-        for point in points {
-            model.accepts(&point.decoding)?;
-        }
-        let record = model.record(settings.device, settings.dtype)?;
         let recipe = Recipe {
             task,
             style: model.style(settings.shots_as),
@@ -241,12 +250,14 @@ impl Group {
                 by_shots.insert(point.shots, Arc::new(prompts));
             }
         }
-        let cell = |point: &Point| {
+        let begun = |prompts: &Arc<PlannedPrompts>| prompts.begin_answers(model.chat);
+        let begun = model.server().is_some() && by_shots.values().any(begun);
+        let cell = |record: &ModelRecord, point: &Point| {
             let prompts = by_shots[&point.shots].clone();
             let mut cell = CellRecord {
                 schema: CELL_SCHEMA.to_owned(),
                 id: String::new(),
-                model: name.to_owned(),
+                model: record.name.clone(),
                 model_hash: record.hash.clone(),
                 tokenizer_hash: record.tokenizer_hash.clone(),
                 task: task.name.clone(),
@@ -262,24 +273,53 @@ impl Group {
                 engine: ENGINE.to_owned(),
                 device: record.device.clone(),
                 dtype: record.dtype.clone(),
+                ignored: ignored(record, &point.decoding),
             };
             cell.id = cell_id(&cell);
             PlannedCell { record: cell, chain: point.chain.clone(), prompts }
         };
-        let cells = points.iter().map(cell).collect();
-        Ok(Self { model, record, cells })
+        let cells = |record: &ModelRecord| -> Vec<PlannedCell> {
+            points.iter().map(|point| cell(record, point)).collect()
+        };
+        let folder = RunFolder::new(&settings.out);
+        let mut met = Vec::new();
+        let record = match model.server() {
+            None => model.record(settings.device, settings.dtype)?,
+            Some(_) => {
+                let known = known_server(&folder, &model);
+                let done = |record: &&ModelRecord| {
+                    let all = cells(record);
+                    all.iter().all(|cell| is_complete(&folder, &cell.record))
+                };
+                // Whatever is drawn is scored without the server.
+                match known.as_ref().filter(|known| !settings.meet_servers || done(known)) {
+                    Some(known) => known.clone(),
+                    None => {
+                        if settings.meet_servers {
+                            let decodings = points.iter().map(|point| &point.decoding);
+                            met.extend(model.meet(decodings, begun, settings.server)?);
+                        }
+                        let record = model.record(settings.device, settings.dtype)?;
+                        continued(&model, known, record, &mut met)?
+                    }
+                }
+            }
+        };
+        let cells = cells(&record);
+        Ok(Self { model, record, met, cells })
+    }
+
+    /// Whether both are servers, and of one name.
+    fn is_namesake(&self, other: &Self) -> bool {
+        let servers = self.model.server().is_some() && other.model.server().is_some();
+        servers && self.record.name == other.record.name
     }
 
     /// What a person should know about its prompts.
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         let mut said = std::collections::HashSet::new();
-        if self.model.checkpoint().is_none() {
-            notes.push(format!(
-                "{}: seeds are sent along, and the texts are as reproducible as the server makes them",
-                self.record.name
-            ));
-        }
+        notes.extend(self.met.iter().cloned());
         for cell in &self.cells {
             let (shots, prompts) = (cell.record.shots, &cell.prompts);
             if prompts.shortened > 0 && said.insert(shots) {
@@ -293,6 +333,58 @@ impl Group {
         }
         notes
     }
+}
+
+/// What the run says of a server of that name.
+fn known_server(folder: &RunFolder, model: &SweepModel) -> Option<ModelRecord> {
+    let models = folder.record().ok()??.models;
+    models.into_iter().rev().find(|known| known.name == model.name && known.device == "server")
+}
+
+/// The record of a server that the run may know already: one that was planned without being asked is the one that
+/// is there now; one that has changed is another model.
+fn continued(
+    model: &SweepModel,
+    known: Option<ModelRecord>,
+    record: ModelRecord,
+    notes: &mut Vec<String>,
+) -> Result<ModelRecord, ModelError> {
+    let Some(known) = known else { return Ok(record) };
+    let (Some(then), Some(now)) = (server_facts(&known), server_facts(&record)) else {
+        return Ok(record);
+    };
+    let named = model.server().is_some_and(|server| server.is_named());
+    if let (true, Some(a), Some(b)) = (named, &then.weights, &now.weights)
+        && a != b
+    {
+        let (then, now) = (a.clone(), b.clone());
+        return Err(ModelError::Changed { name: record.name, then, now });
+    }
+    if then.seed.is_none() && then.model.is_none() {
+        return Ok(ModelRecord { hash: known.hash, ..record });
+    }
+    if known.hash != record.hash {
+        let said = |facts: &ServerFacts| {
+            let model = facts.model.as_deref().unwrap_or("a model without a name");
+            format!("{model} {}", facts.weights.as_deref().unwrap_or_default())
+                .trim_end()
+                .to_owned()
+        };
+        notes.push(format!(
+            "{}: the run's earlier cells are of {}, and now there is {}: its cells are drawn anew",
+            record.name,
+            said(&then),
+            said(&now)
+        ));
+    } else if let (Some(a), Some(b)) = (&then.fingerprint, &now.fingerprint)
+        && a != b
+    {
+        notes.push(format!(
+            "{}: its fingerprint was {a} when the run began, and is {b}",
+            record.name
+        ));
+    }
+    Ok(record)
 }
 
 /// The reference texts that are compared: as many as completions where there are so many, drawn

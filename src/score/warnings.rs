@@ -15,6 +15,7 @@ codes! {
     IdenticalRows = "identical_rows", 'i',
         "all texts of a side are one point, so every radius on that side is 0";
     BlankTexts = "blank_texts", 'b', "some texts are blank";
+    NoText = "no_text", 'a', "a server answered without a text, and those answers are left out";
     TruncatedTexts = "truncated_texts", 't', "texts end at the token limit; raise --max-new-tokens";
     LengthMismatch = "length_mismatch", 'l',
         "lengths differ from the reference's: measures may be reading length";

@@ -4,10 +4,16 @@
 mod bad_input;
 #[path = "sweep/cluster.rs"]
 pub mod cluster;
+#[path = "sweep/batch.rs"]
+mod batch;
+#[path = "sweep/llama_cpp.rs"]
+mod llama_cpp;
 #[path = "sweep/resume.rs"]
 mod resume;
 #[path = "sweep/server.rs"]
 mod server;
+#[path = "sweep/serving.rs"]
+mod serving;
 
 use std::{
     collections::BTreeMap,

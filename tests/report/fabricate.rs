@@ -96,6 +96,7 @@ pub fn run(root: &Path, name: &str, model: &str, spread: f64) -> PathBuf {
             tokenizer_hash: "def".into(),
             dtype: "f32".into(),
             device: "cpu".into(),
+            server: None,
         })
         .to_vec();
     record.sessions.push(Session {
@@ -164,6 +165,7 @@ fn cell(model: &str, chat: bool, shots: usize, temperature: f64) -> CellRecord {
         engine: "1".into(),
         device: "cpu".into(),
         dtype: "f32".into(),
+        ignored: Vec::new(),
     }
 }
 
@@ -219,7 +221,7 @@ fn samples(cell: &CellRecord) -> Vec<SampleRecord> {
             id: format!("{}-{}", i % PROMPTS, i / PROMPTS),
             prompt_id: format!("wikipedia-bio/{}/{}", cell.shots, i % PROMPTS),
             prompt: "Write biographies.".into(),
-            text: if i == 7 { String::new() } else { prose(&cell.id, i) },
+            text: Some(if i == 7 { String::new() } else { prose(&cell.id, i) }),
             completion: None,
             tokens: vec![5; 30 + i % 30],
             n_tokens: None,
@@ -253,6 +255,7 @@ fn result(cell: CellRecord, score: llmpr::score::record::Score, width: f64) -> C
         n: N,
         unique: N,
         empty: 1,
+        without_text: 0,
         mean_tokens: 44.0 + cell.decoding.temperature,
         ended: ended.into_iter().map(|(how, n)| (how.to_owned(), n)).collect(),
         shortened_prompts: 0,

@@ -67,7 +67,8 @@ impl Pairing {
         }
         let mut samples = read_log::<SampleRecord>(file)
             .with_context(|| format!("cannot read completions from `{}`", file.display()))?;
-        // Features are in the order of the draws.
+        // Features are in the order of the draws; an answer without a text has none.
+        samples.retain(|sample| sample.text.is_some());
         samples.sort_by_key(|sample| (sample.sample, sample.prompt_index));
         samples.dedup_by_key(|sample| (sample.sample, sample.prompt_index));
         let prompts: Vec<String> = samples.into_iter().map(|sample| sample.prompt).collect();

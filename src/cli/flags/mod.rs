@@ -30,6 +30,7 @@ mod gaps;
 mod knobs;
 mod output;
 mod score;
+mod server;
 #[cfg(test)]
 mod tests;
 
@@ -39,6 +40,7 @@ pub use gaps::GapFlags;
 pub use knobs::KnobFlags;
 pub use output::{Format, FormatFlag, OutFlag};
 pub use score::{ScoreFlags, SpaceFlags, score_defaults};
+pub use server::ServerFlags;
 
 /// Ids of flags and what leaving them out means.
 pub type Defaults = Vec<(&'static str, String)>;

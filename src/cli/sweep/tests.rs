@@ -62,7 +62,7 @@ fn a_file_s_mistake_is_said_with_its_line() {
         ("n = 7\n\nwarmth = 1\n", ":3: unknown field `warmth`"),
         ("ties = 'loose'", ":1: ties `loose` is neither `strict` nor `inclusive`"),
         ("n = -1", ":1: `-1` for n: invalid digit"),
-        ("dtype = true", ":1: dtype is a word, a number or a list of them"),
+        ("dtype = {}", ":1: dtype is a word, a number or a list of them"),
         ("n = ", ":1: "),
     ] {
         std::fs::write(&path, text).unwrap();

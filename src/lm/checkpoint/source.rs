@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::hub::HubId;
-use crate::lm::LmError;
+use crate::{data::secret::without_logins, lm::LmError};
 
 #[cfg(test)]
 mod tests;
@@ -23,6 +23,8 @@ pub enum ModelSource {
         url: String,
         /// The name under which the server knows the model.
         model: String,
+        /// What a person calls the model, whatever server it is behind.
+        alias: Option<String>,
     },
 }
 
@@ -35,14 +37,26 @@ impl ModelSource {
     pub fn parse(model: &str) -> Result<Self, LmError> {
         let no = |what: String| LmError::Model { model: model.into(), what };
         if let Some(server) = model.strip_prefix("openai:") {
-            let form = || no("a server is written openai:http://host:port/v1#model-name".into());
+            let no = |what: String| LmError::Model { model: without_logins(model), what };
+            let form = || {
+                let form = "a server is written openai:http://host:port/v1#model-name, with ?as=ID behind where \
+                            you name the model yourself";
+                no(form.into())
+            };
             let (url, name) = server.split_once('#').ok_or_else(form)?;
+            let (name, alias) = match name.split_once('?') {
+                None => (name, None),
+                Some((name, rest)) => {
+                    let id = rest.strip_prefix("as=").filter(|id| !id.is_empty());
+                    (name, Some(id.ok_or_else(form)?.to_owned()))
+                }
+            };
             let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
             if host.is_none_or(str::is_empty) || name.is_empty() {
                 return Err(form());
             }
             let url = url.trim_end_matches('/').to_owned();
-            return Ok(Self::Server { url, model: name.into() });
+            return Ok(Self::Server { url, model: name.into(), alias });
         }
         let path = Path::new(model);
         let gguf = path.extension().is_some_and(|extension| extension == "gguf");

@@ -101,6 +101,7 @@ impl<'a> Row<'a> {
             count: tokens.len(),
             tokens,
             text,
+            without_text: false,
             finish_reason,
             logprob,
             logprob_model,

@@ -366,6 +366,7 @@ fn nothing(tag: u64) -> Completion {
         count: 0,
         tokens: Vec::new(),
         text: String::new(),
+        without_text: false,
         finish_reason: FinishReason::Length,
         logprob: 0.0,
         logprob_model: 0.0,

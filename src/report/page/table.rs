@@ -103,7 +103,12 @@ pub(super) fn table(cells: &[CellResult]) -> Table {
             }
         }
     }
-    let tokens = |c: &CellResult| word(format!("{:.1}", c.texts.mean_tokens));
+    let tokens = |c: &CellResult| {
+        word(match c.texts.mean_tokens {
+            mean if mean.is_nan() => "unknown".to_owned(),
+            mean => format!("{mean:.1}"),
+        })
+    };
     table.add("tokens", "mean length of a text", true, cells.iter().map(tokens).collect());
     let codes = |c: &CellResult| {
         let codes: Vec<&str> = c.score.warnings.iter().map(|w| w.code.word()).collect();

@@ -182,7 +182,7 @@ impl Execution<'_> {
         let mut texts = Vec::new();
         for cell in cells {
             let samples = self.samples(cell)?;
-            texts.extend(samples.into_iter().map(|sample| sample.text));
+            texts.extend(samples.into_iter().filter_map(|sample| sample.text));
         }
         self.sweep.features.announce(texts.iter().map(String::as_str));
         Ok(())
@@ -205,12 +205,17 @@ impl Execution<'_> {
         cell: &CellRecord,
         progress: &dyn Progress,
     ) -> Result<EmbeddedCell, EmbedError> {
-        let samples = self.samples(cell)?;
-        let texts: Vec<&str> = samples.iter().map(|sample| sample.text.as_str()).collect();
+        let (samples, without): (Vec<_>, Vec<_>) =
+            self.samples(cell)?.into_iter().partition(|sample| sample.text.is_some());
+        let mut without_text = IndexMap::new();
+        for sample in without {
+            *without_text.entry(sample.finish_reason).or_insert(0) += 1;
+        }
+        let texts: Vec<&str> = samples.iter().map(SampleRecord::text).collect();
         let path = self.folder.cell(&cell.id, "features.npy");
         let Self { sweep, stop, .. } = self;
         let features = sweep.features.of(&texts, &path, None, stop, progress)?;
         let ids: Result<Vec<_>, _> = texts.iter().map(|text| sweep.features.ids(text)).collect();
-        Ok(EmbeddedCell { record: cell.clone(), ids: ids?, samples, features })
+        Ok(EmbeddedCell { record: cell.clone(), ids: ids?, samples, without_text, features })
     }
 }

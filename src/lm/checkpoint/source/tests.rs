@@ -13,9 +13,16 @@ fn each_form_of_a_model_is_told_apart() {
     assert!(parse(&text(&path("m.bin"))).unwrap_err().to_string().contains("a model is a folder"));
     let hub = parse("openai-community/gpt2-large@main").unwrap();
     assert!(matches!(hub, ModelSource::Hub(id) if id.repository == "openai-community/gpt2-large"));
-    let server =
-        ModelSource::Server { url: "http://127.0.0.1:8000/v1".into(), model: "a/b".into() };
-    assert_eq!(parse("openai:http://127.0.0.1:8000/v1/#a/b").unwrap(), server);
+    let server = |alias: Option<&str>| ModelSource::Server {
+        url: "http://127.0.0.1:8000/v1".into(),
+        model: "a/b".into(),
+        alias: alias.map(str::to_owned),
+    };
+    assert_eq!(parse("openai:http://127.0.0.1:8000/v1/#a/b").unwrap(), server(None));
+    let named = parse("openai:http://127.0.0.1:8000/v1#a/b?as=mine-q4").unwrap();
+    assert_eq!(named, server(Some("mine-q4")));
+    let hidden = parse("openai:http://me:pass@h/v1#m?as=").unwrap_err().to_string();
+    assert!(hidden.contains("?as=ID") && !hidden.contains("pass"), "{hidden}");
     for bad in
         ["openai:127.0.0.1#m", "openai:http://x/v1", "openai:http://#m", "openai:http://x/v1#"]
     {
