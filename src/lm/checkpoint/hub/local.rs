@@ -1,0 +1,43 @@
+//! Files of the hub where a path is expected: texts, tasks, features.
+
+use std::borrow::Cow;
+
+use super::{
+    Hub, HubId,
+    id::{FILE_FORM, without_scheme},
+};
+use crate::lm::{LmError, checkpoint::notes};
+
+/// `spec` with a file of the hub, `hf:org/name[@revision]/path[:field]`, replaced by its path in the cache, where
+/// it is fetched to if it is not there; anything else is given back as it is.
+///
+/// # Errors
+///
+/// [`LmError::Refused`] for a `hf:` that names no file, and those of [`Hub::resolve`].
+pub fn local(spec: &str) -> Result<Cow<'_, str>, LmError> {
+    if without_scheme(spec).is_none() {
+        return Ok(Cow::Borrowed(spec));
+    }
+    let Some((id, field)) = HubId::parse_file(spec) else {
+        let why = format!("names no file of the hub; write {FILE_FORM}");
+        return Err(LmError::Refused { id: spec.to_owned(), why });
+    };
+    let path = Hub::from_env().resolve(&id, &mut aloud(&id))?.display().to_string();
+    Ok(Cow::Owned(field.map_or(path.clone(), |field| format!("{path}:{field}"))))
+}
+
+/// Bytes below which nobody waits for a file.
+const WORTH_A_WORD: u64 = 4 << 20;
+
+/// Tells the listener of each large file once.
+pub(crate) fn aloud(id: &HubId) -> impl FnMut(&str, u64, Option<u64>) {
+    let whole = HubId { file: None, ..id.clone() };
+    let mut told = String::new();
+    move |name, _, size| {
+        if told != name && size.is_none_or(|size| size >= WORTH_A_WORD) {
+            let size = size.map_or_else(String::new, |size| format!(" ({:.1} MB)", size as f64 / 1e6));
+            notes::tell(&format!("fetching {name} of {whole}{size}"));
+        }
+        name.clone_into(&mut told);
+    }
+}
