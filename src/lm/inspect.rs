@@ -6,10 +6,7 @@ use std::path::Path;
 use super::{
     Checkpoint, LmError, ModelConfig, Weights,
     arch::config::{Rope, RopeScaling},
-    checkpoint::{
-        hub::Hub,
-        load, source,
-    },
+    checkpoint::{hub::Hub, load, source},
     encoder::{self, SentenceEncoder},
 };
 

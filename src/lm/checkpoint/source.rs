@@ -56,7 +56,8 @@ impl ModelSource {
         if let Some(folder) = super::bundled::folder(model)?.or_else(|| bundled(model)) {
             return Ok(Self::Folder(folder));
         }
-        let no_id = || no("names no model of the hub; write hf:[org/]name[@revision][/file.gguf]".into());
+        let no_id =
+            || no("names no model of the hub; write hf:[org/]name[@revision][/file.gguf]".into());
         if model.starts_with("hf:") {
             return HubId::parse(model).map(Self::Hub).ok_or_else(no_id);
         }

@@ -11,12 +11,12 @@ use crate::lm::LmError;
 
 /// Where systems keep the list of those they trust; the first that is there counts.
 const BUNDLES: [&str; 8] = [
-    "/etc/ssl/certs/ca-certificates.crt",                // Debian, Arch, Gentoo
+    "/etc/ssl/certs/ca-certificates.crt", // Debian, Arch, Gentoo
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", // Fedora, RHEL
-    "/etc/pki/tls/certs/ca-bundle.crt",                  // older ones of these
-    "/etc/ssl/ca-bundle.pem",                            // openSUSE
-    "/var/lib/ca-certificates/ca-bundle.pem",            // newer ones
-    "/etc/ssl/cert.pem",                                 // Alpine, macOS, the BSDs
+    "/etc/pki/tls/certs/ca-bundle.crt",   // older ones of these
+    "/etc/ssl/ca-bundle.pem",             // openSUSE
+    "/var/lib/ca-certificates/ca-bundle.pem", // newer ones
+    "/etc/ssl/cert.pem",                  // Alpine, macOS, the BSDs
     "/usr/local/etc/openssl/cert.pem",
     "/usr/local/share/certs/ca-root-nss.crt", // FreeBSD
 ];
@@ -45,10 +45,7 @@ fn specific(certificates: Vec<Certificate<'static>>) -> RootCerts {
 }
 
 /// Certificates of a file and of folders, each once.
-fn named(
-    file: Option<&Path>,
-    folders: &[PathBuf],
-) -> Result<Vec<Certificate<'static>>, LmError> {
+fn named(file: Option<&Path>, folders: &[PathBuf]) -> Result<Vec<Certificate<'static>>, LmError> {
     let mut found = Vec::new();
     if let Some(path) = file {
         found.extend(read(path)?);
@@ -104,7 +101,8 @@ mod tests {
         std::fs::write(path("d/b.crt"), pem("AwQF")).unwrap();
         std::fs::write(path("d/README"), "no certificate").unwrap();
         let folders = [path("missing"), path("d")];
-        let count = |file: Option<&Path>, folders: &[PathBuf]| named(file, folders).map(|c| c.len());
+        let count =
+            |file: Option<&Path>, folders: &[PathBuf]| named(file, folders).map(|c| c.len());
         assert_eq!(count(Some(&path("one.pem")), &folders).unwrap(), 3);
         assert_eq!(count(None, &folders).unwrap(), 2);
         assert_eq!(count(None, &[]).unwrap(), 0);

@@ -204,8 +204,20 @@ mod tests {
             assert_eq!(HubId::parse(&id.to_string()), Some(id), "{text}");
         }
         for bad in [
-            "", "org/", "/name", "org/na me", "org/name/x.bin", "org/../x.gguf", "a/b@", "../b",
-            "a/b@../c", "a/b@x//y", "a--b/c", "datasets/org/name", "a/b@x/../y.gguf", "T=0.7",
+            "",
+            "org/",
+            "/name",
+            "org/na me",
+            "org/name/x.bin",
+            "org/../x.gguf",
+            "a/b@",
+            "../b",
+            "a/b@../c",
+            "a/b@x//y",
+            "a--b/c",
+            "datasets/org/name",
+            "a/b@x/../y.gguf",
+            "T=0.7",
         ] {
             assert_eq!(HubId::parse(bad), None, "{bad}");
         }
@@ -215,9 +227,27 @@ mod tests {
     fn files_are_those_of_data_sets_unless_a_model_is_said() {
         let cases = [
             ("hf:org/data/file.parquet", "datasets/org/data", "main", "file.parquet", None),
-            ("hf://datasets/org/data/a/b.jsonl:text", "datasets/org/data", "main", "a/b.jsonl", Some("text")),
-            ("hf:org/data@refs/convert/parquet/x/0.parquet", "datasets/org/data", "refs/convert/parquet", "x/0.parquet", None),
-            ("hf:org/data@v2/lang=en/it's (1).csv:doc.q", "datasets/org/data", "v2", "lang=en/it's (1).csv", Some("doc.q")),
+            (
+                "hf://datasets/org/data/a/b.jsonl:text",
+                "datasets/org/data",
+                "main",
+                "a/b.jsonl",
+                Some("text"),
+            ),
+            (
+                "hf:org/data@refs/convert/parquet/x/0.parquet",
+                "datasets/org/data",
+                "refs/convert/parquet",
+                "x/0.parquet",
+                None,
+            ),
+            (
+                "hf:org/data@v2/lang=en/it's (1).csv:doc.q",
+                "datasets/org/data",
+                "v2",
+                "lang=en/it's (1).csv",
+                Some("doc.q"),
+            ),
             ("hf:models/org/name/task.toml", "org/name", "main", "task.toml", None),
             ("hf:org/data/mail@x.txt", "datasets/org/data", "main", "mail@x.txt", None),
         ];
@@ -227,7 +257,14 @@ mod tests {
             assert_eq!(got, (page.to_owned(), revision, file, field), "{text}");
             assert_eq!(HubId::parse_file(&id.to_string()).unwrap().0, id, "{text}");
         }
-        for bad in ["org/data/x.txt", "hf:data/x.txt", "hf:org/data", "hf:org/data/", "hf:org/data/../x", "hf:a/b/.git/x"] {
+        for bad in [
+            "org/data/x.txt",
+            "hf:data/x.txt",
+            "hf:org/data",
+            "hf:org/data/",
+            "hf:org/data/../x",
+            "hf:a/b/.git/x",
+        ] {
             assert_eq!(HubId::parse_file(bad), None, "{bad}");
         }
     }

@@ -35,7 +35,8 @@ pub(crate) fn aloud(id: &HubId) -> impl FnMut(&str, u64, Option<u64>) {
     let mut told = String::new();
     move |name, _, size| {
         if told != name && size.is_none_or(|size| size >= WORTH_A_WORD) {
-            let size = size.map_or_else(String::new, |size| format!(" ({:.1} MB)", size as f64 / 1e6));
+            let size =
+                size.map_or_else(String::new, |size| format!(" ({:.1} MB)", size as f64 / 1e6));
             notes::tell(&format!("fetching {name} of {whole}{size}"));
         }
         name.clone_into(&mut told);

@@ -52,8 +52,8 @@ impl Hub {
         }
         let remote = Remote::new(self)?;
         let (commit, names) = remote.listing(id)?;
-        let wanted = wanted(id, &names)
-            .map_err(|why| LmError::Refused { id: id.to_string(), why })?;
+        let wanted =
+            wanted(id, &names).map_err(|why| LmError::Refused { id: id.to_string(), why })?;
         let repository = self.repository(id);
         let pulled = remote.snapshot(id, &commit, &wanted, progress);
         if pulled.is_err() {
@@ -251,12 +251,21 @@ mod tests {
         // One file is asked for by name, too: a second one may be there tomorrow.
         assert!(why("org/x", &["config.json", "a.gguf"]).ends_with("name one: org/x/a.gguf"));
         let message = why("org/x", &["config.json", "pytorch_model-00001-of-00002.bin"]);
-        assert!(message.contains("a pickle") && message.contains("M.from_pretrained('org/x')"), "{message}");
-        assert!(why("org/x", &["adapter_config.json", "adapter_model.safetensors"]).contains("merge it"));
+        assert!(
+            message.contains("a pickle") && message.contains("M.from_pretrained('org/x')"),
+            "{message}"
+        );
+        assert!(
+            why("org/x", &["adapter_config.json", "adapter_model.safetensors"])
+                .contains("merge it")
+        );
         assert!(why("org/x", &["README.md"]).contains("neither config.json nor safetensors"));
         assert!(why("org/x", &["config.json"]).contains("no safetensors"));
         let message = why("hf:org/d/test.parquet", &["a.parquet", "b/c.parquet", "x.csv"]);
-        assert_eq!(message, "the data set has no such file at `main`; it has `a.parquet`, `b/c.parquet`");
+        assert_eq!(
+            message,
+            "the data set has no such file at `main`; it has `a.parquet`, `b/c.parquet`"
+        );
         assert!(why("org/x/y.gguf", &["x.csv"]).ends_with("it has `x.csv`"));
         let many: Vec<String> = (0..20).map(|i| format!("{i}.gguf")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();

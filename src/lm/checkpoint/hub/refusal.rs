@@ -25,13 +25,17 @@ impl Remote<'_> {
         match (code, status) {
             _ if answer.is_foreign(&self.hub.endpoint) => {
                 let host = answer.url.split('?').next().unwrap_or_default();
-                format!("the storage answers `{host}` with status {status}; run it again later, and it goes on")
+                format!(
+                    "the storage answers `{host}` with status {status}; run it again later, and it goes on"
+                )
             }
             _ if said.contains("Access to this resource is disabled") => {
                 format!("the hub has closed this repository; {page} may say why")
             }
             ("GatedRepo", _) if known => {
-                format!("it is gated; accept its terms at {page} with the account of this token (HF_TOKEN)")
+                format!(
+                    "it is gated; accept its terms at {page} with the account of this token (HF_TOKEN)"
+                )
             }
             ("GatedRepo", _) => format!(
                 "it is gated; accept its terms at {page}, make a token at {}/settings/tokens and set HF_TOKEN",
@@ -40,7 +44,10 @@ impl Remote<'_> {
             ("RevisionNotFound", _) => self.no_revision(id),
             ("EntryNotFound", _) => {
                 let file = id.file.as_deref().unwrap_or("such file");
-                format!("the repository has no `{file}` at `{}`; {page}/tree/main shows its files", id.revision)
+                format!(
+                    "the repository has no `{file}` at `{}`; {page}/tree/main shows its files",
+                    id.revision
+                )
             }
             ("RepoNotFound", _) => self.no_repository(id),
             // Said of a token that is none, whatever is asked for.
@@ -54,11 +61,19 @@ impl Remote<'_> {
             (_, 403) => format!("the hub refuses: {}", said.trim_end_matches('.')),
             (_, 404) => self.no_repository(id),
             (_, 429) => {
-                let more = if known { "wait a few minutes" } else { "set HF_TOKEN, which allows more, or wait" };
+                let more = if known {
+                    "wait a few minutes"
+                } else {
+                    "set HF_TOKEN, which allows more, or wait"
+                };
                 format!("too many requests for the hub; {more} and run it again, and it goes on")
             }
-            (_, 500..) => format!("the hub fails with status {status}; run it again later, and it goes on"),
-            _ => format!("the hub answered `{}` with status {status} {said}", answer.url).trim_end().to_owned(),
+            (_, 500..) => {
+                format!("the hub fails with status {status}; run it again later, and it goes on")
+            }
+            _ => format!("the hub answered `{}` with status {status} {said}", answer.url)
+                .trim_end()
+                .to_owned(),
         }
     }
 
@@ -84,8 +99,7 @@ impl Remote<'_> {
 
     /// A revision is answered with those that exist.
     fn no_revision(&self, id: &HubId) -> String {
-        let url =
-            format!("{}/api/{}/{}/refs", self.hub.endpoint, id.kind.plural(), id.repository);
+        let url = format!("{}/api/{}/{}/refs", self.hub.endpoint, id.kind.plural(), id.repository);
         let names = || -> Option<Vec<String>> {
             let mut answer = self.get(&url, 0).ok().filter(|answer| answer.status() == 200)?;
             let text = answer.response.body_mut().read_to_string().ok()?;
@@ -97,7 +111,8 @@ impl Remote<'_> {
         let has = match names() {
             Some(names) if !names.is_empty() => {
                 let more = if names.len() > 8 { ", …" } else { "" };
-                let shown: Vec<String> = names.iter().take(8).map(|name| format!("`{name}`")).collect();
+                let shown: Vec<String> =
+                    names.iter().take(8).map(|name| format!("`{name}`")).collect();
                 format!("it has {}{more}, any commit in full, and refs/pr/N", shown.join(", "))
             }
             _ => format!("{}/{}/commits/main shows them", self.hub.endpoint, id.page()),

@@ -1,9 +1,6 @@
 //! Requests to the hub: redirects that keep the token at home, and patience.
 
-use std::{
-    cell::Cell,
-    time::Duration,
-};
+use std::{cell::Cell, time::Duration};
 use ureq::{Agent, Body, http::Response};
 
 use super::Hub;
@@ -124,7 +121,11 @@ impl<'a> Remote<'a> {
                     if is_passing(answer.status())
                         || (answer.status() == 403 && !same_origin(url, &answer.url)) =>
                 {
-                    let why = format!("`{}` answers with status {}", origin(&answer.url), answer.status());
+                    let why = format!(
+                        "`{}` answers with status {}",
+                        origin(&answer.url),
+                        answer.status()
+                    );
                     if !patience.again(&why, answer.pause()) {
                         return Ok(answer);
                     }
@@ -169,7 +170,9 @@ impl<'a> Remote<'a> {
         let said = error.to_string();
         let certificate = ["certificate", "UnknownIssuer"].iter().any(|word| said.contains(word));
         let hint = match certificate {
-            true => "; name the certificates that are trusted here by SSL_CERT_FILE or SSL_CERT_DIR",
+            true => {
+                "; name the certificates that are trusted here by SSL_CERT_FILE or SSL_CERT_DIR"
+            }
             false => "",
         };
         use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
@@ -259,7 +262,10 @@ mod tests {
         let cases = [
             ("https://cdn.co/z?s=a:b", "https://cdn.co/z?s=a:b"),
             ("//cdn.co/z", "https://cdn.co/z"),
-            ("/api/resolve-cache/x?etag=%22a%22", "https://hub.co/api/resolve-cache/x?etag=%22a%22"),
+            (
+                "/api/resolve-cache/x?etag=%22a%22",
+                "https://hub.co/api/resolve-cache/x?etag=%22a%22",
+            ),
             ("d", "https://hub.co/a/b/d"),
             ("?y=2", "https://hub.co/a/b/c?y=2"),
         ];
@@ -273,7 +279,9 @@ mod tests {
     fn the_token_stays_with_its_scheme_host_and_port() {
         assert!(same_origin("https://huggingface.co/a", "https://hf.co/b"));
         assert!(same_origin("http://127.0.0.1:1/a", "http://127.0.0.1:1?b"));
-        for other in ["http://hub.co/", "https://hub.co:444", "https://hub.co.evil/", "https://x@hub.co/"] {
+        for other in
+            ["http://hub.co/", "https://hub.co:444", "https://hub.co.evil/", "https://x@hub.co/"]
+        {
             assert!(!same_origin("https://hub.co/a", other), "{other}");
         }
     }
