@@ -25,7 +25,7 @@ use crate::{
         record::{
             CellRecord, CellResult, FailedCell, RESULTS_SCHEMA, Results, SampleRecord, short_name,
         },
-        results::to_csv,
+        results::{to_csv, to_long_csv},
     },
     score::ScoreOptions,
     text::Text,
@@ -328,6 +328,8 @@ impl Execution<'_> {
         };
         write_json(&self.folder.root().join("results.json"), &results)?;
         write_whole(&self.folder.root().join("results.csv"), to_csv(&results).as_bytes())?;
+        let long = self.folder.root().join("results_long.csv");
+        write_whole(&long, to_long_csv(&results).as_bytes())?;
         Ok(Some(results))
     }
 

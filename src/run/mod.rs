@@ -23,6 +23,8 @@ pub mod signals;
 pub mod store;
 #[cfg(feature = "lm")]
 pub mod sweep;
+#[cfg(feature = "parquet")]
+pub mod tables;
 pub mod truth;
 #[cfg(feature = "lm")]
 pub mod world;
