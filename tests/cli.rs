@@ -6,6 +6,8 @@ mod choose;
 mod comparable;
 #[path = "cli/examples.rs"]
 mod examples;
+#[path = "cli/hub.rs"]
+mod hub;
 #[path = "cli/instructions.rs"]
 mod instructions;
 #[path = "cli/prompt.rs"]
@@ -16,6 +18,9 @@ mod sample;
 mod score;
 #[path = "cli/selftest.rs"]
 mod selftest;
+#[path = "../src/shared_data.rs"]
+#[allow(dead_code, reason = "the data is looked for by other tests")]
+mod shared_data;
 #[path = "cli/sweep.rs"]
 mod sweep;
 #[path = "cli/texts.rs"]

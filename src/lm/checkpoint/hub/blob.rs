@@ -88,7 +88,8 @@ impl Remote<'_> {
         let answer = self.head(url)?;
         let redirected = answer.response.status().is_redirection();
         let answer = if redirected { answer } else { self.accepted(answer, id)? };
-        let etag = answer.header("x-linked-etag").or(answer.header("etag")).unwrap_or_default();
+        let [linked, linked_size] = answer.linked();
+        let etag = linked.or(answer.header("etag")).unwrap_or_default();
         let etag = etag.trim_start_matches("W/").trim_matches('"').to_owned();
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
         if etag.is_empty() || etag.len() > 128 || !etag.chars().all(plain) {
@@ -96,7 +97,7 @@ impl Remote<'_> {
             return Err(LmError::Fetch { what: url.into(), why });
         }
         let length = answer.header("content-length").filter(|_| !redirected);
-        let size = answer.header("x-linked-size").or(length).and_then(|text| text.parse().ok());
+        let size = linked_size.or(length).and_then(|text| text.parse().ok());
         Ok(About { etag, size })
     }
 
@@ -126,15 +127,17 @@ impl Remote<'_> {
                 remove(partial)?;
                 answer = self.accepted(self.get(url, 0)?, id)?;
             }
+            let from = if resumed { from } else { 0 };
             let mut hear = |have| progress(name, have, about.size);
-            let read = receive(answer, partial, if resumed { from } else { 0 }, &mut hear)?;
+            hear(from);
+            let read = receive(answer, partial, from, &mut hear)?;
             let now = partial.metadata().map_or(0, |metadata| metadata.len());
             let why = match read {
                 Ending::Whole if about.size.is_none_or(|size| size == now) => return Ok(()),
                 Ending::Whole => "it ended early".to_owned(),
                 Ending::Broken(why) => why,
             };
-            if now > from {
+            if now > have {
                 patience = self.patience();
             }
             let of = about.size.map_or_else(String::new, |size| format!(" of {size}"));
@@ -162,6 +165,8 @@ fn receive(
     hear: &mut dyn FnMut(u64),
 ) -> Result<Ending, LmError> {
     let written = |source| failed(partial, source);
+    // Again: another process may have failed and taken the empty folder away.
+    create_parent(partial)?;
     let mut file = OpenOptions::new()
         .create(true)
         .append(have > 0)

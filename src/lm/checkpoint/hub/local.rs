@@ -1,6 +1,9 @@
 //! Files of the hub where a path is expected: texts, tasks, features.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    time::{Duration, Instant},
+};
 
 use super::{
     Hub, HubId,
@@ -29,12 +32,22 @@ pub fn local(spec: &str) -> Result<Cow<'_, str>, LmError> {
 /// Bytes below which nobody waits for a file.
 const WORTH_A_WORD: u64 = 4 << 20;
 
-/// Tells the listener of each large file once.
+/// The longest that nothing is heard of a file on its way.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Tells the listener of each large file as it begins, and once a minute how far it is.
 pub(crate) fn aloud(id: &HubId) -> impl FnMut(&str, u64, Option<u64>) {
     let whole = HubId { file: None, ..id.clone() };
-    let mut told = String::new();
-    move |name, _, size| {
-        if told != name && size.is_none_or(|size| size >= WORTH_A_WORD) {
+    let (mut told, mut last) = (String::new(), Instant::now());
+    move |name, have, size| {
+        let is_new = told != name;
+        if !is_new && last.elapsed() >= SILENCE {
+            last = Instant::now();
+            let of = size.map_or_else(String::new, |size| format!(" of {:.1}", size as f64 / 1e6));
+            notes::tell(&format!("{name}: {:.1}{of} MB", have as f64 / 1e6));
+        }
+        if is_new && size.is_none_or(|size| size >= WORTH_A_WORD) {
+            last = Instant::now();
             let size =
                 size.map_or_else(String::new, |size| format!(" ({:.1} MB)", size as f64 / 1e6));
             notes::tell(&format!("fetching {name} of {whole}{size}"));

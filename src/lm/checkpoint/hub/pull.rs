@@ -45,9 +45,7 @@ impl Hub {
     /// gives no such thing, [`LmError::NotCached`] offline, [`LmError::Write`] when the cache cannot be written.
     pub fn pull(&self, id: &HubId, progress: &mut Progress<'_>) -> Result<PathBuf, LmError> {
         if self.offline {
-            let cache = self.cache.display().to_string();
-            let missing = |file| LmError::NotCached { id: id.to_string(), file, cache };
-            self.find(id).map_err(missing)?;
+            self.find(id).map_err(|file| self.not_cached(id, file))?;
             return Ok(self.snapshot(id).unwrap_or_default());
         }
         let remote = Remote::new(self)?;
@@ -57,12 +55,34 @@ impl Hub {
         let repository = self.repository(id);
         let pulled = remote.snapshot(id, &commit, &wanted, progress);
         if pulled.is_err() {
-            // Python takes a repository without `snapshots` for a broken one; what is empty goes altogether.
-            for folder in ["blobs", "snapshots", ""] {
-                let _ = fs::remove_dir(repository.join(folder));
-            }
+            // Python takes a repository without `snapshots` for a broken one: it goes last, and only where no part
+            // of a file is left.
+            let empty = |folder: &str| match fs::remove_dir(repository.join(folder)) {
+                Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+                Ok(()) => true,
+            };
+            let _ = empty("blobs") && empty("snapshots") && empty("");
         }
         pulled
+    }
+}
+
+impl Hub {
+    /// What to say offline of a model whose `file` the cache lacks.
+    fn not_cached(&self, id: &HubId, file: String) -> LmError {
+        let apart = |other: &HubId| HubId { file: None, ..other.clone() } == *id;
+        let gguf: Vec<String> =
+            self.cached().iter().filter(|other| apart(other)).map(ToString::to_string).collect();
+        match gguf.is_empty() {
+            true => {
+                let cache = self.cache.display().to_string();
+                LmError::NotCached { id: id.to_string(), file, cache }
+            }
+            false => {
+                let why = format!("the cache holds GGUF files of it; name one: {}", listed(&gguf));
+                LmError::Refused { id: id.to_string(), why }
+            }
+        }
     }
 }
 

@@ -13,7 +13,12 @@ impl Remote<'_> {
     pub(super) fn accepted(&self, answer: Answer, id: &HubId) -> Result<Answer, LmError> {
         match answer.status() {
             200..=299 => Ok(answer),
-            _ => Err(LmError::Refused { id: id.to_string(), why: self.refusal(&answer, id) }),
+            _ => {
+                // Most refusals are of the whole repository, whichever file it was that was asked for.
+                let of_file = answer.header("x-error-code") == Some("EntryNotFound");
+                let whole = HubId { file: id.file.clone().filter(|_| of_file), ..id.clone() };
+                Err(LmError::Refused { id: whole.to_string(), why: self.refusal(&answer, id) })
+            }
         }
     }
 

@@ -30,7 +30,12 @@ pub(super) struct Remote<'a> {
 pub(super) struct Answer {
     pub(super) response: Response<Body>,
     pub(super) url: String,
+    /// Hash and size of a file by the first of the redirects that told them.
+    linked: [Option<String>; 2],
 }
+
+/// What tells a file's hash and size where a redirect leads to the file.
+const LINKED: [&str; 2] = ["x-linked-etag", "x-linked-size"];
 
 impl Answer {
     pub(super) fn status(&self) -> u16 {
@@ -39,6 +44,13 @@ impl Answer {
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.response.headers().get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The hash and the size of a file that a redirect or this answer tells, as opposed to those of what
+    /// a storage sends.
+    pub(super) fn linked(&self) -> [Option<&str>; 2] {
+        let [etag, size] = &self.linked;
+        [etag.as_deref().or(self.header(LINKED[0])), size.as_deref().or(self.header(LINKED[1]))]
     }
 
     /// Whether it comes from another host than `endpoint`.
@@ -138,6 +150,7 @@ impl<'a> Remote<'a> {
     /// One request with its redirects.
     fn once(&self, head: bool, url: &str, from: u64) -> Result<Answer, Broken> {
         let mut at = url.to_owned();
+        let mut linked = [None, None];
         for _ in 0..REDIRECTS {
             let request = if head { self.agent.head(&at) } else { self.agent.get(&at) };
             let mut request = request.header("accept-encoding", "identity");
@@ -149,7 +162,7 @@ impl<'a> Remote<'a> {
             }
             let response = request.call().map_err(|error| self.broken(&error))?;
             self.reached.set(true);
-            let answer = Answer { response, url: at };
+            let answer = Answer { response, url: at, linked };
             let to = match answer.header("location") {
                 Some(to) if answer.response.status().is_redirection() => join(&answer.url, to),
                 _ => return Ok(answer),
@@ -161,6 +174,7 @@ impl<'a> Remote<'a> {
                 let why = format!("it is redirected to `{to}`, where nothing is encrypted");
                 return Err(Broken { why, passing: false });
             }
+            linked = answer.linked().map(|told| told.map(str::to_owned));
             at = to;
         }
         Err(Broken { why: format!("more than {REDIRECTS} redirects"), passing: false })

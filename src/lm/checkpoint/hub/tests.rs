@@ -60,6 +60,9 @@ fn a_cache_written_by_python_is_read_and_what_it_lacks_is_named() {
     std::fs::write(repository.join("refs/refs/pr/1"), "def456").unwrap();
     std::fs::create_dir_all(repository.join("snapshots/def456/sub")).unwrap();
     std::fs::write(repository.join("snapshots/def456/sub/x.gguf"), "").unwrap();
+    let pr = self::id("org/name@refs/pr/1");
+    let unnamed = hub.resolve(&pr, &mut silent).unwrap_err().to_string();
+    assert!(unnamed.ends_with("name one: org/name@refs/pr/1/sub/x.gguf"), "{unnamed}");
     std::fs::create_dir_all(hub.cache.join("models--gpt2/snapshots/fed/")).unwrap();
     let listed: Vec<String> = hub.cached().iter().map(ToString::to_string).collect();
     assert_eq!(listed, ["org/name", "org/name@refs/pr/1/sub/x.gguf"]);
@@ -114,6 +117,21 @@ fn what_stopped_is_no_revision_and_goes_on_where_it_stopped() {
     assert!(hub.snapshot(&id("org/name")).is_none(), "an unfinished pull is not a revision");
     assert!(hub.resolve(&id(&format!("org/name@{COMMIT}")), &mut silent).is_ok());
     assert_eq!(fake.asked("GET /storage").last().unwrap().split(' ').nth(2), Some("40000"));
+}
+
+#[test]
+fn a_storage_that_always_begins_anew_and_always_breaks_is_left_in_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let cuts = vec![40_000; 30].into();
+    let fake = Arc::new(FakeHub { cuts, no_ranges: true, ..FakeHub::new() });
+    let endpoint = serve(&fake);
+    let hub = hub(folder.path(), endpoint);
+    let message = hub.resolve(&id("org/name"), &mut silent).unwrap_err().to_string();
+    assert!(message.contains("broke after 40000 of 100000 bytes"), "{message}");
+    // The first brought something; five more did not.
+    assert_eq!(fake.asked("GET /storage").len(), 6);
+    fake.cuts.lock().unwrap().clear();
+    hub.resolve(&id("org/name"), &mut silent).unwrap();
 }
 
 #[test]
@@ -207,7 +225,7 @@ fn moved_repositories_old_names_and_pull_requests_are_found_under_what_was_asked
 fn refusals_say_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let fake = FakeHub::new()
-        .with("org/gated", &[("config.json", b"{}")])
+        .with("org/gated", &[("config.json", b"{}"), ("model.safetensors", b"")])
         .with("org/pickle", &[("config.json", b"{}"), ("pytorch_model.bin", b"")])
         .with("org/quants", &[("a.Q4.gguf", b"GGUF"), ("a.Q8.gguf", b"GGUF")]);
     let fake = Arc::new(fake);
@@ -221,6 +239,7 @@ fn refusals_say_what_to_do() {
         gated.contains("/org/gated, make a token at") && gated.ends_with("set HF_TOKEN"),
         "{gated}"
     );
+    assert!(gated.starts_with("`org/gated`: it is gated"), "{gated}");
     let gated = message("org/gated", Some(TOKEN));
     assert!(gated.contains("with the account of this token"), "{gated}");
     let wrong = message("org/name", Some("hf_wrong"));

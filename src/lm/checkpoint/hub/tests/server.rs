@@ -19,6 +19,7 @@ pub const TOKEN: &str = "hf_secret";
 /// Bytes that are handed out at a time.
 const CHUNK: usize = 10_000;
 
+/// What the hub holds, and how it behaves.
 pub struct FakeHub {
     /// By page: `org/name`, `datasets/org/name`, `gpt2`; each with its files by path.
     pub repositories: HashMap<String, BTreeMap<String, Vec<u8>>>,
@@ -31,6 +32,8 @@ pub struct FakeHub {
     /// `METHOD path from token`.
     pub log: Mutex<Vec<String>>,
     pub wrong_hash: bool,
+    /// Whether the storage sends files from their beginning whatever is asked for.
+    pub no_ranges: bool,
     /// A pause between parts of a file.
     pub slow: Duration,
 }
@@ -62,6 +65,7 @@ impl FakeHub {
             busy: Mutex::default(),
             log: Mutex::default(),
             wrong_hash: false,
+            no_ranges: false,
             slow: Duration::ZERO,
         }
     }
@@ -149,6 +153,7 @@ fn respond(hub: &FakeHub, port: u16, path: &str, from: usize, token: Option<&str
     let storage = format!("http://localhost:{port}/storage");
     if let Some(rest) = path.strip_prefix("/storage/") {
         let body = find(hub, rest.split('?').next().unwrap()).unwrap_or_default();
+        let from = if hub.no_ranges { 0 } else { from };
         let (all, body) = (body.len(), &body[from.min(body.len())..]);
         let range = format!("bytes {from}-{}/{all}", all.max(1) - 1);
         let cut = hub.cuts.lock().unwrap().pop();
@@ -175,7 +180,9 @@ fn respond(hub: &FakeHub, port: u16, path: &str, from: usize, token: Option<&str
         let mut git = Sha1::new_with_prefix(format!("blob {}\0", body.len()));
         git.update(&body);
         let hash = if hub.wrong_hash { "0".repeat(40) } else { hex(&git.finalize()) };
-        return said(200, &[("etag", &format!("\"{hash}\""))], &body[from.min(body.len())..]);
+        let etag = format!("\"{hash}\"");
+        let headers = [("etag", etag.as_str()), ("x-repo-commit", COMMIT)];
+        return said(200, &headers, &body);
     }
     let (api, rest) = match path.strip_prefix("/api/models/").or(path.strip_prefix("/api/")) {
         Some(rest) => (true, rest),
@@ -200,12 +207,6 @@ fn respond(hub: &FakeHub, port: u16, path: &str, from: usize, token: Option<&str
             None => error(401, "RepoNotFound", "Invalid username or password."),
         };
     };
-    if page == "org/gated" {
-        return match token {
-            Some(_) => error(403, "GatedRepo", "Access to model org/gated is restricted."),
-            None => error(401, "GatedRepo", "Access to model org/gated is restricted."),
-        };
-    }
     if what == "refs" {
         return said(
             200,
@@ -225,7 +226,15 @@ fn respond(hub: &FakeHub, port: u16, path: &str, from: usize, token: Option<&str
         let json = serde_json::json!({"id": id, "sha": COMMIT, "siblings": names}).to_string();
         return said(200, &[], json.as_bytes());
     }
-    let Some(name) = what.strip_prefix(&format!("resolve/{COMMIT}/")) else {
+    // What a gated repository is called and holds everybody may know.
+    if page == "org/gated" {
+        return match token {
+            Some(_) => error(403, "GatedRepo", "Access to model org/gated is restricted."),
+            None => error(401, "GatedRepo", "Access to model org/gated is restricted."),
+        };
+    }
+    let asked = what.strip_prefix("resolve/").and_then(|rest| rest.split_once('/'));
+    let Some((_, name)) = asked.filter(|(revision, _)| known(revision)) else {
         return error(404, "RevisionNotFound", "Invalid rev id");
     };
     let Some(body) = files.get(&name.replace("%20", " ")) else {
@@ -242,7 +251,13 @@ fn respond(hub: &FakeHub, port: u16, path: &str, from: usize, token: Option<&str
     let hash = if hub.wrong_hash { "0".repeat(64) } else { hex(&Sha256::digest(body)) };
     let (location, hash) = (format!("{storage}/{page}/{name}?signed=1"), format!("\"{hash}\""));
     let size = body.len().to_string();
-    said(302, &[("location", &location), ("x-linked-etag", &hash), ("x-linked-size", &size)], b"")
+    let headers = [
+        ("location", location.as_str()),
+        ("x-linked-etag", &hash),
+        ("x-linked-size", &size),
+        ("x-repo-commit", COMMIT),
+    ];
+    said(302, &headers, b"")
 }
 
 /// The page of a repository and what is asked of it.
