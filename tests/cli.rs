@@ -8,6 +8,8 @@ mod choose;
 mod comparable;
 #[path = "cli/examples.rs"]
 mod examples;
+#[path = "cli/hub.rs"]
+mod hub;
 #[path = "cli/instructions.rs"]
 mod instructions;
 #[path = "cli/prompt.rs"]
@@ -20,6 +22,9 @@ mod score;
 mod selftest;
 #[path = "cli/slurm.rs"]
 mod slurm;
+#[path = "../src/shared_data.rs"]
+#[allow(dead_code, reason = "the data is looked for by other tests")]
+mod shared_data;
 #[path = "cli/sweep.rs"]
 mod sweep;
 #[path = "cli/texts.rs"]

@@ -4,6 +4,12 @@
 mod browser;
 #[path = "report/fabricate.rs"]
 mod fabricate;
+#[path = "../src/shared_data.rs"]
+#[allow(dead_code, reason = "no test here needs data")]
+mod shared_data;
+#[cfg(all(feature = "cli", feature = "lm"))]
+#[path = "report/tables.rs"]
+mod tables;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -52,6 +58,7 @@ fn a_report_is_the_same_bytes_whenever_it_is_made() {
     assert!(pixels.iter().all(|(_, bytes)| bytes.starts_with(b"\x89PNG")));
     for name in [
         "results.csv",
+        "results_long.csv",
         "results.json",
         "report.html",
         "figures/precision_recall_vs_temperature.svg",

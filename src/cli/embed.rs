@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 
 use crate::{
-    lm::{LmError, embed::Embedder},
+    lm::{LmError, checkpoint::hub, embed::Embedder},
     npy,
     run::{progress::Progress, signals::Stop},
 };
@@ -112,7 +112,7 @@ fn read_ids(path: &str) -> anyhow::Result<Vec<Vec<u32>>> {
     let text = if path == "-" {
         std::io::read_to_string(std::io::stdin().lock())
     } else {
-        std::fs::read_to_string(path)
+        std::fs::read_to_string(&*hub::local(path)?)
     }
     .with_context(|| format!("cannot read token ids from `{path}`"))?;
     let mut all = Vec::new();

@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod inspect;
+mod pull;
 
 /// Arguments of `llmpr models`.
 #[derive(clap::Args)]
@@ -15,8 +16,8 @@ pub struct Args {
 enum Command {
     /// List the models at hand: bundled ones and those in the hub's cache
     List(inspect::ListArgs),
-    /// Fetch models from the hub into its cache
-    Pull(inspect::PullArgs),
+    /// Fetch models, or files of texts and tasks, from the hub into its cache
+    Pull(pull::Args),
     /// Say what a model is, without running it
     Inspect(inspect::InspectArgs),
     /// Hold a model against reference values, or write its logits and hidden states
@@ -29,7 +30,7 @@ enum Command {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     match &args.command {
         Command::List(args) => inspect::list(args),
-        Command::Pull(args) => inspect::pull(args),
+        Command::Pull(args) => pull::run(args),
         Command::Inspect(args) => inspect::inspect(args),
         Command::Check(args) => check::run(args),
         Command::Bench(args) => bench::run(args),

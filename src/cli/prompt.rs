@@ -128,7 +128,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         Format::Json => {
             Ok(to_stdout(&(serde_json::to_string_pretty(&shown.json(&task.name))? + "\n"))?)
         }
-        Format::Csv => bail!("prompts are no table; use --format table or --format json"),
+        other => bail!(
+            "--format {} is of measures, and these are prompts; use --format table or --format json",
+            other.name()
+        ),
     }
 }
 

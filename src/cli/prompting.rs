@@ -4,6 +4,7 @@ use anyhow::{Context, bail};
 
 use super::notes::note;
 use crate::{
+    lm::checkpoint::hub,
     run::{
         models::SweepModel,
         prompts::{Material, PlannedPrompt, PlannedPrompts, Recipe},
@@ -42,7 +43,7 @@ pub struct Source<'a> {
 /// The task called `name`; without one, a task that leaves prompts and completions as they are.
 pub fn find_task(name: Option<&str>) -> anyhow::Result<Task> {
     Ok(match name {
-        Some(name) => Task::find(name)?,
+        Some(name) => Task::find(&hub::local(name)?)?,
         None => Task::parse("prompt", BARE)?,
     })
 }
@@ -90,7 +91,8 @@ impl Source<'_> {
         room: usize,
     ) -> anyhow::Result<PlannedPrompts> {
         let Self { reference, n, count, seed, shots, .. } = *self;
-        let found = Material::find(task, reference, n, seed)?;
+        let reference = reference.map(hub::local).transpose()?;
+        let found = Material::find(task, reference.as_deref(), n, seed)?;
         let (pools, notes) = found.map(|texts| (texts.pools, texts.notes)).unwrap_or_default();
         note(&notes);
         let style = model.style(self.shots_as);
@@ -106,6 +108,7 @@ impl Source<'_> {
 
 /// Prompts of a file with their names: its field `prompt` where there is one, else its texts.
 fn read_prompts(file: &str) -> anyhow::Result<Vec<(String, String)>> {
+    let file = &*hub::local(file)?;
     let with_field = format!("{file}:prompt");
     let json = file.ends_with(".jsonl") || file.ends_with(".json");
     let texts = match json.then(|| read_texts(&with_field)) {

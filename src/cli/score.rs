@@ -75,7 +75,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let usual = ScoreOptions { seed: args.seed.seed, ..ScoreOptions::default() };
     let options = args.measure.clone().over(usual).checked()?;
     if let Some(score) = likelihood::score(args, &options)? {
-        return print(&score, args);
+        let [reference, model] = args.likelihood.names().unwrap_or_default();
+        return print(&score, args, Sides { reference: &reference, model: &model });
     }
     let (Some(reference), Some(samples)) = (&args.reference.reference, &args.samples) else {
         bail!("name what is compared with --reference FILE and --samples FILE");
@@ -102,7 +103,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             })?
         }
     };
-    print(&score, args)
+    print(&score, args, specs)
 }
 
 /// A line for each pass.
@@ -117,15 +118,29 @@ fn explained(passes: &[Pass]) -> String {
     out
 }
 
-fn print(score: &Score, args: &Args) -> anyhow::Result<()> {
+/// Prints a score of the two that are called so.
+fn print(score: &Score, args: &Args, names: Sides<&str>) -> anyhow::Result<()> {
     let styled = args.out.file().is_none() && stdout_is_styled();
     let text = match args.format.format {
         Format::Table if args.all => report::score::table(score, styled),
         Format::Table => report::score::summary(score, styled),
         Format::Json => serde_json::to_string_pretty(score)? + "\n",
         Format::Csv => report::score::csv(score),
+        Format::Markdown => report::markdown::score(score, args.all),
+        Format::LmEval => {
+            let Sides { reference: task, model } = names.map(stem);
+            serde_json::to_string_pretty(&report::lm_eval::score(score, task, model))? + "\n"
+        }
     };
     args.out.write(&text)
+}
+
+/// What a file, here or of the hub, is called, without its folder and its ending; other names are left as they are.
+fn stem(name: &str) -> &str {
+    let path = std::path::Path::new(name);
+    let is_file = path.is_file() || name.starts_with("hf:");
+    let stem = is_file.then(|| path.file_stem().and_then(|stem| stem.to_str()));
+    stem.flatten().unwrap_or(name)
 }
 
 /// Whether stdout is a terminal that may get bold text.

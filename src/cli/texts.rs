@@ -44,7 +44,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let shown = match args.format.format {
         Format::Table => table(&reading, args.first),
         Format::Json => serde_json::to_string_pretty(&object(&reading, args.first))? + "\n",
-        Format::Csv => bail!("this is no table of measures; use --format table or --format json"),
+        other => bail!(
+            "--format {} is of measures, and these are texts; use --format table or --format json",
+            other.name()
+        ),
     };
     Ok(super::to_stdout(&shown)?)
 }

@@ -14,6 +14,7 @@ use crate::{
         spec::{Better, Spec},
     },
     report::{
+        markdown,
         number::number,
         record::{CellRecord, CellResult, Results},
     },
@@ -194,6 +195,13 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             serde_json::to_string_pretty(&cells)? + "\n"
         }
         Format::Csv => csv(&kept, args.top.max(1)),
+        Format::Markdown => {
+            let cells = kept.iter().take(args.top.max(1)).map(|(_, cell)| (*cell).clone());
+            markdown::results(&Results { cells: cells.collect(), ..results.clone() })
+        }
+        Format::LmEval => {
+            bail!("lm-eval's files hold whole runs: llmpr report RUN --format lm-eval")
+        }
     };
     args.out.write(&text)
 }

@@ -6,10 +6,7 @@ use std::path::Path;
 use super::{
     Checkpoint, LmError, ModelConfig, Weights,
     arch::config::{Rope, RopeScaling},
-    checkpoint::{
-        hub::{Hub, HubId},
-        load, source,
-    },
+    checkpoint::{hub::Hub, load, source},
     encoder::{self, SentenceEncoder},
 };
 
@@ -196,9 +193,9 @@ pub fn at_hand(hub: &Hub) -> Vec<AtHand> {
         Some(AtHand { model, from: "bundled", path })
     });
     let offline = Hub { offline: true, ..hub.clone() };
-    let cached = hub.list().into_iter().filter_map(|model| {
-        let path = shown(&offline.resolve(&HubId::parse(&model)?, &mut |_, _, _| {}).ok()?);
-        Some(AtHand { model, from: "cached", path })
+    let cached = hub.cached().into_iter().filter_map(|id| {
+        let path = shown(&offline.resolve(&id, &mut |_, _, _| {}).ok()?);
+        Some(AtHand { model: id.to_string(), from: "cached", path })
     });
     bundled.chain(cached).collect()
 }

@@ -60,6 +60,9 @@ pub enum LmError {
     /// A download that failed.
     #[error("cannot fetch `{what}`: {why}")]
     Fetch { what: String, why: String },
+    /// What the hub does not have, or does not give.
+    #[error("`{id}`: {why}")]
+    Refused { id: String, why: String },
     /// A server that cannot be reached, or that answers with something else than a completion.
     #[error("`{server}`: {what}")]
     Server { server: String, what: String },

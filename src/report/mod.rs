@@ -1,16 +1,22 @@
 //! Records of a sweep and what is made of them: tables, CSV, JSON, figures, one page.
 
 pub mod browse;
+pub mod entry;
 pub mod figure;
 pub mod figures;
+pub mod lm_eval;
+pub mod markdown;
 pub mod number;
 pub mod overview;
 pub mod page;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 #[cfg(feature = "png")]
 pub mod png;
 pub mod record;
 pub mod results;
 pub mod score;
 pub mod sentences;
+pub mod texts;
 pub mod tracking;
 pub mod trail;

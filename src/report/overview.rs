@@ -28,8 +28,16 @@ const MEASURES: [(&Spec, &str, bool); 4] = [
 /// MAUVE\*, exact values where they are known, lengths and notes; in front of them the ceilings, behind
 /// them what the notes' letters say.
 pub fn overview(results: &Results) -> String {
+    match results.cells.is_empty() {
+        true => String::new(),
+        false => format!("{}{}", lines(&columns(results)), legend(results)),
+    }
+}
+
+/// The table by columns: heading, ceiling, then a value a cell.
+pub(super) fn columns(results: &Results) -> Vec<Vec<String>> {
     let cells = &results.cells;
-    let Some(first) = cells.first() else { return String::new() };
+    let Some(first) = cells.first() else { return Vec::new() };
     let mut columns: Vec<Vec<String>> = Vec::new();
     let mut add = |heading: &str, above: String, value: &dyn Fn(&CellResult) -> String| {
         let mut column = vec![heading.to_owned(), above];
@@ -78,7 +86,7 @@ pub fn overview(results: &Results) -> String {
     add("unique", String::new(), &unique);
     add("tokens", String::new(), &|c| format!("{:.0}", c.texts.mean_tokens));
     add("notes", String::new(), &letters);
-    format!("{}{}", lines(&columns), legend(results))
+    columns
 }
 
 /// The letters of a cell's warnings in the order of [`codes`].
@@ -103,7 +111,7 @@ fn codes(cells: &[CellResult]) -> IndexMap<&Code, usize> {
 }
 
 /// What the table's columns and letters say.
-fn legend(results: &Results) -> String {
+pub(super) fn legend(results: &Results) -> String {
     let mut out = String::from(
         "\nprecision: share of the model's texts like the reference's (quality); recall: share of the \
          reference's texts\nlike the model's (diversity); value [95 % interval of sampling, which \

@@ -2,8 +2,12 @@
 
 use indexmap::{IndexMap, IndexSet};
 
+mod long;
+
+pub use long::{long, to_long_csv};
+
 use super::{
-    number::exact,
+    entry::{self, Entry},
     record::{CellResult, Results},
 };
 use crate::{
@@ -27,15 +31,14 @@ const TEXTS: [&str; 6] =
 /// Numbers are the shortest decimals that read back as the same value; infinities are `inf` and
 /// `-inf`, undefined values empty.
 pub fn to_csv(results: &Results) -> String {
+    let (header, rows) = wide(results);
+    entry::csv(&header, &rows)
+}
+
+/// Column names and rows of that table.
+pub fn wide(results: &Results) -> (Vec<String>, Vec<Vec<Entry>>) {
     let columns = Columns::of(&results.cells);
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    // Writing into memory cannot fail, and every row has the header's length.
-    let _ = writer.write_record(columns.header());
-    for cell in &results.cells {
-        let _ = writer.write_record(columns.row(cell));
-    }
-    let bytes = writer.into_inner().unwrap_or_default();
-    String::from_utf8_lossy(&bytes).into_owned()
+    (columns.header(), results.cells.iter().map(|cell| columns.row(cell)).collect())
 }
 
 type Part = fn(&Estimate) -> Option<f64>;
@@ -54,13 +57,18 @@ struct Columns {
     truth: Vec<(String, usize)>,
 }
 
+/// The settings of draws that have a column.
+pub(super) fn knobs(cells: &[CellResult]) -> Vec<&'static Knob> {
+    let used = |knob: &&Knob| {
+        knob.fixed_column || cells.iter().any(|c| knob.get(&c.cell.decoding).is_some())
+    };
+    KNOBS.into_iter().filter(used).collect()
+}
+
 impl Columns {
     fn of(cells: &[CellResult]) -> Self {
-        let used = |knob: &&Knob| {
-            knob.fixed_column || cells.iter().any(|c| knob.get(&c.cell.decoding).is_some())
-        };
         Self {
-            knobs: KNOBS.into_iter().filter(used).collect(),
+            knobs: knobs(cells),
             measures: Self::filled(cells, |cell| &cell.score.metrics),
             truth: Self::filled(cells, |cell| &cell.truth),
         }
@@ -94,37 +102,42 @@ impl Columns {
         header
     }
 
-    fn row(&self, result: &CellResult) -> Vec<String> {
+    fn row(&self, result: &CellResult) -> Vec<Entry> {
         let CellResult { cell, texts, score, truth, .. } = result;
-        let real = |value: Option<f64>| value.map(exact).unwrap_or_default();
-        let mut row =
-            vec![cell.id.clone(), cell.model.clone(), cell.task.clone(), cell.shots.to_string()];
-        row.extend(self.knobs.iter().map(|knob| real(knob.get(&cell.decoding))));
+        let mut row: Vec<Entry> =
+            [&cell.id, &cell.model, &cell.task].map(|word| Entry::text(word.as_str())).into();
+        row.push(Entry::count(cell.shots));
+        row.extend(self.knobs.iter().map(|knob| Entry::Real(knob.get(&cell.decoding))));
         row.extend([
-            cell.seed.to_string(),
-            cell.chat.to_string(),
-            texts.n.to_string(),
-            cell.max_new_tokens.to_string(),
+            seed(cell.seed),
+            Entry::Flag(Some(cell.chat)),
+            Entry::count(texts.n),
+            Entry::count(cell.max_new_tokens),
         ]);
         let mut estimates = |columns: &[(String, usize)], from: &IndexMap<String, Estimate>| {
             let value = |(name, part): &(String, usize)| from.get(name).and_then(PARTS[*part].1);
-            row.extend(columns.iter().map(|column| real(value(column))));
+            row.extend(columns.iter().map(|column| Entry::Real(value(column))));
         };
         estimates(&self.measures, &score.metrics);
         estimates(&self.truth, truth);
-        let ended = |how: &str| texts.ended.get(how).copied().unwrap_or(0).to_string();
+        let ended = |how: &str| Entry::count(texts.ended.get(how).copied().unwrap_or(0));
         row.extend([
-            texts.unique.to_string(),
-            texts.empty.to_string(),
-            exact(texts.mean_tokens),
+            Entry::count(texts.unique),
+            Entry::count(texts.empty),
+            Entry::Real(Some(texts.mean_tokens)),
             ended("eos"),
             ended("stop"),
             ended("length"),
         ]);
         let codes: Vec<&str> = score.warnings.iter().map(|w| w.code.word()).collect();
-        row.extend([codes.join(";"), score.signature.clone()]);
+        row.extend([Entry::text(codes.join(";")), Entry::text(score.signature.as_str())]);
         row
     }
+}
+
+/// A seed as words: its 64 bits fit into no signed number, and nobody computes with it.
+pub(super) fn seed(seed: u64) -> Entry {
+    Entry::text(seed.to_string())
 }
 
 #[cfg(test)]

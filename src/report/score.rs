@@ -106,7 +106,7 @@ fn written(score: &Score, names: &[&str], between: Between<'_>, styled: bool) ->
 }
 
 /// The measures of a summary, in the order of the score.
-fn first(score: &Score) -> Vec<&str> {
+pub(super) fn first(score: &Score) -> Vec<&str> {
     let names = || score.metrics.keys().map(String::as_str);
     let first = |name: &str| FIRST.iter().any(|spec| spec.name == name);
     let chosen: Vec<&str> = names().filter(|name| first(name)).collect();
@@ -215,7 +215,8 @@ fn wrapped(text: &str, width: usize) -> String {
     out
 }
 
-fn p(value: f64) -> String {
+/// A p-value.
+pub(super) fn p(value: f64) -> String {
     if value < 0.001 { "<0.001".to_owned() } else { format!("{value:.3}") }
 }
 

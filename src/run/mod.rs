@@ -27,6 +27,8 @@ pub mod status;
 pub mod store;
 #[cfg(feature = "lm")]
 pub mod sweep;
+#[cfg(feature = "parquet")]
+pub mod tables;
 pub mod truth;
 #[cfg(feature = "lm")]
 pub mod world;

@@ -24,7 +24,7 @@ use crate::{
         figures::figures,
         page::Page,
         record::{CellResult, RESULTS_SCHEMA, Results, SampleRecord},
-        results::to_csv,
+        results::{to_csv, to_long_csv},
     },
     score::{
         Normalize, ScoreOptions,
@@ -53,6 +53,9 @@ pub enum PublishError {
     /// A file that cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A table that cannot be written as Parquet.
+    #[error("`{path}` cannot be written: {what}")]
+    Parquet { path: String, what: String },
     /// A fault of the page's own template.
     #[error("the page cannot be written: {0}")]
     Page(#[from] minijinja::Error),
@@ -74,40 +77,29 @@ pub struct Published {
 }
 
 /// A run as it was read.
-struct Run {
-    folder: RunFolder,
+pub(super) struct Run {
+    pub(super) folder: RunFolder,
     record: RunRecord,
     results: Results,
     /// The model names of this run where another run has a different model of that name.
     renamed: IndexMap<String, String>,
 }
 
-/// Writes `report.html`, `figures/*.svg`, `figures/*.png` where there are fonts, `figures/*.vl.json`, `results.csv`
-/// and `results.json` of `runs`, merged, into `out`. Nothing but those files is touched.
+/// Writes `report.html`, `figures/*.svg`, `figures/*.png` where there are fonts, `figures/*.vl.json`, `results.csv`,
+/// `results_long.csv` and `results.json` of `runs`, merged, into `out`. Nothing but those files is touched.
 ///
 /// # Errors
 ///
 /// [`PublishError`]. Features that are missing or do not fit cost the marks at the texts, not the report.
 pub fn publish(runs: &[PathBuf], out: &Path, limits: Limits) -> Result<Published, PublishError> {
-    if runs.is_empty() {
-        return Err(PublishError::NoRuns);
-    }
-    let mut read: Vec<Run> = runs.iter().map(|path| open(path)).collect::<Result<_, _>>()?;
-    let mut notes: Vec<String> = Vec::new();
-    for (at, run) in read.iter().enumerate() {
-        let which = if read.len() == 1 { "The run".to_owned() } else { format!("Run {}", at + 1) };
-        let scored = |id: &str| run.results.cells.iter().any(|cell| cell.cell.id == id);
-        notes.extend(run.record.missing(scored).map(|of| format!("{which} is not whole: {of}.")));
-    }
-    notes.extend(rename(&mut read));
-    let results = merge(&read);
+    let (read, results, notes) = open_all(runs)?;
     let mut references: Vec<String> = Vec::new();
     let mut cells: Vec<CellTexts<'_>> = Vec::new();
     let mut taken = 0;
     for run in &read {
         // References of all runs in one list: those of a run begin at `offset`.
         let (texts, offset) = (reference_texts(&run.folder), references.len());
-        let own = results.cells[taken..].iter().take_while(|c| from(run, c)).collect::<Vec<_>>();
+        let own = own_cells(run, &results.cells[taken..]);
         taken += own.len();
         let mut found = texts_of(run, &own, texts.len());
         found.iter_mut().for_each(|cell| shift(&mut cell.evidence, offset));
@@ -144,10 +136,38 @@ pub fn publish(runs: &[PathBuf], out: &Path, limits: Limits) -> Result<Published
     }
     write_json(&out.join("results.json"), &results)?;
     write_whole(&out.join("results.csv"), to_csv(&results).as_bytes())?;
+    write_whole(&out.join("results_long.csv"), to_long_csv(&results).as_bytes())?;
     let path = out.join("report.html");
     write_whole(&path, html.as_bytes())?;
     let (cells, figures) = (results.cells.len(), drawings.len());
     Ok(Published { page: path, cells, figures, pixels, notes })
+}
+
+/// The cells of `runs`, merged, and what a reader has to know of them.
+///
+/// # Errors
+///
+/// [`PublishError`].
+pub fn results(runs: &[PathBuf]) -> Result<(Results, Vec<String>), PublishError> {
+    let (_, results, notes) = open_all(runs)?;
+    Ok((results, notes))
+}
+
+/// The runs, their cells in one list, and what a reader has to know of them.
+pub(super) fn open_all(runs: &[PathBuf]) -> Result<(Vec<Run>, Results, Vec<String>), PublishError> {
+    if runs.is_empty() {
+        return Err(PublishError::NoRuns);
+    }
+    let mut read: Vec<Run> = runs.iter().map(|path| open(path)).collect::<Result<_, _>>()?;
+    let mut notes: Vec<String> = Vec::new();
+    for (at, run) in read.iter().enumerate() {
+        let which = if read.len() == 1 { "The run".to_owned() } else { format!("Run {}", at + 1) };
+        let scored = |id: &str| run.results.cells.iter().any(|cell| cell.cell.id == id);
+        notes.extend(run.record.missing(scored).map(|of| format!("{which} is not whole: {of}.")));
+    }
+    notes.extend(rename(&mut read));
+    let results = merge(&read);
+    Ok((read, results, notes))
 }
 
 #[cfg(not(feature = "png"))]
@@ -240,6 +260,11 @@ fn merge(runs: &[Run]) -> Results {
     results
 }
 
+/// The first of the merged cells, as many as are of this run.
+pub(super) fn own_cells<'a>(run: &Run, cells: &'a [CellResult]) -> Vec<&'a CellResult> {
+    cells.iter().take_while(|cell| from(run, cell)).collect()
+}
+
 /// Whether a merged cell is one of this run.
 fn from(run: &Run, cell: &CellResult) -> bool {
     run.results
@@ -248,13 +273,17 @@ fn from(run: &Run, cell: &CellResult) -> bool {
         .any(|own| own.cell.id == cell.cell.id && own.score.signature == cell.score.signature)
 }
 
-fn reference_texts(folder: &RunFolder) -> Vec<String> {
+pub(super) fn reference_texts(folder: &RunFolder) -> Vec<String> {
     let texts = read_log::<Text>(&folder.reference("texts.jsonl")).unwrap_or_default();
     texts.into_iter().map(|text| text.text).collect()
 }
 
 /// The completions of `cells` with what the supports say of them, where features are at hand.
-fn texts_of<'a>(run: &Run, cells: &[&'a CellResult], references: usize) -> Vec<CellTexts<'a>> {
+pub(super) fn texts_of<'a>(
+    run: &Run,
+    cells: &[&'a CellResult],
+    references: usize,
+) -> Vec<CellTexts<'a>> {
     let options: ScoreOptions =
         serde_json::from_value(run.record.scoring.clone()).unwrap_or_default();
     let scaled = |path: PathBuf, rows: usize| -> Option<Matrix> {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     data::secret::without_logins,
-    lm::{LmError, server::ServerFacts},
+    lm::{LmError, checkpoint::hub, server::ServerFacts},
     report::record::{CELL_SCHEMA, CellRecord},
     rng,
     text::{
@@ -40,6 +40,9 @@ pub enum SweepError {
     /// The reference.
     #[error(transparent)]
     Text(#[from] TextError),
+    /// A task or a reference that the hub does not have or give.
+    #[error(transparent)]
+    Hub(LmError),
     /// A task without texts of its own.
     #[error("task `{task}` needs human texts to compare with: give them with --reference FILE")]
     NoReference {
@@ -130,18 +133,21 @@ impl Sweep {
             return Err(PlanError::NoSamples.into());
         }
         let points = settings.grid.points()?;
-        let task = Task::find(&settings.task)?;
+        let task = Task::find(&hub::local(&settings.task).map_err(SweepError::Hub)?)?;
         let max_new_tokens = settings.max_new_tokens.unwrap_or(task.max_new_tokens);
         if max_new_tokens == 0 {
             return Err(PlanError::NoTokens.into());
         }
-        let (given, n, seed) =
-            (settings.reference.as_deref(), settings.n_samples, settings.prompt_seed);
+        let given = settings.reference.as_deref().map(hub::local).transpose();
+        let given = given.map_err(SweepError::Hub)?;
+        let (given, n, seed) = (given.as_deref(), settings.n_samples, settings.prompt_seed);
         let Some(Material { source, grammar, pools, mut notes }) =
             Material::find(&task, given, n, seed)?
         else {
             return Err(SweepError::NoReference { task: task.name.clone() });
         };
+        // As it was named, not where the hub's cache lies.
+        let source = settings.reference.clone().unwrap_or(source);
         let reference = reference(&settings, &task, &pools);
         if reference.len() < LEAST_REFERENCES {
             let (n, least) = (reference.len(), LEAST_REFERENCES);

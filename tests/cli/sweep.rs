@@ -153,6 +153,7 @@ fn a_sweep_leaves_a_table_and_a_folder_that_reads_without_it() {
     for file in [
         "run.json",
         "results.csv",
+        "results_long.csv",
         "results.json",
         "reference/texts.jsonl",
         "reference/features.npy",

@@ -1,7 +1,10 @@
 //! Differences for people and for spreadsheets.
 
 use super::difference::{Difference, LEVEL};
-use crate::report::number::{exact, number};
+use crate::report::{
+    markdown::escaped,
+    number::{exact, number},
+};
 
 /// Differences by pair, with notes on how they were made.
 pub fn table(differences: &[Difference]) -> String {
@@ -60,10 +63,6 @@ pub fn markdown(differences: &[Difference]) -> String {
     }
     out.push('\n');
     out + &notes(differences).join("\n") + "\n"
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('|', "\\|")
 }
 
 fn interval(d: &Difference) -> String {

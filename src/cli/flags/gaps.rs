@@ -2,7 +2,8 @@
 
 use crate::{
     cli::notes::note,
-    text::{Gaps, Reading, Text, TextError, read},
+    lm::checkpoint::hub,
+    text::{Gaps, Reading, Text, read},
 };
 
 /// What to do where a file holds no text in a place of one.
@@ -21,10 +22,10 @@ impl GapFlags {
     ///
     /// # Errors
     ///
-    /// Those of [`read`].
-    pub fn reading(&self, spec: &str) -> Result<Reading, TextError> {
+    /// Those of [`read`], and of [`hub::local`] for a file of the hub.
+    pub fn reading(&self, spec: &str) -> anyhow::Result<Reading> {
         let Self { strict, skip_missing } = *self;
-        let reading = read(spec, Gaps { strict, skip_missing })?;
+        let reading = read(&hub::local(spec)?, Gaps { strict, skip_missing })?;
         note(&reading.notes(spec));
         Ok(reading)
     }
@@ -33,8 +34,8 @@ impl GapFlags {
     ///
     /// # Errors
     ///
-    /// Those of [`read`].
-    pub fn texts(&self, spec: &str) -> Result<Vec<Text>, TextError> {
+    /// Those of [`reading`](Self::reading).
+    pub fn texts(&self, spec: &str) -> anyhow::Result<Vec<Text>> {
         Ok(self.reading(spec)?.texts)
     }
 }

@@ -12,6 +12,19 @@ pub enum Format {
     Json,
     /// One line a measure
     Csv,
+    /// A table for a page or an issue
+    #[value(alias = "md")]
+    Markdown,
+    /// The JSON of lm-evaluation-harness
+    LmEval,
+}
+
+impl Format {
+    /// Its name as it is written.
+    pub fn name(self) -> String {
+        use clap::ValueEnum;
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
 }
 
 /// In which form the output is.

@@ -66,8 +66,8 @@ fn a_flag_of_one_name_has_one_help_one_value_and_one_default() {
         }
     }
     // Draws and halves of rows cost a sweep as often as it has cells, so that it takes fewer of them; and a
-    // person who looks at prompts wants to see one.
-    let by_command = ["n", "resamples", "permutations", "embedder", "prompt-count"];
+    // person who looks at prompts wants to see one. A report is a page unless it is asked for otherwise.
+    let by_command = ["n", "resamples", "permutations", "embedder", "prompt-count", "format"];
     let mut shared = 0;
     for (long, uses) in &seen {
         if OTHERS.iter().any(|(name, _)| name == long) {

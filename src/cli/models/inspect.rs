@@ -1,11 +1,9 @@
-//! `llmpr models list`, `inspect` and `pull`.
+//! `llmpr models list` and `inspect`.
 
-use anyhow::bail;
 use serde::Serialize;
-use std::io::{IsTerminal, Write};
 
 use crate::lm::{
-    checkpoint::hub::{Hub, HubId},
+    checkpoint::hub::Hub,
     inspect::{self, EncoderFacts, Facts},
 };
 
@@ -116,55 +114,12 @@ fn rows(facts: &Facts) -> Vec<(&'static str, String)> {
     rows
 }
 
-fn size(bytes: u64) -> String {
+/// Bytes in the unit in which they are few.
+pub(super) fn size(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes} B"),
         1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
         1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
         _ => format!("{:.2} GB", bytes as f64 / 1e9),
     }
-}
-
-/// Arguments of `llmpr models pull`.
-#[derive(clap::Args)]
-pub struct PullArgs {
-    /// Hub ids: org/name[@revision][/file.gguf]
-    #[arg(required = true)]
-    models: Vec<String>,
-}
-
-/// Fetches models into the hub's cache and prints where they lie.
-pub fn pull(args: &PullArgs) -> anyhow::Result<()> {
-    let hub = Hub::from_env();
-    for model in &args.models {
-        let Some(id) = HubId::parse(model) else {
-            bail!("`{model}` is no hub id; write org/name[@revision][/file.gguf]");
-        };
-        let terminal = std::io::stderr().is_terminal();
-        let mut last = (String::new(), 0);
-        let path = hub.pull(&id, &mut |name, have, all| {
-            // A line a file, and on a terminal a figure that moves by megabytes.
-            let step = (name.to_owned(), if terminal { have >> 22 } else { 0 });
-            if last != step || (terminal && Some(have) == all) {
-                let all = all.map_or_else(String::new, |all| format!(" of {}", size(all)));
-                let now = if terminal {
-                    format!("\r{name}: {}{all}   ", size(have))
-                } else {
-                    format!("{name}{all}\n")
-                };
-                if terminal && !last.0.is_empty() && last.0 != name {
-                    eprintln!();
-                }
-                eprint!("{now}");
-                let _ = std::io::stderr().flush();
-                last = step;
-            }
-        })?;
-        if terminal && !last.0.is_empty() {
-            eprintln!();
-        }
-        let path = id.file.as_ref().map_or(path.clone(), |file| path.join(file));
-        println!("{}", path.display());
-    }
-    Ok(())
 }

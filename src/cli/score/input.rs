@@ -12,7 +12,7 @@ use crate::{
         sides::{Side, Sides},
         signature::content,
     },
-    lm::embed::Embedder,
+    lm::{checkpoint::hub, embed::Embedder},
     npy,
     run::features::texts_hash,
     score::{ScoreOptions, TextFacts},
@@ -88,6 +88,8 @@ pub fn read(
     embed: &EmbedFlags,
     device: &DeviceFlags,
 ) -> anyhow::Result<Input> {
+    let located = specs.try_map(hub::local)?;
+    let specs = located.as_ref().map(AsRef::as_ref);
     if specs.reference == "-" && specs.model == "-" {
         bail!("only one of --reference and --samples can be `-`");
     }

@@ -63,6 +63,12 @@ fn only_with_likelihood(arg: clap::Arg) -> clap::Arg {
 }
 
 impl LikelihoodFlags {
+    /// The two models as they were written.
+    pub(super) fn names(&self) -> Option<[String; 2]> {
+        let [p, q] = self.likelihood.as_deref()? else { return None };
+        Some([p.name.clone(), q.name.clone()])
+    }
+
     /// Texts drawn from each model.
     fn n(&self) -> usize {
         self.draw.n.unwrap_or(TEXTS)

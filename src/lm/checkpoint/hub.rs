@@ -1,60 +1,23 @@
 //! The hub's cache on disk, shared with Python: `models--org--name/{blobs,refs,snapshots}`.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::lm::LmError;
 
+mod blob;
+mod id;
+mod listing;
+mod local;
 mod pull;
+mod refusal;
+mod remote;
 #[cfg(test)]
 mod tests;
 
-/// A repository of the hub, at a revision, perhaps one file of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HubId {
-    /// `org/name`.
-    pub repository: String,
-    /// A branch, tag or commit.
-    pub revision: String,
-    /// A `.gguf` file inside it.
-    pub file: Option<String>,
-}
-
-impl HubId {
-    /// Reads `org/name[@revision][/file.gguf]`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let word = |part: &str| {
-            let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-            !part.is_empty()
-                && part.len() <= 96
-                && part.chars().all(allowed)
-                && !part.starts_with('.')
-        };
-        let (organization, rest) = text.split_once('/')?;
-        let (name, file) = match rest.split_once('/') {
-            Some((name, file)) => (name, Some(file)),
-            None => (rest, None),
-        };
-        let (name, revision) = name.split_once('@').unwrap_or((name, "main"));
-        let file_fits =
-            file.is_none_or(|file| file.ends_with(".gguf") && file.split('/').all(word));
-        let fits = word(organization) && word(name) && word(revision) && file_fits;
-        fits.then(|| Self {
-            repository: format!("{organization}/{name}"),
-            revision: revision.into(),
-            file: file.map(str::to_owned),
-        })
-    }
-}
-
-impl std::fmt::Display for HubId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.repository)?;
-        if self.revision != "main" {
-            write!(f, "@{}", self.revision)?;
-        }
-        self.file.iter().try_for_each(|file| write!(f, "/{file}"))
-    }
-}
+pub use id::{HubId, HubKind};
+pub(crate) use local::aloud;
+pub use local::local;
 
 /// Where the cache lies and how the hub is reached.
 #[derive(Clone, Debug)]
@@ -67,6 +30,8 @@ pub struct Hub {
     pub token: Option<String>,
     /// Never open a connection.
     pub offline: bool,
+    /// What is waited before a request is tried again; twice as long each further time.
+    pub pause: Duration,
 }
 
 /// `XDG_CACHE_HOME`, else `~/.cache`.
@@ -101,11 +66,12 @@ impl Hub {
             ),
             token: token.filter(|token| !token.is_empty() && !on("HF_HUB_DISABLE_IMPLICIT_TOKEN")),
             offline: on("HF_HUB_OFFLINE") || on("TRANSFORMERS_OFFLINE"),
+            pause: Duration::from_secs(1),
         }
     }
 
     fn repository(&self, id: &HubId) -> PathBuf {
-        self.cache.join(format!("models--{}", id.repository.replace('/', "--")))
+        self.cache.join(id.folder())
     }
 
     /// The folder of the files of a revision, if the cache has that revision.
@@ -117,7 +83,7 @@ impl Hub {
         Some(repository.join("snapshots").join(commit)).filter(|folder| plain && folder.is_dir())
     }
 
-    /// The file that the cache lacks of a model, or the model's folder or GGUF file.
+    /// The file that the cache lacks of a model, or the model's folder or the one file.
     fn find(&self, id: &HubId) -> Result<PathBuf, String> {
         let first = id.file.as_deref().unwrap_or("config.json");
         let Some(folder) = self.snapshot(id) else { return Err(first.into()) };
@@ -145,40 +111,29 @@ impl Hub {
         }
     }
 
-    /// The model's folder or GGUF file: from the cache, else fetched.
+    /// The model's folder, or the one file: from the cache, else fetched.
     ///
     /// # Errors
     ///
     /// [`LmError::NotCached`] naming the missing file when offline, [`LmError::Fetch`] when the hub
-    /// cannot be reached or refuses.
+    /// cannot be reached, [`LmError::Refused`] when it has or gives no such thing.
     pub fn resolve(&self, id: &HubId, progress: &mut Progress<'_>) -> Result<PathBuf, LmError> {
         match self.find(id) {
             Ok(found) => Ok(found),
-            Err(file) if self.offline => Err(LmError::NotCached {
-                id: id.to_string(),
-                file,
-                cache: self.cache.display().to_string(),
-            }),
             Err(_) => {
                 self.pull(id, progress)?;
-                self.find(id).map_err(|file| LmError::Fetch {
-                    what: id.to_string(),
+                self.find(id).map_err(|file| LmError::Refused {
+                    id: id.to_string(),
                     why: format!("the repository has no `{file}`"),
                 })
             }
         }
     }
 
-    /// Repositories in the cache that hold a model, as `org/name`, in alphabetical order.
-    pub fn list(&self) -> Vec<String> {
-        let Ok(entries) = std::fs::read_dir(&self.cache) else { return Vec::new() };
-        let name = |entry: std::fs::DirEntry| {
-            let name = entry.file_name().into_string().ok()?;
-            Some(name.strip_prefix("models--")?.replacen("--", "/", 1))
-        };
-        let mut names: Vec<String> = entries.flatten().filter_map(name).collect();
-        names.sort();
-        names
+    /// Models whose files are complete in the cache, in alphabetical order: those of every revision that
+    /// has a name, and GGUF files by themselves.
+    pub fn cached(&self) -> Vec<HubId> {
+        listing::cached(self)
     }
 }
 

@@ -7,7 +7,11 @@ use std::{
     sync::OnceLock,
 };
 
-use super::{gguf::Gguf, hub::Hub, source::ModelSource};
+use super::{
+    gguf::Gguf,
+    hub::{self, Hub},
+    source::ModelSource,
+};
 use crate::{
     data::hex::hex,
     lm::{LmError, ModelConfig, Tokenizer, Weights},
@@ -47,7 +51,7 @@ pub fn locate(model: &str) -> Result<PathBuf, LmError> {
                 }
                 other => other,
             };
-            Hub::from_env().resolve(&id, &mut |_, _, _| {}).map_err(by_hand)
+            Hub::from_env().resolve(&id, &mut hub::aloud(&id)).map_err(by_hand)
         }
         ModelSource::Server { .. } => {
             let what = "a server gives texts only; this needs a checkpoint".into();

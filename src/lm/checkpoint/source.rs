@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::hub::HubId;
+use super::hub::{Hub, HubId};
 use crate::{data::secret::without_logins, lm::LmError};
 
 #[cfg(test)]
@@ -70,18 +70,47 @@ impl ModelSource {
         if let Some(folder) = super::bundled::folder(model)?.or_else(|| bundled(model)) {
             return Ok(Self::Folder(folder));
         }
+        let no_id =
+            || no("names no model of the hub; write hf:[org/]name[@revision][/file.gguf]".into());
+        if model.starts_with("hf:") {
+            return HubId::parse(model).map(Self::Hub).ok_or_else(no_id);
+        }
         let is_path = path.is_absolute() || model.starts_with('.') || model.starts_with('~');
-        if let Some(id) = HubId::parse(model).filter(|_| !is_path) {
+        if let Some(id) = HubId::parse(model).filter(|id| !is_path && is_meant(id)) {
             return Ok(Self::Hub(id));
         }
         let near = near(model);
         let hint = match near.is_empty() {
-            true => "a model is a folder, a .gguf file, a hub id (org/name), a bundled name or openai:URL#NAME".into(),
+            true => "a model is a folder, a .gguf file, a hub id (org/name, hf:name), a bundled name or openai:URL#NAME".into(),
             false => format!("did you mean {}?", near.join(" or ")),
         };
         let kind = if gguf { "no such file" } else { "no such folder, file or bundled model" };
         Err(no(format!("{kind}; {hint}")))
     }
+}
+
+/// Old models of the hub without an organisation, which people write as they are.
+const CANONICAL: [&str; 14] = [
+    "gpt2",
+    "gpt2-medium",
+    "gpt2-large",
+    "gpt2-xl",
+    "distilgpt2",
+    "bert-base-uncased",
+    "bert-base-cased",
+    "bert-large-uncased",
+    "bert-large-cased",
+    "bert-base-multilingual-uncased",
+    "bert-base-multilingual-cased",
+    "distilbert-base-uncased",
+    "distilbert-base-cased",
+    "distilroberta-base",
+];
+
+/// Whether an id is one and no misspelled name: a word alone is where it is well known or in the cache.
+fn is_meant(id: &HubId) -> bool {
+    let known = || CANONICAL.contains(&id.repository.as_str());
+    id.repository.contains('/') || known() || Hub::from_env().snapshot(id).is_some()
 }
 
 /// The folder of a model that lies beside the program.
@@ -143,8 +172,8 @@ fn near(model: &str) -> Vec<String> {
         for name in bundled_names() {
             consider(name.clone(), name);
         }
-        for name in ["gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"] {
-            consider(name.into(), format!("openai-community/{name}"));
+        for name in CANONICAL {
+            consider(name.into(), name.into());
         }
     }
     candidates.sort();

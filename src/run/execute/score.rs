@@ -9,7 +9,7 @@ use crate::{
     lm::LmError,
     report::{
         record::{CellRecord, CellResult, RESULTS_SCHEMA, Results, SampleRecord},
-        results::to_csv,
+        results::{to_csv, to_long_csv},
     },
     run::{
         features::{EmbedError, cache_folder, texts_hash},
@@ -128,6 +128,8 @@ impl Execution<'_> {
         self.folder.still_ours()?;
         write_json(&self.folder.root().join("results.json"), &results)?;
         write_whole(&self.folder.root().join("results.csv"), to_csv(&results).as_bytes())?;
+        let long = self.folder.root().join("results_long.csv");
+        write_whole(&long, to_long_csv(&results).as_bytes())?;
         Ok(Some(results))
     }
 

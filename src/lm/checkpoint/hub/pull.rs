@@ -1,26 +1,17 @@
-//! Downloads into the cache: resumed where they stopped, checked, and only then visible.
+//! Repositories into the cache: which files, and when they become a revision.
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{Read, Write},
+    fs,
     path::{Path, PathBuf},
-    time::Duration,
-};
-use ureq::{Agent, Body, http::Response};
-
-use super::{Hub, HubId, Progress};
-use crate::{
-    data::hex::hex,
-    lm::{LmError, checkpoint::http},
 };
 
-/// What the hub says about a file.
-struct Remote {
-    etag: String,
-    size: Option<u64>,
-}
+use super::{
+    Hub, HubId, HubKind, Progress,
+    blob::{create_parent, failed},
+    remote::Remote,
+};
+use crate::lm::{LmError, checkpoint::notes};
 
 /// Files beside the weights that a language model or sentence encoder is made of.
 const COMPANIONS: [&str; 12] = [
@@ -38,222 +29,200 @@ const COMPANIONS: [&str; 12] = [
     "model.safetensors",
 ];
 
+/// The most names that a sentence lists.
+const LISTED: usize = 12;
+
 impl Hub {
-    /// Fetches a model's files into the cache, or one GGUF file, and gives the snapshot's folder.
+    /// Fetches a model's files into the cache, or one file, and gives the snapshot's folder. Offline it is what
+    /// the cache holds.
     ///
     /// What an interrupted download left is continued. A file appears only after its size, and
-    /// where the hub gives one its SHA-256, were right.
+    /// where the hub gives one its hash, were right; the revision only after all its files.
     ///
     /// # Errors
     ///
-    /// [`LmError::Fetch`] saying what was asked and what came back, [`LmError::Write`] when the
-    /// cache cannot be written.
+    /// [`LmError::Fetch`] saying what was asked and what came back, [`LmError::Refused`] when the hub has or
+    /// gives no such thing, [`LmError::NotCached`] offline, [`LmError::Write`] when the cache cannot be written.
     pub fn pull(&self, id: &HubId, progress: &mut Progress<'_>) -> Result<PathBuf, LmError> {
         if self.offline {
-            let why = "HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set".into();
-            return Err(LmError::Fetch { what: id.to_string(), why });
+            self.find(id).map_err(|file| self.not_cached(id, file))?;
+            return Ok(self.snapshot(id).unwrap_or_default());
         }
-        let agent = http::agent(8, Duration::from_secs(60))?;
-        let (commit, names) = self.listing(&agent, id)?;
-        let wanted: Vec<&String> = match &id.file {
-            Some(file) => names.iter().filter(|name| *name == file).collect(),
-            None => names.iter().filter(|name| is_wanted(name, &names)).collect(),
-        };
-        if wanted.is_empty() {
-            let why = match &id.file {
-                Some(_) => "the repository has no such file".to_owned(),
-                None => "the repository has neither config.json nor safetensors".to_owned(),
-            };
-            return Err(LmError::Fetch { what: id.to_string(), why });
-        }
+        let remote = Remote::new(self)?;
+        let (commit, names) = remote.listing(id)?;
+        let wanted =
+            wanted(id, &names).map_err(|why| LmError::Refused { id: id.to_string(), why })?;
         let repository = self.repository(id);
-        let snapshot = repository.join("snapshots").join(&commit);
+        let pulled = remote.snapshot(id, &commit, &wanted, progress);
+        if pulled.is_err() {
+            // Python takes a repository without `snapshots` for a broken one: it goes last, and only where no part
+            // of a file is left.
+            let empty = |folder: &str| match fs::remove_dir(repository.join(folder)) {
+                Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+                Ok(()) => true,
+            };
+            let _ = empty("blobs") && empty("snapshots") && empty("");
+        }
+        pulled
+    }
+}
+
+impl Hub {
+    /// What to say offline of a model whose `file` the cache lacks.
+    fn not_cached(&self, id: &HubId, file: String) -> LmError {
+        let apart = |other: &HubId| HubId { file: None, ..other.clone() } == *id;
+        let gguf: Vec<String> =
+            self.cached().iter().filter(|other| apart(other)).map(ToString::to_string).collect();
+        match gguf.is_empty() {
+            true => {
+                let cache = self.cache.display().to_string();
+                LmError::NotCached { id: id.to_string(), file, cache }
+            }
+            false => {
+                let why = format!("the cache holds GGUF files of it; name one: {}", listed(&gguf));
+                LmError::Refused { id: id.to_string(), why }
+            }
+        }
+    }
+}
+
+impl Remote<'_> {
+    /// All of `wanted` under their names, then the revision's name.
+    fn snapshot(
+        &self,
+        id: &HubId,
+        commit: &str,
+        wanted: &[&str],
+        progress: &mut Progress<'_>,
+    ) -> Result<PathBuf, LmError> {
+        let repository = self.hub.repository(id);
+        let snapshots = repository.join("snapshots");
+        fs::create_dir_all(&snapshots).map_err(|source| failed(&snapshots, source))?;
+        let snapshot = snapshots.join(commit);
         for name in wanted {
             if !snapshot.join(name).exists() {
-                let blob = self.blob(&agent, id, &commit, name, progress)?;
+                let blob = self.blob(id, commit, name, progress)?;
                 link(&blob, &snapshot.join(name), name)?;
             }
         }
-        let reference = repository.join("refs").join(&id.revision);
         if id.revision != commit {
+            let reference = repository.join("refs").join(&id.revision);
             create_parent(&reference)?;
-            fs::write(&reference, &commit).map_err(|source| failed(&reference, source))?;
+            // Made outside of `refs`, where every file counts as a reference.
+            let temporary =
+                repository.join("blobs").join(format!("ref.{}.tmp", std::process::id()));
+            create_parent(&temporary)?;
+            fs::write(&temporary, commit)
+                .and_then(|()| fs::rename(&temporary, &reference))
+                .map_err(|source| failed(&reference, source))?;
         }
         Ok(snapshot)
     }
 
-    fn get(&self, agent: &Agent, url: &str, from: u64) -> Result<Response<Body>, LmError> {
-        let mut request = agent.get(url).header("accept-encoding", "identity");
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        if from > 0 {
-            request = request.header("range", format!("bytes={from}-"));
-        }
-        request.call().map_err(|e| LmError::Fetch { what: url.into(), why: e.to_string() })
-    }
-
     /// The commit of a revision and the names of its files.
-    fn listing(&self, agent: &Agent, id: &HubId) -> Result<(String, Vec<String>), LmError> {
-        let url =
-            format!("{}/api/models/{}/revision/{}", self.endpoint, id.repository, id.revision);
-        let mut response = self.accepted(self.get(agent, &url, 0)?, id, &url)?;
+    fn listing(&self, id: &HubId) -> Result<(String, Vec<String>), LmError> {
+        let url = self.listing_url(id);
+        let mut answer = self.accepted(self.get(&url, 0)?, id)?;
         let bad = |why: String| LmError::Fetch { what: url.clone(), why };
-        let text = response.body_mut().read_to_string().map_err(|e| bad(e.to_string()))?;
-        let json: Value = serde_json::from_str(&text).map_err(|e| bad(format!("not JSON: {e}")))?;
-        let commit =
-            json["sha"].as_str().filter(|sha| sha.chars().all(|c| c.is_ascii_alphanumeric()));
-        let commit = commit
-            .filter(|sha| !sha.is_empty())
-            .ok_or_else(|| bad("no commit in the answer".into()))?;
+        let body = answer.response.body_mut().with_config().limit(1 << 30).read_to_string();
+        let text = body.map_err(|e| bad(e.to_string()))?;
+        let json: Value = serde_json::from_str(&text).map_err(|error| {
+            let begin: String = text.trim_start().chars().take(40).collect();
+            bad(format!(
+                "no listing came back ({error}) but text that begins with {begin:?}; is HF_ENDPOINT a hub, and does \
+                 no proxy ask for a login?"
+            ))
+        })?;
+        let plain = |sha: &&str| !sha.is_empty() && sha.chars().all(|c| c.is_ascii_alphanumeric());
+        let commit = json["sha"].as_str().filter(plain);
+        let commit = commit.ok_or_else(|| bad("no commit in the answer".into()))?;
         let files =
             json["siblings"].as_array().ok_or_else(|| bad("no files in the answer".into()))?;
+        if let Some(now) = json["id"].as_str().filter(|now| *now != id.repository) {
+            notes::tell(&format!("the hub calls `{}` `{now}` now", id.repository));
+        }
         let names = files.iter().filter_map(|file| file["rfilename"].as_str());
-        // A name that would leave the snapshot is not a model's file.
-        let inside =
-            |name: &&str| name.split('/').all(|part| !part.is_empty() && !part.starts_with('.'));
-        Ok((commit.into(), names.filter(inside).map(str::to_owned).collect()))
-    }
-
-    /// Sorts out the answers that a person can do something about.
-    fn accepted(
-        &self,
-        response: Response<Body>,
-        id: &HubId,
-        url: &str,
-    ) -> Result<Response<Body>, LmError> {
-        let why = match response.status().as_u16() {
-            200..=299 => return Ok(response),
-            401 | 403 if self.token.is_none() => format!(
-                "the hub wants to know who asks: accept the terms at {}/{} and set HF_TOKEN",
-                self.endpoint, id.repository
-            ),
-            401 | 403 => format!(
-                "the hub refuses this token: accept the terms at {}/{} with the account of HF_TOKEN",
-                self.endpoint, id.repository
-            ),
-            404 => "the hub has no such repository, revision or file".into(),
-            status => format!("the hub answered with status {status}"),
+        // A name that would leave the snapshot is not a repository's file.
+        let inside = |name: &&str| {
+            name.split('/').all(|part| !part.is_empty() && !part.starts_with('.'))
+                && !name.contains('\\')
         };
-        Err(LmError::Fetch { what: url.into(), why })
-    }
-
-    fn describe(&self, id: &HubId, url: &str) -> Result<Remote, LmError> {
-        // The first answer tells the file's own hash; what it redirects to tells another.
-        let agent = http::agent(0, Duration::from_secs(60))?;
-        let mut request = agent.head(url).header("accept-encoding", "identity");
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        let response =
-            request.call().map_err(|e| LmError::Fetch { what: url.into(), why: e.to_string() })?;
-        let redirected = response.status().is_redirection();
-        let response = if redirected { response } else { self.accepted(response, id, url)? };
-        let header =
-            |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
-        let etag = header("x-linked-etag").or(header("etag")).unwrap_or_default();
-        let etag = etag.trim_start_matches("W/").trim_matches('"').to_owned();
-        if etag.is_empty()
-            || etag.len() > 128
-            || !etag.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-        {
-            return Err(LmError::Fetch {
-                what: url.into(),
-                why: "the answer has no usable ETag".into(),
-            });
-        }
-        let length = header("content-length").filter(|_| !redirected);
-        let size = header("x-linked-size").or(length).and_then(|text| text.parse().ok());
-        Ok(Remote { etag, size })
-    }
-
-    /// Downloads one file into `blobs`, from where an earlier attempt stopped.
-    fn blob(
-        &self,
-        agent: &Agent,
-        id: &HubId,
-        commit: &str,
-        name: &str,
-        progress: &mut Progress<'_>,
-    ) -> Result<PathBuf, LmError> {
-        let url = format!("{}/{}/resolve/{commit}/{name}", self.endpoint, id.repository);
-        let remote = self.describe(id, &url)?;
-        let blob = self.repository(id).join("blobs").join(&remote.etag);
-        if blob.exists() {
-            return Ok(blob);
-        }
-        create_parent(&blob)?;
-        let partial = blob.with_extension("incomplete");
-        let mut have = partial.metadata().map_or(0, |metadata| metadata.len());
-        if remote.size.is_some_and(|size| have > size) {
-            have = 0;
-        }
-        if have == 0 || remote.size != Some(have) {
-            let mut response = self.get(agent, &url, have)?;
-            if response.status().as_u16() == 416 {
-                response = self.get(agent, &url, 0)?;
-            }
-            let mut response = self.accepted(response, id, &url)?;
-            let resumed = response.status().as_u16() == 206;
-            have = if resumed { have } else { 0 };
-            let mut file = OpenOptions::new()
-                .create(true)
-                .append(resumed)
-                .write(true)
-                .truncate(!resumed)
-                .open(&partial)
-                .map_err(|source| failed(&partial, source))?;
-            let mut body = response.body_mut().as_reader();
-            let mut buffer = vec![0; 1 << 18];
-            loop {
-                let read = body.read(&mut buffer).map_err(|e| LmError::Fetch {
-                    what: url.clone(),
-                    why: format!(
-                        "the connection broke after {have} bytes ({e}); run it again to continue"
-                    ),
-                })?;
-                if read == 0 {
-                    break;
-                }
-                file.write_all(&buffer[..read]).map_err(|source| failed(&partial, source))?;
-                have += read as u64;
-                progress(name, have, remote.size);
-            }
-            file.sync_all().map_err(|source| failed(&partial, source))?;
-        }
-        check(&partial, &remote, have, &url)?;
-        fs::rename(&partial, &blob).map_err(|source| failed(&blob, source))?;
-        Ok(blob)
+        Ok((commit.into(), names.filter(inside).map(str::to_owned).collect()))
     }
 }
 
-/// Size and, where the ETag is one, SHA-256. A wrong file is removed so that the next attempt starts anew.
-fn check(partial: &Path, remote: &Remote, have: u64, url: &str) -> Result<(), LmError> {
-    let wrong = |why: String| LmError::Fetch { what: url.into(), why };
-    if let Some(size) = remote.size.filter(|size| *size != have) {
-        return Err(wrong(format!("{have} of {size} bytes arrived; run it again to continue")));
+/// The files to fetch, weights last: where they are, everything is. Else why there are none.
+fn wanted<'a>(id: &HubId, names: &'a [String]) -> Result<Vec<&'a str>, String> {
+    let all = || names.iter().map(String::as_str);
+    if let Some(file) = &id.file {
+        let found: Vec<&str> = all().filter(|name| name == file).collect();
+        return if found.is_empty() { Err(no_file(id, file, names)) } else { Ok(found) };
     }
-    if remote.etag.len() == 64 {
-        let mut hasher = Sha256::new();
-        let mut file = File::open(partial).map_err(|source| failed(partial, source))?;
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            let read = file.read(&mut buffer).map_err(|source| failed(partial, source))?;
-            if read == 0 {
-                break;
-            }
-            hasher.update(&buffer[..read]);
-        }
-        let hash = hex(hasher.finalize());
-        if hash != remote.etag {
-            fs::remove_file(partial).map_err(|source| failed(partial, source))?;
-            return Err(wrong(format!(
-                "the file that arrived has SHA-256 {hash}, not {}",
-                remote.etag
-            )));
-        }
+    let is_weights = |name: &&str| name.ends_with(".safetensors");
+    let mut wanted: Vec<&str> = all().filter(|name| is_wanted(name, names)).collect();
+    wanted.sort_by_key(is_weights);
+    let (weights, config) = (wanted.iter().any(is_weights), wanted.contains(&"config.json"));
+    if weights && config {
+        return Ok(wanted);
     }
-    Ok(())
+    let gguf: Vec<&str> = all().filter(|name| name.ends_with(".gguf")).collect();
+    let pickled = |name: &&str| name.starts_with("pytorch_model") && name.ends_with(".bin");
+    if !gguf.is_empty() {
+        let named: Vec<String> = gguf.iter().map(|file| named(id, file)).collect();
+        return Err(format!("the repository holds GGUF files; name one: {}", listed(&named)));
+    }
+    if all().any(|name| name == "adapter_config.json") {
+        return Err("the repository holds an adapter alone; merge it into its model (peft's merge_and_unload), save \
+                    that with save_pretrained and name the folder"
+            .into());
+    }
+    if let Some(name) = all().find(pickled) {
+        let id = &id.repository;
+        return Err(format!(
+            "its weights are `{name}` alone, a pickle, which can run code and is not read; convert it with: python -c \
+             \"from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; \
+             M.from_pretrained('{id}').save_pretrained('DIR'); T.from_pretrained('{id}').save_pretrained('DIR')\" and \
+             name DIR, or look for safetensors among its pull requests ({id}@refs/pr/N)"
+        ));
+    }
+    let lacks = match (config, weights) {
+        (true, _) => "no safetensors",
+        (_, true) => "no config.json",
+        _ => "neither config.json nor safetensors",
+    };
+    Err(format!("the repository has {lacks}, so it is no model that can be read"))
+}
+
+/// A file that is not there is answered with those of its kind.
+fn no_file(id: &HubId, file: &str, names: &[String]) -> String {
+    let ending = |name: &str| name.rsplit_once('.').map(|(_, ending)| ending.to_owned());
+    let alike = names.iter().filter(|name| ending(name) == ending(file));
+    let alike: Vec<String> = alike.map(|name| format!("`{name}`")).collect();
+    let has = match (alike.is_empty(), names.is_empty()) {
+        (false, _) => format!("it has {}", listed(&alike)),
+        (true, false) => {
+            let all: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            format!("it has {}", listed(&all))
+        }
+        (true, true) => "it is empty".to_owned(),
+    };
+    let kind = match id.kind {
+        HubKind::Dataset => "data set",
+        HubKind::Model => "repository",
+    };
+    format!("the {kind} has no such file at `{}`; {has}", id.revision)
+}
+
+fn named(id: &HubId, file: &str) -> String {
+    HubId { file: Some(file.to_owned()), ..id.clone() }.to_string()
+}
+
+fn listed(names: &[String]) -> String {
+    let more = match names.len().saturating_sub(LISTED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    names.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ") + &more
 }
 
 /// Whether a repository's file belongs to its model; one file of weights wins over shards.
@@ -265,15 +234,6 @@ fn is_wanted(name: &str, all: &[String]) -> bool {
         _ if name.starts_with("additional_chat_templates/") => name.ends_with(".jinja"),
         _ => COMPANIONS.contains(&name) || (shard && !single),
     }
-}
-
-fn failed(path: &Path, source: std::io::Error) -> LmError {
-    LmError::Write { path: path.display().to_string(), source }
-}
-
-fn create_parent(path: &Path) -> Result<(), LmError> {
-    let parent = path.parent().unwrap_or(path);
-    fs::create_dir_all(parent).map_err(|source| failed(parent, source))
 }
 
 /// Puts a blob under its name, as a relative link where links exist.
@@ -291,5 +251,52 @@ fn link(blob: &Path, at: &Path, name: &str) -> Result<(), LmError> {
     match made {
         Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(failed(at, e)),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn why(id: &str, names: &[&str]) -> String {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let id = HubId::parse(id).or_else(|| Some(HubId::parse_file(id)?.0)).unwrap();
+        wanted(&id, &names).unwrap_err()
+    }
+
+    #[test]
+    fn what_is_no_model_is_answered_with_what_to_do() {
+        let message = why("org/x@v1", &["README.md", "a.Q4.gguf", "b/c.gguf"]);
+        assert!(message.ends_with("name one: org/x@v1/a.Q4.gguf, org/x@v1/b/c.gguf"), "{message}");
+        // One file is asked for by name, too: a second one may be there tomorrow.
+        assert!(why("org/x", &["config.json", "a.gguf"]).ends_with("name one: org/x/a.gguf"));
+        let message = why("org/x", &["config.json", "pytorch_model-00001-of-00002.bin"]);
+        assert!(
+            message.contains("a pickle") && message.contains("M.from_pretrained('org/x')"),
+            "{message}"
+        );
+        assert!(
+            why("org/x", &["adapter_config.json", "adapter_model.safetensors"])
+                .contains("merge it")
+        );
+        assert!(why("org/x", &["README.md"]).contains("neither config.json nor safetensors"));
+        assert!(why("org/x", &["config.json"]).contains("no safetensors"));
+        let message = why("hf:org/d/test.parquet", &["a.parquet", "b/c.parquet", "x.csv"]);
+        assert_eq!(
+            message,
+            "the data set has no such file at `main`; it has `a.parquet`, `b/c.parquet`"
+        );
+        assert!(why("org/x/y.gguf", &["x.csv"]).ends_with("it has `x.csv`"));
+        let many: Vec<String> = (0..20).map(|i| format!("{i}.gguf")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert!(why("org/x", &many).ends_with("org/x/11.gguf and 8 more"));
+    }
+
+    #[test]
+    fn weights_come_last() {
+        let names = ["model.safetensors", "config.json", "README.md", "tokenizer.json"];
+        let names = names.map(str::to_owned);
+        let wanted = wanted(&HubId::parse("org/x").unwrap(), &names).unwrap();
+        assert_eq!(wanted, ["config.json", "tokenizer.json", "model.safetensors"]);
     }
 }

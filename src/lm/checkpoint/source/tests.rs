@@ -13,6 +13,11 @@ fn each_form_of_a_model_is_told_apart() {
     assert!(parse(&text(&path("m.bin"))).unwrap_err().to_string().contains("a model is a folder"));
     let hub = parse("openai-community/gpt2-large@main").unwrap();
     assert!(matches!(hub, ModelSource::Hub(id) if id.repository == "openai-community/gpt2-large"));
+    for (name, repository) in [("gpt2", "gpt2"), ("hf:anything", "anything"), ("hf://a/b", "a/b")] {
+        let hub = parse(name).unwrap();
+        assert!(matches!(hub, ModelSource::Hub(id) if id.repository == repository), "{name}");
+    }
+    assert!(parse("hf:a b").unwrap_err().to_string().contains("write hf:[org/]name"));
     let server = |alias: Option<&str>| ModelSource::Server {
         url: "http://127.0.0.1:8000/v1".into(),
         model: "a/b".into(),
@@ -37,8 +42,8 @@ fn a_misspelled_path_is_answered_with_its_neighbors() {
     let model = folder.path().join("storys260K").display().to_string();
     let message = ModelSource::parse(&model).unwrap_err().to_string();
     assert!(message.contains("did you mean `") && message.contains("stories260K`"), "{message}");
-    let message = ModelSource::parse("gpt2").unwrap_err().to_string();
-    assert!(message.contains("`openai-community/gpt2`"), "{message}");
+    let message = ModelSource::parse("gptt2").unwrap_err().to_string();
+    assert!(message.contains("`gpt2`"), "{message}");
     let message = ModelSource::parse("").unwrap_err().to_string();
     assert!(message.contains("a model is a folder"), "{message}");
 }
