@@ -4,8 +4,10 @@ mod forms;
 mod object;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod plain;
 mod reading;
 mod rows;
+mod source;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +17,7 @@ use std::{
 };
 
 pub use reading::{Gaps, Reading};
+use source::Source;
 
 use super::{
     Text,
@@ -117,17 +120,14 @@ pub fn read(spec: &str, gaps: Gaps) -> Result<Reading, TextError> {
         return Ok(Reading { texts, ..Reading::default() });
     }
     let (path, field) = split_spec(spec);
-    let mut bytes = Vec::new();
     let open = |source| TextError::Open { path: path.to_owned(), source };
     if path == "-" {
-        std::io::stdin().lock().read_to_end(&mut bytes).map_err(open)?;
-    } else {
-        if Path::new(path).is_dir() {
-            return Err(folder(path));
-        }
-        std::fs::File::open(path).and_then(|mut f| f.read_to_end(&mut bytes)).map_err(open)?;
+        return parse(path, field, std::io::stdin().lock(), gaps);
     }
-    parse(path, field, bytes, gaps)
+    if Path::new(path).is_dir() {
+        return Err(folder(path));
+    }
+    parse(path, field, std::fs::File::open(path).map_err(open)?, gaps)
 }
 
 /// The texts in `bytes`, read as the file `path` would be.
@@ -140,40 +140,36 @@ pub fn parse_texts(
     field: Option<&str>,
     bytes: Vec<u8>,
 ) -> Result<Vec<Text>, TextError> {
-    Ok(parse(path, field, bytes, Gaps::default())?.texts)
+    Ok(parse(path, field, bytes.as_slice(), Gaps::default())?.texts)
 }
 
 fn parse(
     path: &str,
     field: Option<&str>,
-    mut bytes: Vec<u8>,
+    stream: impl Read,
     gaps: Gaps,
 ) -> Result<Reading, TextError> {
     let file = || path.to_owned();
-    if bytes.starts_with(&[0x1f, 0x8b]) {
-        let mut plain = Vec::new();
-        flate2::read::MultiGzDecoder::new(bytes.as_slice())
-            .read_to_end(&mut plain)
-            .map_err(|source| TextError::Open { path: file(), source })?;
-        bytes = plain;
-    }
+    let open = |source| TextError::Open { path: file(), source };
+    let mut source = Source::new(stream).map_err(open)?;
     let encoding = |what, remedy| Err(TextError::Encoding { path: file(), what, remedy });
-    match bytes.as_slice() {
+    match source.head.as_slice() {
         [0x28, 0xb5, 0x2f, 0xfd, ..] => {
             return encoding("compressed by zstd", "unpack it first: `zstd -d`");
         }
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
             return encoding("UTF-16", "convert it first: `iconv -f UTF-16 -t UTF-8`");
         }
-        [0xef, 0xbb, 0xbf, ..] => drop(bytes.drain(..3)),
+        [0xef, 0xbb, 0xbf, ..] => drop(source.head.drain(..3)),
         _ => {}
     }
-    let mut reading = match format_of(path, &bytes) {
-        Format::Parquet => parquet_texts(path, field, bytes)?,
+    let mut reading = match format_of(path, &source.head) {
+        Format::Parquet => parquet_texts(path, field, source.whole().map_err(open)?)?,
+        Format::Jsonl => rows::jsonl(path, field, source)?,
         format => {
-            let content = utf8(path, &bytes)?;
+            let bytes = source.whole().map_err(open)?;
+            let content = utf8(path, &bytes, 0)?;
             match format {
-                Format::Jsonl => rows::jsonl(path, field, content)?,
                 Format::Json => rows::json(path, field, content)?,
                 Format::Csv(delimiter) => rows::csv(path, field, content, delimiter)?,
                 _ => {
@@ -269,11 +265,12 @@ fn format_of(path: &str, bytes: &[u8]) -> Format {
     }
 }
 
-fn utf8<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, TextError> {
+/// The text of `bytes`, which follow `lines` lines of the file.
+fn utf8<'a>(path: &str, bytes: &'a [u8], lines: usize) -> Result<&'a str, TextError> {
     std::str::from_utf8(bytes).map_err(|error| {
-        let before = &bytes[..error.valid_up_to()];
-        let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
-        let start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-        TextError::NotUtf8 { path: path.to_owned(), line, byte: before.len() - start + 1 }
+        let valid = &bytes[..error.valid_up_to()];
+        let line = lines + valid.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let start = valid.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        TextError::NotUtf8 { path: path.to_owned(), line, byte: valid.len() - start + 1 }
     })
 }

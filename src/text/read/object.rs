@@ -11,7 +11,7 @@ use super::{
 use crate::text::Text;
 
 /// Fields in which a text is looked for when none is named.
-const FIELDS: [&str; 7] =
+pub(super) const FIELDS: [&str; 7] =
     ["text", "completion", "generated_text", "prediction", "response", "output", "content"];
 
 /// Fields that hold a conversation.
@@ -45,6 +45,20 @@ impl<'a> Reader<'a> {
 
     pub(super) fn done(self) -> Reading {
         self.reading
+    }
+
+    /// Whether a row said where texts are taken from.
+    pub(super) fn has_begun(&self) -> bool {
+        !self.reading.taken.is_empty()
+    }
+
+    /// Adds the text of a row to which no rule applies that looks at other rows.
+    pub(super) fn add_plain(&mut self, text: Text) {
+        self.rows += 1;
+        if self.field.is_none() && !begins_with_prompt(&text.text, &text) {
+            self.reading.all_repeat_prompt = false;
+        }
+        self.reading.texts.push(text);
     }
 
     /// Adds the texts of `value`; the error is the sentence to put after `file:line:`.
@@ -103,9 +117,7 @@ impl<'a> Reader<'a> {
                 self.reading.all_repeat_prompt = true;
             }
             let value = object.remove(field).unwrap_or_default();
-            if value.as_str().is_some_and(|text| {
-                facts.prompt.as_ref().is_none_or(|prompt| !text.starts_with(prompt.as_str()))
-            }) {
+            if value.as_str().is_some_and(|text| !begins_with_prompt(text, &facts)) {
                 self.reading.all_repeat_prompt = false;
             }
             return match forms::last_answer(&value) {
@@ -176,6 +188,10 @@ impl<'a> Reader<'a> {
         }
         Ok(Found::Texts(Vec::new()))
     }
+}
+
+fn begins_with_prompt(text: &str, facts: &Text) -> bool {
+    facts.prompt.as_ref().is_some_and(|prompt| text.starts_with(prompt.as_str()))
 }
 
 /// The text of a field, or the texts of a list of them.

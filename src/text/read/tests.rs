@@ -93,7 +93,7 @@ fn openai_batch_output_is_texts_and_a_failed_request_is_named() {
 }
 
 fn reading(content: &str, gaps: Gaps) -> Result<Reading, TextError> {
-    parse("t.jsonl", None, content.as_bytes().to_vec(), gaps)
+    parse("t.jsonl", None, content.as_bytes(), gaps)
 }
 
 #[test]
