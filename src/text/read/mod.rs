@@ -1,9 +1,11 @@
 //! Texts from files: which format a file has, and what is said when it is not that.
 
+mod answers;
+mod columns;
+mod format;
 mod forms;
+mod inspect;
 mod object;
-#[cfg(feature = "parquet")]
-mod parquet;
 mod plain;
 mod reading;
 mod rows;
@@ -11,11 +13,9 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::{io::Read, path::Path};
 
+use format::{Format, format_of};
 pub use reading::{Gaps, Reading};
 use source::Source;
 
@@ -34,7 +34,7 @@ pub enum TextError {
     Open { path: String, source: std::io::Error },
     /// A folder where a file was expected.
     #[error("`{path}` is a folder{hint}")]
-    Folder { path: String, hint: &'static str },
+    Folder { path: String, hint: String },
     /// Bytes that are no UTF-8.
     #[error(
         "{path}:{line}: byte {byte} of the line is not UTF-8; convert the file first, such as by `iconv -t UTF-8`"
@@ -57,9 +57,9 @@ pub enum TextError {
     /// A row of a table that cannot be read.
     #[error("{path}:{line}: {what}")]
     Table { path: String, line: u64, what: String },
-    /// A Parquet file that cannot be read.
+    /// A file of columns or an archive that cannot be read.
     #[error("`{path}`: {what}")]
-    Parquet { path: String, what: String },
+    Columns { path: String, what: String },
     /// A grammar that gives no texts.
     #[error(transparent)]
     Grammar(#[from] GrammarError),
@@ -77,25 +77,18 @@ pub enum TextError {
     Empty { path: String },
 }
 
-/// What a file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    Jsonl,
-    Json,
-    Txt,
-    Csv(u8),
-    Parquet,
-}
-
 /// The texts of the file that `spec` names: `path` or `path:field`, `-` for standard input.
 ///
-/// By extension: `.jsonl` one object (or string) a line, `.json` a list of them, `.txt` one text a
-/// line, `.csv` and `.tsv` with a header, `.parquet`; any of them compressed by gzip, which is known by
-/// its first bytes. Other names are told apart by their contents. Without a `field` it is the first of
-/// `text`, `completion`, `generated_text`, `prediction`, `response`, `output`, `content` that is there;
-/// the samples of lm-eval and lmms-eval (`resps`), the output of batches (`response.body.choices`),
-/// conversations (the last answer of `messages`) and lists of completions (`outputs`) are understood. A field
-/// may be a path such as `doc.question`.
+/// By extension: `.jsonl` one object (or string) a line, `.json` a list of them or a log of Inspect, `.txt` one
+/// text a line, `.csv` and `.tsv` with a header, `.parquet`, `.arrow` and `.feather`, `.eval`; any of them compressed by
+/// gzip or zstd, which are known by their first bytes. Other names are told apart by their contents. A folder is a
+/// data set of `save_to_disk`, and of several splits `FOLDER:SPLIT` names one.
+///
+/// Without a `field` it is the first of `text`, `completion`, `generated_text`, `prediction`, `response`, `output`,
+/// `content`, `solution` that is there; the samples of lm-eval and lmms-eval (`resps`), details of lighteval
+/// (`model_response`), answers of servers, alone or as lines of a batch (OpenAI's completions, chats and responses,
+/// Anthropic's messages, Gemini's contents), conversations (the last answer of `messages`, `conversations`, `data`)
+/// and lists of completions (`outputs`) are understood. A field may be a path such as `doc.question`.
 ///
 /// Blank lines between texts are skipped; a blank text in a field is kept. A grammar's name gives texts
 /// drawn from it, as [`Grammar::drawn`] says.
@@ -125,7 +118,7 @@ pub fn read(spec: &str, gaps: Gaps) -> Result<Reading, TextError> {
         return parse(path, field, std::io::stdin().lock(), gaps);
     }
     if Path::new(path).is_dir() {
-        return Err(folder(path));
+        return finished(path, columns::dataset(path, field)?, gaps);
     }
     parse(path, field, std::fs::File::open(path).map_err(open)?, gaps)
 }
@@ -163,8 +156,10 @@ fn parse(
         [0xef, 0xbb, 0xbf, ..] => drop(source.head.drain(..3)),
         _ => {}
     }
-    let mut reading = match format_of(path, &source.head) {
-        Format::Parquet => parquet_texts(path, field, source.whole().map_err(open)?)?,
+    let reading = match format_of(path, &source.head) {
+        Format::Parquet => columns::parquet(path, field, source.whole().map_err(open)?)?,
+        Format::Arrow => columns::arrow(path, field, source)?,
+        Format::Eval => inspect::archive(path, field, source.whole().map_err(open)?)?,
         Format::Jsonl => rows::jsonl(path, field, source)?,
         format => {
             let bytes = source.whole().map_err(open)?;
@@ -179,6 +174,12 @@ fn parse(
             }
         }
     };
+    finished(path, reading, gaps)
+}
+
+/// What was read of `path`, or what is wrong with it as a whole.
+fn finished(path: &str, mut reading: Reading, gaps: Gaps) -> Result<Reading, TextError> {
+    let file = || path.to_owned();
     if let (Some(&first), false) = (reading.missing.first(), gaps.skip_missing) {
         let n = reading.missing.len();
         let of = reading.texts.len() + n;
@@ -204,17 +205,6 @@ fn parse(
     }
 }
 
-#[cfg(feature = "parquet")]
-use parquet::texts as parquet_texts;
-
-#[cfg(not(feature = "parquet"))]
-fn parquet_texts(path: &str, _: Option<&str>, _: Vec<u8>) -> Result<Reading, TextError> {
-    Err(TextError::Parquet {
-        path: path.to_owned(),
-        what: "this llmpr was built without the feature `parquet`".to_owned(),
-    })
-}
-
 /// Path and field of `path[:field]`. A file whose name holds a colon is found as it is.
 fn split_spec(spec: &str) -> (&str, Option<&str>) {
     if Path::new(spec).exists() {
@@ -228,40 +218,6 @@ fn split_spec(spec: &str) -> (&str, Option<&str>) {
         }
         Some(("-", field)) => ("-", Some(field)),
         _ => (spec, None),
-    }
-}
-
-fn folder(path: &str) -> TextError {
-    let is_dataset = Path::new(path).join("dataset_info.json").exists()
-        || Path::new(path).join("dataset_dict.json").exists();
-    let hint = if is_dataset {
-        " saved by Hugging Face datasets; convert it with: python -c \"import datasets, sys; \
-         datasets.load_from_disk(sys.argv[1]).to_json('texts.jsonl')\" FOLDER"
-    } else {
-        ", not a file of texts"
-    };
-    TextError::Folder { path: path.to_owned(), hint }
-}
-
-fn format_of(path: &str, bytes: &[u8]) -> Format {
-    let mut name = PathBuf::from(path);
-    if name.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz")) {
-        name.set_extension("");
-    }
-    let extension = name.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-    match extension.as_deref() {
-        _ if bytes.starts_with(b"PAR1") => Format::Parquet,
-        Some("jsonl" | "ndjson") => Format::Jsonl,
-        Some("json") => Format::Json,
-        Some("txt") => Format::Txt,
-        Some("csv") => Format::Csv(b','),
-        Some("tsv") => Format::Csv(b'\t'),
-        Some("parquet") => Format::Parquet,
-        _ => match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
-            Some(b'[') => Format::Json,
-            Some(b'{') => Format::Jsonl,
-            _ => Format::Txt,
-        },
     }
 }
 

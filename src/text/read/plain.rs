@@ -10,11 +10,33 @@ use serde::{
     de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-use super::object::FIELDS;
+use super::{forms::reason, object::FIELDS};
 use crate::text::Text;
 
 /// Fields that rules of several fields look at; a row that has one is not plain.
-pub(super) const RULED: [&str; 4] = ["resps", "choices", "custom_id", "arguments"];
+pub(super) const RULED: [&str; 21] = [
+    "resps",
+    "choices",
+    "custom_id",
+    "arguments",
+    "model_response",
+    "candidates",
+    "object",
+    "error",
+    "result",
+    "key",
+    "body",
+    "params",
+    "instruction",
+    "full_prompt",
+    "task_id",
+    "question_id",
+    "request_id",
+    "stop_type",
+    "stop_reason",
+    "token_ids",
+    "cumulative_logprob",
+];
 
 /// Fields that say something about a text in a word.
 pub(super) const WORDS: [&str; 7] =
@@ -63,8 +85,9 @@ impl<'de> Visitor<'de> for Row<'_> {
             let name = &*name.0;
             if let Some(at) = FIELDS.iter().position(|field| *field == name) {
                 let value: Scalar<'de> = row.next_value()?;
-                // The name of a text field may be that of a batch's answer, too.
-                plain &= name != "response" || !matches!(value, Scalar::Compound);
+                // The names of two text fields may be those of a server's answer, too.
+                plain &=
+                    !["response", "output"].contains(&name) || !matches!(value, Scalar::Compound);
                 if self.field == Some(name) {
                     named = Some(value.clone());
                 }
@@ -77,6 +100,7 @@ impl<'de> Visitor<'de> for Row<'_> {
                 }
                 words[at] = value.word();
             } else if self.field == Some(name) {
+                plain &= !RULED.contains(&name);
                 named = Some(row.next_value()?);
             } else if name == "tokens" {
                 tokens = row.next_value::<Tokens>()?.0;
@@ -94,6 +118,7 @@ impl<'de> Visitor<'de> for Row<'_> {
         let Some(Scalar::Text(text)) = chosen.filter(|_| plain) else { return Ok(None) };
         let [id, document, title, label, prompt, prompt_id, finish_reason] = words;
         let (text, id) = (text.into_owned(), id.or(document));
+        let finish_reason = finish_reason.map(reason);
         Ok(Some(Text { text, id, title, label, prompt, prompt_id, tokens, finish_reason, logprob }))
     }
 }
@@ -271,35 +296,16 @@ mod tests {
     use crate::text::read::object::Reader;
 
     /// Names that some rule knows, and one that none does.
-    const NAMES: [&str; 24] = [
-        "text",
-        "completion",
-        "generated_text",
-        "prediction",
-        "response",
-        "output",
-        "content",
-        "id",
-        "doc_id",
-        "title",
-        "label",
-        "prompt",
-        "prompt_id",
-        "finish_reason",
-        "tokens",
-        "logprob",
-        "resps",
-        "choices",
-        "custom_id",
-        "arguments",
-        "messages",
-        "filter",
-        "outputs",
-        "meta",
-    ];
+    fn names() -> Vec<&'static str> {
+        let others =
+            ["tokens", "logprob", "messages", "data", "filter", "outputs", "chosen", "rejected"];
+        let known = FIELDS.iter().chain(&WORDS).chain(&RULED).chain(&others);
+        known.copied().chain(["input", "context", "doc", "meta"]).collect()
+    }
 
     fn value() -> impl Strategy<Value = Value> {
         prop_oneof![
+            1 => prop_oneof![Just("length"), Just("max_tokens")].prop_map(Value::from),
             4 => "[a-c\"\\\\é😀]{0,4}".prop_map(Value::from),
             1 => any::<u64>().prop_map(Value::from),
             1 => any::<i64>().prop_map(Value::from),
@@ -314,20 +320,19 @@ mod tests {
         ]
     }
 
-    fn row() -> impl Strategy<Value = Vec<(usize, Value)>> {
-        proptest::collection::vec((0..NAMES.len(), value()), 1..7)
+    fn row() -> impl Strategy<Value = Vec<(&'static str, Value)>> {
+        proptest::collection::vec((proptest::sample::select(names()), value()), 1..7)
     }
 
     proptest! {
         #[test] // property
         fn a_plain_row_says_what_the_rules_say(
             row in row(),
-            field in prop_oneof![2 => Just(None), 1 => (0..NAMES.len()).prop_map(Some)],
+            field in proptest::option::weighted(0.3, proptest::sample::select(names())),
         ) {
-            let field = field.map(|at| NAMES[at]);
             // Names may come twice; then the last counts.
             let parts: Vec<String> =
-                row.iter().map(|(at, value)| format!("{:?}: {value}", NAMES[*at])).collect();
+                row.iter().map(|(name, value)| format!("{name:?}: {value}")).collect();
             let line = format!("{{{}}}", parts.join(", "));
             let object: Map<String, Value> = serde_json::from_str(&line).unwrap();
             let mut rules = Reader::new(field);

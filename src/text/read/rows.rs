@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 
-use super::{Reading, TextError, object, plain, source::Source, utf8};
+use super::{Reading, TextError, inspect, object, plain, source::Source, utf8};
 use crate::text::Text;
 
 /// Lines that a thread reads at once.
@@ -101,6 +101,9 @@ pub(super) fn json(path: &str, field: Option<&str>, content: &str) -> Result<Rea
                 })?;
             }
             return Ok(texts.done());
+        }
+        Value::Object(object) if inspect::is_log(&object) => {
+            return inspect::log(path, field, object);
         }
         Value::Object(_) => "an object",
         Value::String(_) => "a string",

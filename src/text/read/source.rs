@@ -16,7 +16,7 @@ pub(super) struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// Reads the first bytes, and unpacks what is packed by gzip.
+    /// Reads the first bytes, and unpacks what is packed by gzip or zstd.
     ///
     /// # Errors
     ///
@@ -26,6 +26,10 @@ impl<'a> Source<'a> {
         if source.head.starts_with(&[0x1f, 0x8b]) {
             let packed = io::BufReader::with_capacity(HEAD, source);
             return Self::looked_at(Box::new(flate2::bufread::MultiGzDecoder::new(packed)));
+        }
+        #[cfg(feature = "parquet")]
+        if source.head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+            return Self::looked_at(Box::new(zstd::stream::read::Decoder::new(source)?));
         }
         Ok(source)
     }
