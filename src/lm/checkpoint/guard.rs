@@ -3,19 +3,8 @@
 //! A damaged file may reach an `unwrap` inside a library that expects whole ones. For a person that is a
 //! bad file like any other: one sentence, and no report of a panic above it.
 
-use std::{
-    any::Any,
-    cell::Cell,
-    panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook},
-    sync::Once,
-};
-
+pub(crate) use crate::data::panics::caught;
 use crate::lm::LmError;
-
-thread_local! {
-    /// How many guards this thread is inside of.
-    static INSIDE: Cell<usize> = const { Cell::new(0) };
-}
 
 /// Runs `read`, which works on the file `path`; its panic becomes [`LmError::BadFile`].
 ///
@@ -32,30 +21,6 @@ pub fn guarded<T, E: From<LmError>>(
     })
 }
 
-/// What `work` gives, or what it said as it panicked. Nothing is printed meanwhile by this thread.
-pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    static QUIET: Once = Once::new();
-    QUIET.call_once(|| {
-        let usual = take_hook();
-        set_hook(Box::new(move |info| {
-            if INSIDE.get() == 0 {
-                usual(info);
-            }
-        }));
-    });
-    INSIDE.set(INSIDE.get() + 1);
-    // What a panic left half done is dropped with the closure, or belongs to a file that is now refused.
-    let result = catch_unwind(AssertUnwindSafe(work));
-    INSIDE.set(INSIDE.get() - 1);
-    result.map_err(|panic| said(&*panic))
-}
-
-fn said(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-    text.lines().next().unwrap_or_default().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,7 +34,6 @@ mod tests {
         let says =
             "`some/tokenizer.json`: damaged: the library that reads it stopped with `a vocabulary`";
         assert_eq!(error.to_string(), says);
-        assert_eq!(INSIDE.get(), 0);
     }
 
     #[test]

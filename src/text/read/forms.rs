@@ -36,70 +36,82 @@ pub(super) fn last_answer(value: &Value) -> Option<(String, Option<String>)> {
     Some((text, before))
 }
 
-/// What a message says: a text, or the texts of its parts.
-fn content(value: &Value) -> Option<String> {
+/// What a message says: a text, or the texts of its parts. Thoughts are not said.
+pub(super) fn content(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Array(parts) => {
-            let texts: Vec<&str> =
-                parts.iter().filter_map(|part| part.get("text")?.as_str()).collect();
+            let texts: Vec<&str> = parts.iter().filter_map(said).collect();
             (!texts.is_empty()).then(|| texts.concat())
         }
         _ => None,
     }
 }
 
-/// Whether it is a line of a batch's output, or one answer of a server.
-pub(super) fn is_batch(object: &Map<String, Value>) -> bool {
-    object.contains_key("choices")
-        || object.contains_key("custom_id")
-        || object.get("response").is_some_and(Value::is_object)
+/// The text of a part that is said, not thought.
+fn said(part: &Value) -> Option<&str> {
+    let is_thought = part.get("thought").and_then(Value::as_bool).unwrap_or_default()
+        || part.get("type").and_then(Value::as_str).is_some_and(|kind| {
+            ["reasoning", "reasoning_text", "thinking", "redacted_thinking", "summary_text"]
+                .contains(&kind)
+        });
+    part.as_str().or_else(|| part.get("text")?.as_str()).filter(|_| !is_thought)
 }
 
-/// A text and the reason why it ended, where they are there.
-pub(super) type Answer = (Option<String>, Option<String>);
+/// The last answer of a conversation that is a list of strings, the person's first, and what came before it.
+pub(super) fn last_of_alternating(value: &Value) -> Option<(String, Option<String>)> {
+    let turns = value.as_array().filter(|turns| turns.len() >= 2)?;
+    let turns = turns.iter().map(Value::as_str).collect::<Option<Vec<_>>>()?;
+    let last = turns.len() / 2 * 2 - 1;
+    Some((turns[last].to_owned(), Some(Value::from(&turns[..last]).to_string())))
+}
 
-/// The texts of a request's answer with the reason why each ended; a text that is not there is `None`.
-///
-/// # Errors
-///
-/// Why the request failed: the code of the error or the status.
-pub(super) fn answers(object: &Map<String, Value>) -> Result<Vec<Answer>, String> {
-    let whole = Value::Object(object.clone());
-    let answer = object.get("response").or_else(|| object.get("result"));
-    let body = answer.map_or(&whole, |answer| {
-        answer.get("body").or_else(|| answer.get("message")).unwrap_or(answer)
-    });
-    let word = |value: &Value, field: &str| Some(value.get(field)?.as_str()?.to_owned());
-    if let Some(choices) = body.get("choices").and_then(Value::as_array) {
-        let text = |choice: &Value| {
-            let said = choice.get("text").or_else(|| choice.pointer("/message/content"));
-            (said.and_then(content), word(choice, "finish_reason"))
-        };
-        return Ok(choices.iter().map(text).collect());
+/// The texts of a list of strings or of objects such as vLLM's outputs, each with what its object says beside
+/// what `facts` says of all; `None` where anything else is in it.
+pub(super) fn listed(value: &Value, facts: &Text) -> Option<Vec<Text>> {
+    let Value::Array(items) = value else { return None };
+    let mut texts = Vec::new();
+    for item in items {
+        let more = item.as_object().map(self::facts).unwrap_or_default();
+        for text in strings(item)? {
+            texts.push(Text {
+                text,
+                finish_reason: more.finish_reason.clone().or_else(|| facts.finish_reason.clone()),
+                tokens: more.tokens.clone().or_else(|| facts.tokens.clone()),
+                logprob: more.logprob.or(facts.logprob),
+                ..facts.clone()
+            });
+        }
     }
-    // Messages of Anthropic's batches, and of OpenAI's responses.
-    if let Some(said) = body.get("content").filter(|said| said.is_array()) {
-        return Ok(vec![(content(said), word(body, "stop_reason"))]);
+    Some(texts)
+}
+
+/// Fields that name a text, the first that is there.
+const IDS: [&str; 6] = ["custom_id", "id", "doc_id", "task_id", "question_id", "request_id"];
+
+/// Fields that name the prompt of a text.
+const PROMPT_IDS: [&str; 4] = ["prompt_id", "custom_id", "task_id", "question_id"];
+
+/// Fields that say why a text ended.
+const REASONS: [&str; 3] = ["finish_reason", "stop_type", "stop_reason"];
+
+/// A reason why a text ended; whatever a tool calls its limit of tokens is `length`.
+pub(super) fn reason(said: String) -> String {
+    let limits = ["length", "limit", "max_tokens", "max_output_tokens", "model_length"];
+    if limits.iter().any(|limit| said.eq_ignore_ascii_case(limit)) {
+        return "length".to_owned();
     }
-    if let Some(items) = body.get("output").and_then(Value::as_array) {
-        let said: Vec<String> =
-            items.iter().filter_map(|item| content(item.get("content")?)).collect();
-        return Ok(vec![((!said.is_empty()).then(|| said.concat()), word(body, "status"))]);
-    }
-    let code = |value: &Value| match value {
-        Value::String(code) => Some(code.clone()),
-        Value::Number(code) => Some(code.to_string()),
-        _ => None,
-    };
-    let reasons = [
-        whole.pointer("/error/code"),
-        whole.pointer("/response/status_code"),
-        whole.pointer("/result/type"),
-        whole.pointer("/error/message"),
-    ];
-    let reason = reasons.into_iter().flatten().find_map(code);
-    Err(reason.unwrap_or_else(|| "no answer".to_owned()))
+    said
+}
+
+/// The prompt of rows as Alpaca and Dolly write them: an instruction and what it is about.
+fn instruction(object: &Map<String, Value>) -> Option<String> {
+    let word = |name: &str| object.get(name).and_then(Value::as_str).filter(|s| !s.is_empty());
+    let about = word("input").or_else(|| word("context"));
+    Some(match (word("instruction")?, about) {
+        (instruction, Some(about)) => format!("{instruction}\n\n{about}"),
+        (instruction, None) => instruction.to_owned(),
+    })
 }
 
 /// What is known about a text beside itself.
@@ -111,26 +123,30 @@ pub(super) fn facts(object: &Map<String, Value>) -> Text {
             _ => None,
         })
     };
-    let tokens = object.get("tokens").and_then(Value::as_array);
+    let tokens = object.get("tokens").or_else(|| object.get("token_ids")).and_then(Value::as_array);
     let asked = object.get("arguments").and_then(|a| {
         a.pointer("/gen_args_0/arg_0").or_else(|| a.pointer("/0/0")).and_then(Value::as_str)
     });
     let turns = object.get("prompt").filter(|prompt| prompt.is_array()).map(Value::to_string);
+    let logprob = object.get("logprob").or_else(|| object.get("cumulative_logprob"));
     Text {
         text: String::new(),
         // A batch's own ids count its lines; its `custom_id` is what the person called the request.
-        id: word(&["custom_id", "id", "doc_id"]),
+        id: word(&IDS),
         title: word(&["title"]),
         label: word(&["label"]),
-        prompt: word(&["prompt"]).or_else(|| asked.map(str::to_owned)).or(turns),
+        prompt: word(&["prompt", "full_prompt"])
+            .or_else(|| asked.map(str::to_owned))
+            .or(turns)
+            .or_else(|| instruction(object)),
         // Completions of one request or document answer one prompt.
-        prompt_id: word(&["prompt_id", "custom_id"])
+        prompt_id: word(&PROMPT_IDS)
             .or_else(|| object.get("resps").and_then(|_| word(&["doc_id"]))),
         tokens: tokens.and_then(|ids| {
             ids.iter().map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok())).collect()
         }),
-        finish_reason: word(&["finish_reason"]),
-        logprob: object.get("logprob").and_then(Value::as_f64),
+        finish_reason: word(&REASONS).map(reason),
+        logprob: logprob.and_then(Value::as_f64),
     }
 }
 

@@ -1,20 +1,23 @@
 //! Texts from files: which format a file has, and what is said when it is not that.
 
+mod answers;
+mod columns;
+mod format;
 mod forms;
+mod inspect;
 mod object;
-#[cfg(feature = "parquet")]
-mod parquet;
+mod plain;
 mod reading;
 mod rows;
+mod source;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::{io::Read, path::Path};
 
+use format::{Format, format_of};
 pub use reading::{Gaps, Reading};
+use source::Source;
 
 use super::{
     Text,
@@ -31,7 +34,7 @@ pub enum TextError {
     Open { path: String, source: std::io::Error },
     /// A folder where a file was expected.
     #[error("`{path}` is a folder{hint}")]
-    Folder { path: String, hint: &'static str },
+    Folder { path: String, hint: String },
     /// Bytes that are no UTF-8.
     #[error(
         "{path}:{line}: byte {byte} of the line is not UTF-8; convert the file first, such as by `iconv -t UTF-8`"
@@ -54,9 +57,9 @@ pub enum TextError {
     /// A row of a table that cannot be read.
     #[error("{path}:{line}: {what}")]
     Table { path: String, line: u64, what: String },
-    /// A Parquet file that cannot be read.
+    /// A file of columns or an archive that cannot be read.
     #[error("`{path}`: {what}")]
-    Parquet { path: String, what: String },
+    Columns { path: String, what: String },
     /// A grammar that gives no texts.
     #[error(transparent)]
     Grammar(#[from] GrammarError),
@@ -74,25 +77,18 @@ pub enum TextError {
     Empty { path: String },
 }
 
-/// What a file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    Jsonl,
-    Json,
-    Txt,
-    Csv(u8),
-    Parquet,
-}
-
 /// The texts of the file that `spec` names: `path` or `path:field`, `-` for standard input.
 ///
-/// By extension: `.jsonl` one object (or string) a line, `.json` a list of them, `.txt` one text a
-/// line, `.csv` and `.tsv` with a header, `.parquet`; any of them compressed by gzip, which is known by
-/// its first bytes. Other names are told apart by their contents. Without a `field` it is the first of
-/// `text`, `completion`, `generated_text`, `prediction`, `response`, `output`, `content` that is there;
-/// the samples of lm-eval and lmms-eval (`resps`), the output of batches (`response.body.choices`),
-/// conversations (the last answer of `messages`) and lists of completions (`outputs`) are understood. A field
-/// may be a path such as `doc.question`.
+/// By extension: `.jsonl` one object (or string) a line, `.json` a list of them or a log of Inspect, `.txt` one
+/// text a line, `.csv` and `.tsv` with a header, `.parquet`, `.arrow` and `.feather`, `.eval`; any of them compressed by
+/// gzip or zstd, which are known by their first bytes. Other names are told apart by their contents. A folder is a
+/// data set of `save_to_disk`, and of several splits `FOLDER:SPLIT` names one.
+///
+/// Without a `field` it is the first of `text`, `completion`, `generated_text`, `prediction`, `response`, `output`,
+/// `content`, `solution` that is there; the samples of lm-eval and lmms-eval (`resps`), details of lighteval
+/// (`model_response`), answers of servers, alone or as lines of a batch (OpenAI's completions, chats and responses,
+/// Anthropic's messages, Gemini's contents), conversations (the last answer of `messages`, `conversations`, `data`)
+/// and lists of completions (`outputs`) are understood. A field may be a path such as `doc.question`.
 ///
 /// Blank lines between texts are skipped; a blank text in a field is kept. A grammar's name gives texts
 /// drawn from it, as [`Grammar::drawn`] says.
@@ -117,17 +113,14 @@ pub fn read(spec: &str, gaps: Gaps) -> Result<Reading, TextError> {
         return Ok(Reading { texts, ..Reading::default() });
     }
     let (path, field) = split_spec(spec);
-    let mut bytes = Vec::new();
     let open = |source| TextError::Open { path: path.to_owned(), source };
     if path == "-" {
-        std::io::stdin().lock().read_to_end(&mut bytes).map_err(open)?;
-    } else {
-        if Path::new(path).is_dir() {
-            return Err(folder(path));
-        }
-        std::fs::File::open(path).and_then(|mut f| f.read_to_end(&mut bytes)).map_err(open)?;
+        return parse(path, field, std::io::stdin().lock(), gaps);
     }
-    parse(path, field, bytes, gaps)
+    if Path::new(path).is_dir() {
+        return finished(path, columns::dataset(path, field)?, gaps);
+    }
+    parse(path, field, std::fs::File::open(path).map_err(open)?, gaps)
 }
 
 /// The texts in `bytes`, read as the file `path` would be.
@@ -140,40 +133,38 @@ pub fn parse_texts(
     field: Option<&str>,
     bytes: Vec<u8>,
 ) -> Result<Vec<Text>, TextError> {
-    Ok(parse(path, field, bytes, Gaps::default())?.texts)
+    Ok(parse(path, field, bytes.as_slice(), Gaps::default())?.texts)
 }
 
 fn parse(
     path: &str,
     field: Option<&str>,
-    mut bytes: Vec<u8>,
+    stream: impl Read,
     gaps: Gaps,
 ) -> Result<Reading, TextError> {
     let file = || path.to_owned();
-    if bytes.starts_with(&[0x1f, 0x8b]) {
-        let mut plain = Vec::new();
-        flate2::read::MultiGzDecoder::new(bytes.as_slice())
-            .read_to_end(&mut plain)
-            .map_err(|source| TextError::Open { path: file(), source })?;
-        bytes = plain;
-    }
+    let open = |source| TextError::Open { path: file(), source };
+    let mut source = Source::new(stream).map_err(open)?;
     let encoding = |what, remedy| Err(TextError::Encoding { path: file(), what, remedy });
-    match bytes.as_slice() {
+    match source.head.as_slice() {
         [0x28, 0xb5, 0x2f, 0xfd, ..] => {
             return encoding("compressed by zstd", "unpack it first: `zstd -d`");
         }
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
             return encoding("UTF-16", "convert it first: `iconv -f UTF-16 -t UTF-8`");
         }
-        [0xef, 0xbb, 0xbf, ..] => drop(bytes.drain(..3)),
+        [0xef, 0xbb, 0xbf, ..] => drop(source.head.drain(..3)),
         _ => {}
     }
-    let mut reading = match format_of(path, &bytes) {
-        Format::Parquet => parquet_texts(path, field, bytes)?,
+    let reading = match format_of(path, &source.head) {
+        Format::Parquet => columns::parquet(path, field, source.whole().map_err(open)?)?,
+        Format::Arrow => columns::arrow(path, field, source)?,
+        Format::Eval => inspect::archive(path, field, source.whole().map_err(open)?)?,
+        Format::Jsonl => rows::jsonl(path, field, source)?,
         format => {
-            let content = utf8(path, &bytes)?;
+            let bytes = source.whole().map_err(open)?;
+            let content = utf8(path, &bytes, 0)?;
             match format {
-                Format::Jsonl => rows::jsonl(path, field, content)?,
                 Format::Json => rows::json(path, field, content)?,
                 Format::Csv(delimiter) => rows::csv(path, field, content, delimiter)?,
                 _ => {
@@ -183,6 +174,12 @@ fn parse(
             }
         }
     };
+    finished(path, reading, gaps)
+}
+
+/// What was read of `path`, or what is wrong with it as a whole.
+fn finished(path: &str, mut reading: Reading, gaps: Gaps) -> Result<Reading, TextError> {
+    let file = || path.to_owned();
     if let (Some(&first), false) = (reading.missing.first(), gaps.skip_missing) {
         let n = reading.missing.len();
         let of = reading.texts.len() + n;
@@ -208,17 +205,6 @@ fn parse(
     }
 }
 
-#[cfg(feature = "parquet")]
-use parquet::texts as parquet_texts;
-
-#[cfg(not(feature = "parquet"))]
-fn parquet_texts(path: &str, _: Option<&str>, _: Vec<u8>) -> Result<Reading, TextError> {
-    Err(TextError::Parquet {
-        path: path.to_owned(),
-        what: "this llmpr was built without the feature `parquet`".to_owned(),
-    })
-}
-
 /// Path and field of `path[:field]`. A file whose name holds a colon is found as it is.
 fn split_spec(spec: &str) -> (&str, Option<&str>) {
     if Path::new(spec).exists() {
@@ -235,45 +221,12 @@ fn split_spec(spec: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn folder(path: &str) -> TextError {
-    let is_dataset = Path::new(path).join("dataset_info.json").exists()
-        || Path::new(path).join("dataset_dict.json").exists();
-    let hint = if is_dataset {
-        " saved by Hugging Face datasets; convert it with: python -c \"import datasets, sys; \
-         datasets.load_from_disk(sys.argv[1]).to_json('texts.jsonl')\" FOLDER"
-    } else {
-        ", not a file of texts"
-    };
-    TextError::Folder { path: path.to_owned(), hint }
-}
-
-fn format_of(path: &str, bytes: &[u8]) -> Format {
-    let mut name = PathBuf::from(path);
-    if name.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz")) {
-        name.set_extension("");
-    }
-    let extension = name.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-    match extension.as_deref() {
-        _ if bytes.starts_with(b"PAR1") => Format::Parquet,
-        Some("jsonl" | "ndjson") => Format::Jsonl,
-        Some("json") => Format::Json,
-        Some("txt") => Format::Txt,
-        Some("csv") => Format::Csv(b','),
-        Some("tsv") => Format::Csv(b'\t'),
-        Some("parquet") => Format::Parquet,
-        _ => match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
-            Some(b'[') => Format::Json,
-            Some(b'{') => Format::Jsonl,
-            _ => Format::Txt,
-        },
-    }
-}
-
-fn utf8<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, TextError> {
+/// The text of `bytes`, which follow `lines` lines of the file.
+fn utf8<'a>(path: &str, bytes: &'a [u8], lines: usize) -> Result<&'a str, TextError> {
     std::str::from_utf8(bytes).map_err(|error| {
-        let before = &bytes[..error.valid_up_to()];
-        let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
-        let start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-        TextError::NotUtf8 { path: path.to_owned(), line, byte: before.len() - start + 1 }
+        let valid = &bytes[..error.valid_up_to()];
+        let line = lines + valid.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let start = valid.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        TextError::NotUtf8 { path: path.to_owned(), line, byte: valid.len() - start + 1 }
     })
 }

@@ -5,20 +5,32 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::{
+    answers,
     forms::{self, kind},
     reading::Reading,
 };
 use crate::text::Text;
 
 /// Fields in which a text is looked for when none is named.
-const FIELDS: [&str; 7] =
-    ["text", "completion", "generated_text", "prediction", "response", "output", "content"];
+pub(super) const FIELDS: [&str; 8] = [
+    "text",
+    "completion",
+    "generated_text",
+    "prediction",
+    "response",
+    "output",
+    "content",
+    "solution",
+];
 
 /// Fields that hold a conversation.
 const TURNS: [&str; 3] = ["messages", "conversation", "conversations"];
 
 /// Fields that hold several completions of one prompt.
 const LISTS: [&str; 5] = ["outputs", "predictions", "responses", "generations", "completions"];
+
+/// Fields of texts of which people preferred one.
+const PAIRS: [[&str; 2]; 2] = [["chosen", "rejected"], ["response_a", "response_b"]];
 
 /// Reads values one by one.
 pub(super) struct Reader<'a> {
@@ -45,6 +57,20 @@ impl<'a> Reader<'a> {
 
     pub(super) fn done(self) -> Reading {
         self.reading
+    }
+
+    /// Whether a row said where texts are taken from.
+    pub(super) fn has_begun(&self) -> bool {
+        !self.reading.taken.is_empty()
+    }
+
+    /// Adds the text of a row to which no rule applies that looks at other rows.
+    pub(super) fn add_plain(&mut self, text: Text) {
+        self.rows += 1;
+        if self.field.is_none() && !begins_with_prompt(&text.text, &text) {
+            self.reading.all_repeat_prompt = false;
+        }
+        self.reading.texts.push(text);
     }
 
     /// Adds the texts of `value`; the error is the sentence to put after `file:line:`.
@@ -87,13 +113,26 @@ impl<'a> Reader<'a> {
         }
         if let Some(resps) = object.get("resps") {
             self.take("`resps`".to_owned(), &object, &["filtered_resps"]);
-            let texts = forms::strings(resps).ok_or(
-                "`resps` holds no strings; only generation tasks of lm-eval and lmms-eval hold texts",
+            let texts = forms::strings(resps).filter(|texts| !is_likelihood(&object, texts)).ok_or(
+                "`resps` holds log-likelihoods and no texts; only generation tasks of lm-eval and lmms-eval hold texts",
             )?;
             return Ok(Found::Texts(texts.into_iter().map(with).collect()));
         }
-        if forms::is_batch(&object) {
-            return self.batch(&object, &facts);
+        if let Some(said) = object.get("model_response").and_then(|said| said.get("text")) {
+            return self.lighteval(&object, said, facts);
+        }
+        if let Some(output) = object.get("output").and_then(Value::as_object)
+            && answers::is_answer(output)
+        {
+            return self.inspect(&object, output, facts);
+        }
+        if answers::is_answer(&object) {
+            return self.answers(&object, &object, "the answers of a batch", &facts);
+        }
+        if answers::is_request(&object) {
+            return Err(
+                "this is a request of a batch; the answers are in its output file".to_owned()
+            );
         }
         if let Some(field) = FIELDS.into_iter().find(|field| object.contains_key(*field)) {
             let others = FIELDS.iter().chain(&TURNS).chain(&LISTS).filter(|other| **other != field);
@@ -103,9 +142,7 @@ impl<'a> Reader<'a> {
                 self.reading.all_repeat_prompt = true;
             }
             let value = object.remove(field).unwrap_or_default();
-            if value.as_str().is_some_and(|text| {
-                facts.prompt.as_ref().is_none_or(|prompt| !text.starts_with(prompt.as_str()))
-            }) {
+            if value.as_str().is_some_and(|text| !begins_with_prompt(text, &facts)) {
                 self.reading.all_repeat_prompt = false;
             }
             return match forms::last_answer(&value) {
@@ -123,9 +160,23 @@ impl<'a> Reader<'a> {
                 None => Ok(Found::Missing),
             };
         }
+        if let Some((text, before)) = object.get("data").and_then(forms::last_of_alternating) {
+            self.take("the last answer of `data`".to_owned(), &object, &LISTS);
+            let prompt = facts.prompt.clone().or(before);
+            return Ok(Found::Texts(vec![Text { prompt, ..with(text) }]));
+        }
         if let Some(field) = LISTS.into_iter().find(|field| object.contains_key(*field)) {
-            self.take(format!("`{field}`"), &object, &LISTS);
+            let others: Vec<&str> = LISTS.into_iter().filter(|other| *other != field).collect();
+            self.take(format!("`{field}`"), &object, &others);
             return named(field, &object[field], &facts);
+        }
+        if let Some(pair) =
+            PAIRS.into_iter().find(|pair| pair.iter().all(|f| object.contains_key(*f)))
+        {
+            let [a, b] = pair;
+            return Err(format!(
+                "`{a}` and `{b}` are texts to choose between; name one of them, as FILE:{a}"
+            ));
         }
         Err(format!(
             "no text field; there are {}, and one of them can be named as FILE:FIELD",
@@ -155,13 +206,55 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn batch(&mut self, object: &Map<String, Value>, facts: &Text) -> Result<Found, String> {
-        self.take("the answers of a batch".to_owned(), object, &[]);
-        let name = facts.id.clone().unwrap_or_default();
-        match forms::answers(object) {
+    /// A row of lighteval's details: the model's response beside the document that was asked about.
+    fn lighteval(
+        &mut self,
+        object: &Map<String, Value>,
+        said: &Value,
+        facts: Text,
+    ) -> Result<Found, String> {
+        self.take("`model_response.text`".to_owned(), object, &[]);
+        let doc = |name: &str| Some(object.get("doc")?.get(name)?.as_str()?.to_owned());
+        let prompt = doc("query").or_else(|| facts.prompt.clone());
+        let (id, prompt_id) = (doc("id").or_else(|| facts.id.clone()), doc("id"));
+        named("model_response.text", said, &Text { id, prompt, prompt_id, ..facts })
+    }
+
+    /// A sample of Inspect's logs; its epochs answer one prompt.
+    fn inspect(
+        &mut self,
+        sample: &Map<String, Value>,
+        output: &Map<String, Value>,
+        facts: Text,
+    ) -> Result<Found, String> {
+        let input = sample.get("input").filter(|input| !input.is_null());
+        let input =
+            input.map(|input| input.as_str().map_or_else(|| input.to_string(), str::to_owned));
+        let (prompt, prompt_id) = (facts.prompt.clone().or(input), facts.id.clone());
+        let facts = Text { prompt, prompt_id, ..facts };
+        self.answers(output, sample, "the answers of an Inspect log", &facts)
+    }
+
+    /// The texts of a server's answer; what it did not answer is noted.
+    fn answers(
+        &mut self,
+        answer: &Map<String, Value>,
+        row: &Map<String, Value>,
+        what: &str,
+        facts: &Text,
+    ) -> Result<Found, String> {
+        self.take(what.to_owned(), row, &[]);
+        let key = || Some(row.get("key")?.as_str()?.to_owned());
+        let name = facts.id.clone().or_else(key);
+        let facts = Text { id: name.clone(), ..facts.clone() };
+        let name = name.unwrap_or_else(|| format!("row {}", self.rows));
+        match answers::answers(answer) {
             Err(why) => self.reading.failed.push((name, why)),
             Ok(answers) => {
                 let mut texts = Vec::new();
+                if answers.is_empty() {
+                    self.reading.without_content.push(name.clone());
+                }
                 for (text, reason) in answers {
                     match text {
                         Some(text) => {
@@ -178,6 +271,27 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Whether strings of `resps` are log-likelihoods, which lm-eval writes as strings: the request names a
+/// continuation instead of settings, or none, and every string is a number or a truth value.
+fn is_likelihood(row: &Map<String, Value>, strings: &[String]) -> bool {
+    let settings = row.get("arguments").and_then(|arguments| {
+        arguments.pointer("/gen_args_0/arg_1").or_else(|| arguments.pointer("/0/1"))
+    });
+    let is_number = |text: &String| {
+        text.parse::<f64>().is_ok() || ["True", "False", "true", "false"].contains(&&text[..])
+    };
+    !settings.is_some_and(Value::is_object)
+        && strings
+            .iter()
+            .any(|text| text.parse::<f64>().is_ok_and(|x| x <= 0.0 && text.contains('.')))
+        && strings.iter().all(is_number)
+        && (settings.is_some() || strings.len() > 1 || row.contains_key("arguments"))
+}
+
+fn begins_with_prompt(text: &str, facts: &Text) -> bool {
+    facts.prompt.as_ref().is_some_and(|prompt| text.starts_with(prompt.as_str()))
+}
+
 /// The text of a field, or the texts of a list of them.
 fn named(field: &str, value: &Value, facts: &Text) -> Result<Found, String> {
     if let Some((text, _)) = forms::last_answer(value) {
@@ -185,11 +299,10 @@ fn named(field: &str, value: &Value, facts: &Text) -> Result<Found, String> {
     }
     match value {
         Value::Array(_) => {
-            let texts = forms::strings(value).ok_or_else(|| {
+            let texts = forms::listed(value, facts).ok_or_else(|| {
                 format!("field `{field}` is a list that holds other things than texts")
             })?;
-            let with = |text| Text { text, ..facts.clone() };
-            Ok(Found::Texts(texts.into_iter().map(with).collect()))
+            Ok(Found::Texts(texts))
         }
         other => one(field, other.clone(), facts),
     }

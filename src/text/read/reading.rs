@@ -42,8 +42,7 @@ const SPELLED: usize = 6;
 impl Reading {
     /// Texts that answer one prompt are a group: how many there are, where every text names its prompt.
     pub fn groups(&self) -> Option<usize> {
-        let name = |text: &Text| text.prompt_id.clone().or_else(|| text.prompt.clone());
-        let names: Option<HashSet<String>> = self.texts.iter().map(name).collect();
+        let names: Option<HashSet<&str>> = self.texts.iter().map(prompt).collect();
         names.map(|names| names.len()).filter(|_| !self.texts.is_empty())
     }
 
@@ -104,6 +103,11 @@ impl Reading {
         }
         notes
     }
+}
+
+/// What names the prompt that a text answers.
+fn prompt(text: &Text) -> Option<&str> {
+    text.prompt_id.as_deref().or(text.prompt.as_deref())
 }
 
 /// The first names, and how many more there are.

@@ -1,29 +1,82 @@
 //! Line by line, element by element, row by row.
 
+use rayon::prelude::*;
 use serde_json::{Map, Value};
 
-use super::{Reading, TextError, object};
+use super::{Reading, TextError, inspect, object, plain, source::Source, utf8};
+use crate::text::Text;
 
-pub(super) fn jsonl(path: &str, field: Option<&str>, content: &str) -> Result<Reading, TextError> {
+/// Lines that a thread reads at once.
+const LINES: usize = 64;
+
+/// What a line is, before the rules that look at the rows before it.
+enum Line {
+    Blank,
+    Plain(Box<Text>),
+    Json(Value),
+    NoJson(serde_json::Error),
+}
+
+impl Line {
+    fn read(line: &str, field: Option<&str>) -> Self {
+        if line.trim().is_empty() {
+            return Self::Blank;
+        }
+        match plain::text_of(line, field) {
+            Some(text) => Self::Plain(Box::new(text)),
+            None => Self::json(line),
+        }
+    }
+
+    fn json(line: &str) -> Self {
+        serde_json::from_str(line).map_or_else(Self::NoJson, Self::Json)
+    }
+}
+
+/// One value a line. Lines are read by all threads, in their order.
+///
+/// Cost: memory for the texts and a few blocks of the file.
+pub(super) fn jsonl(
+    path: &str,
+    field: Option<&str>,
+    source: Source<'_>,
+) -> Result<Reading, TextError> {
     let mut texts = object::Reader::new(field);
-    let ends = content.ends_with('\n');
-    let last = content.lines().count();
-    for (index, line) in content.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
-        let line_no = index + 1;
-        let value: Value = serde_json::from_str(line).map_err(|error| {
-            let torn = !ends && line_no == last && error.is_eof();
-            let what = if torn {
-                "the last line breaks off; it was cut while it was written, so remove it".to_owned()
-            } else {
-                format!("not JSON ({})", brief(&error))
+    let mut before = 0;
+    for block in source.blocks() {
+        let block = block.map_err(|source| TextError::Open { path: path.to_owned(), source })?;
+        let content = utf8(path, &block, before)?;
+        let lines: Vec<&str> = content.lines().collect();
+        let read = lines
+            .par_chunks(LINES)
+            .flat_map_iter(|lines| lines.iter().map(|line| Line::read(line, field)));
+        let read: Vec<Line> = read.collect();
+        let count = lines.len();
+        for (index, line) in read.into_iter().enumerate() {
+            let at = before + index + 1;
+            let wrong = |what| TextError::Field { path: path.to_owned(), line: at, what };
+            // The first row is read by the rules, which note where texts are taken from.
+            let line = match line {
+                Line::Plain(_) if !texts.has_begun() => Line::json(lines[index]),
+                line => line,
             };
-            TextError::Json { path: path.to_owned(), line: line_no, what }
-        })?;
-        texts.read(value).map_err(|what| TextError::Field {
-            path: path.to_owned(),
-            line: line_no,
-            what,
-        })?;
+            match line {
+                Line::Blank => {}
+                Line::Plain(text) => texts.add_plain(*text),
+                Line::Json(value) => texts.read(value).map_err(wrong)?,
+                Line::NoJson(error) => {
+                    let torn = !content.ends_with('\n') && index + 1 == count && error.is_eof();
+                    let what = if torn {
+                        "the last line breaks off; it was cut while it was written, so remove it"
+                            .to_owned()
+                    } else {
+                        format!("not JSON ({})", brief(&error))
+                    };
+                    return Err(TextError::Json { path: path.to_owned(), line: at, what });
+                }
+            }
+        }
+        before += count;
     }
     Ok(texts.done())
 }
@@ -48,6 +101,9 @@ pub(super) fn json(path: &str, field: Option<&str>, content: &str) -> Result<Rea
                 })?;
             }
             return Ok(texts.done());
+        }
+        Value::Object(object) if inspect::is_log(&object) => {
+            return inspect::log(path, field, object);
         }
         Value::Object(_) => "an object",
         Value::String(_) => "a string",

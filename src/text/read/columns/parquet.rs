@@ -6,10 +6,24 @@ use parquet::{
 };
 use serde_json::{Map, Value};
 
-use super::{Reading, TextError, object};
+use crate::{
+    data::panics::caught,
+    text::read::{Reading, TextError, object},
+};
 
-pub(super) fn texts(path: &str, field: Option<&str>, bytes: Vec<u8>) -> Result<Reading, TextError> {
-    let wrong = |what: String| TextError::Parquet { path: path.to_owned(), what };
+/// The texts of a file's rows.
+///
+/// # Errors
+///
+/// [`TextError::Columns`].
+pub fn texts(path: &str, field: Option<&str>, bytes: Vec<u8>) -> Result<Reading, TextError> {
+    let wrong = |what: String| TextError::Columns { path: path.to_owned(), what };
+    caught(|| rows(path, field, bytes))
+        .unwrap_or_else(|panic| Err(wrong(format!("a damaged file ({panic})"))))
+}
+
+fn rows(path: &str, field: Option<&str>, bytes: Vec<u8>) -> Result<Reading, TextError> {
+    let wrong = |what: String| TextError::Columns { path: path.to_owned(), what };
     let reader = SerializedFileReader::new(bytes::Bytes::from(bytes))
         .map_err(|error| wrong(error.to_string()))?;
     let rows = reader.get_row_iter(None).map_err(|error| wrong(error.to_string()))?;
