@@ -9,7 +9,7 @@ use std::{
 use super::{
     Hub, HubId, HubKind, Progress,
     blob::{create_parent, failed},
-    remote::Remote,
+    remote::{Remote, discreet},
 };
 use crate::lm::{LmError, checkpoint::notes};
 
@@ -48,6 +48,17 @@ impl Hub {
             self.find(id).map_err(|file| self.not_cached(id, file))?;
             return Ok(self.snapshot(id).unwrap_or_default());
         }
+        // What is said may end in a log that others read.
+        self.fetch(id, progress).map_err(|error| match error {
+            LmError::Fetch { what, why } => {
+                LmError::Fetch { what: discreet(&what), why: discreet(&why) }
+            }
+            LmError::Refused { id, why } => LmError::Refused { id, why: discreet(&why) },
+            other => other,
+        })
+    }
+
+    fn fetch(&self, id: &HubId, progress: &mut Progress<'_>) -> Result<PathBuf, LmError> {
         let remote = Remote::new(self)?;
         let (commit, names) = remote.listing(id)?;
         let wanted =

@@ -261,6 +261,12 @@ fn refusals_say_what_to_do() {
             .ends_with("name one: org/quants/a.Q4.gguf, org/quants/a.Q8.gguf")
     );
     assert!(!hub.cache.exists() || files(&hub.cache).is_empty(), "{:?}", files(&hub.cache));
+    let secret = hub.endpoint.replace("://", "://me:password@");
+    let named = Hub { endpoint: secret, token: None, ..hub.clone() };
+    for text in ["org/gated", "org/nothing", "org/name@v2"] {
+        let message = named.resolve(&id(text), &mut silent).unwrap_err().to_string();
+        assert!(!message.contains("password"), "{message}");
+    }
     let nobody =
         Hub { endpoint: "http://127.0.0.1:1".into(), pause: Duration::from_secs(60), ..hub };
     let error = nobody.resolve(&id("org/name"), &mut silent).unwrap_err();
