@@ -22,9 +22,6 @@ mod score;
 mod selftest;
 #[path = "cli/slurm.rs"]
 mod slurm;
-#[path = "../src/shared_data.rs"]
-#[allow(dead_code, reason = "the data is looked for by other tests")]
-mod shared_data;
 #[path = "cli/sweep.rs"]
 mod sweep;
 #[path = "cli/texts.rs"]

@@ -41,6 +41,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         Format::Table => table(&found),
         Format::Json => serde_json::to_string_pretty(&found)? + "\n",
         Format::Csv => csv(&found),
+        other => anyhow::bail!(
+            "--format {} is of measures, and this is the state of a run; use --format table, json or csv",
+            other.name()
+        ),
     };
     Ok(to_stdout(&text)?)
 }

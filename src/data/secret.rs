@@ -118,6 +118,7 @@ mod tests {
             ("--models=openai:http://a:b@h:8/v1#m,tiny", "--models=openai:http://h:8/v1#m,tiny"),
             ("see `http://a:p@ss@h/` and ftp://x@y", "see `http://h/` and ftp://y"),
             ("openai:http://me:pa/ss@h/v1#m", "openai:http://h/v1#m"),
+            ("`https://me:pa@ss@h/a@b`; and https://u@h", "`https://h/a@b`; and https://h"),
             ("http://h/v1#name@rev", "http://h/v1#name@rev"),
             ("http://h:80/p@th", "http://h:80/p@th"),
             ("no address", "no address"),

@@ -88,7 +88,7 @@ impl Columns {
             Entry::Whole(Some(sample.prompt_index.into())),
             Entry::Whole(Some(sample.sample.into())),
             Entry::text(sample.prompt.as_str()),
-            Entry::text(sample.text.as_str()),
+            Entry::text(sample.text()),
             Entry::Text(sample.completion.clone()),
             Entry::count(sample.count()),
             Entry::text(sample.finish_reason.as_str()),

@@ -38,7 +38,7 @@ fn files_of_other_tools_hold_as_many_texts_and_groups_as_was_written_down() {
         assert_eq!((ran.code, ran.stderr.lines().count()), (1, 1), "{}", ran.stderr);
         ran.stderr
     };
-    assert!(refused(&[&file("samples_ll.jsonl")]).contains("`resps` holds no strings"));
+    assert!(refused(&[&file("samples_ll.jsonl")]).contains("`resps` holds log-likelihoods"));
     let null = refused(&[&file("null_some.jsonl")]);
     assert!(null.contains("8 of 40 texts are null, the first in row 1"), "{null}");
     assert!(null.contains("--skip-missing"), "{null}");
@@ -88,4 +88,37 @@ left out   nothing
     let out = out.to_str().unwrap();
     llmpr(&["texts", &format!("{name}:completion"), "--skip-missing", "-o", out]);
     assert_eq!(counts(&[out]), (2, Some(1)));
+}
+
+/// A Python that has the tools that write files of texts: `LLMPR_PYTHON`, else `python3`.
+fn python() -> Option<String> {
+    let python = std::env::var("LLMPR_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let ran = std::process::Command::new(&python).args(["-c", "import pyarrow"]).output();
+    ran.is_ok_and(|ran| ran.status.success()).then_some(python)
+}
+
+#[test] // files by pyarrow, polars, datasets, Inspect and openai, as far as they are installed
+fn files_of_the_tools_own_writers_hold_the_texts_that_were_written() {
+    let Some(python) = python() else {
+        return crate::common::skipped("texts", "no Python with pyarrow (LLMPR_PYTHON names one)");
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/write-texts.py");
+    let ran = std::process::Command::new(python).arg(script).arg(dir.path()).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let expected = std::fs::read(dir.path().join("expected.json")).unwrap();
+    let expected: Value = serde_json::from_slice(&expected).unwrap();
+    let files = expected["files"].as_array().unwrap();
+    assert!(files.len() >= 13, "{files:?}");
+    for file in files {
+        let file = format!("{}/{}", dir.path().display(), file.as_str().unwrap());
+        let found = texts(&[&file, "--first", "20"]);
+        let said: Vec<&Value> =
+            found["first"].as_array().unwrap().iter().map(|text| &text["text"]).collect();
+        assert_eq!(
+            said,
+            expected["texts"].as_array().unwrap().iter().collect::<Vec<_>>(),
+            "{file}"
+        );
+    }
 }

@@ -14,10 +14,12 @@ pub(super) fn is_answer(object: &Map<String, Value>) -> bool {
         let items = object.get(name).and_then(Value::as_array);
         items.is_some_and(|items| items.iter().all(Value::is_object))
     };
+    let is_kind = |kind: &str| object.get("type").is_some_and(|said| said == kind);
     let is_named = object.contains_key("custom_id") || object.contains_key("key");
     is_object("response")
         || of_objects("choices")
         || of_objects("candidates")
+        || (is_kind("message") && of_objects("content"))
         || (of_objects("output") && object.get("object").is_some_and(|kind| kind == "response"))
         || (is_named && (is_object("result") || is_object("error")))
 }

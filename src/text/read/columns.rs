@@ -5,6 +5,8 @@ mod arrow;
 #[cfg(feature = "parquet")]
 mod dataset;
 #[cfg(feature = "parquet")]
+mod extent;
+#[cfg(feature = "parquet")]
 mod parquet;
 
 #[cfg(feature = "parquet")]
@@ -44,3 +46,6 @@ mod absent {
         none(path)
     }
 }
+
+#[cfg(all(test, feature = "parquet"))]
+mod tests;

@@ -147,8 +147,17 @@ fn parse(
     let mut source = Source::new(stream).map_err(open)?;
     let encoding = |what, remedy| Err(TextError::Encoding { path: file(), what, remedy });
     match source.head.as_slice() {
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+        head if source::is_zstd(head) => {
             return encoding("compressed by zstd", "unpack it first: `zstd -d`");
+        }
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
+            return encoding("compressed by xz", "unpack it first: `xz -d`");
+        }
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, ..] => {
+            return encoding("compressed by bzip2", "unpack it first: `bzip2 -d`");
+        }
+        [b'F', b'E', b'A', b'1', ..] => {
+            return encoding("Feather of version 1", "write it again as version 2 or as Parquet");
         }
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
             return encoding("UTF-16", "convert it first: `iconv -f UTF-16 -t UTF-8`");

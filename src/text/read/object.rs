@@ -134,8 +134,12 @@ impl<'a> Reader<'a> {
                 "this is a request of a batch; the answers are in its output file".to_owned()
             );
         }
-        if let Some(field) = FIELDS.into_iter().find(|field| object.contains_key(*field)) {
-            let others = FIELDS.iter().chain(&TURNS).chain(&LISTS).filter(|other| **other != field);
+        // Alpaca's `text` is the whole of instruction and output.
+        let is_alpaca = object.contains_key("instruction") && object.contains_key("output");
+        let first = FIELDS.into_iter().find(|field| object.contains_key(*field));
+        if let Some(field) = if is_alpaca { Some("output") } else { first } {
+            let others = FIELDS.iter().chain(&TURNS).chain(&LISTS).chain(PAIRS.as_flattened());
+            let others = others.filter(|other| **other != field);
             let first = self.reading.taken.is_empty();
             self.take(format!("`{field}`"), &object, &others.copied().collect::<Vec<_>>());
             if first {
@@ -151,7 +155,8 @@ impl<'a> Reader<'a> {
             };
         }
         if let Some(field) = TURNS.into_iter().find(|field| object.contains_key(*field)) {
-            self.take(format!("the last answer of `{field}`"), &object, &LISTS);
+            let others: Vec<&str> = LISTS.iter().chain(PAIRS.as_flattened()).copied().collect();
+            self.take(format!("the last answer of `{field}`"), &object, &others);
             return match forms::last_answer(&object[field]) {
                 Some((text, before)) => {
                     let prompt = facts.prompt.clone().or(before);
@@ -246,7 +251,8 @@ impl<'a> Reader<'a> {
         self.take(what.to_owned(), row, &[]);
         let key = || Some(row.get("key")?.as_str()?.to_owned());
         let name = facts.id.clone().or_else(key);
-        let facts = Text { id: name.clone(), ..facts.clone() };
+        let prompt_id = facts.prompt_id.clone().or_else(key);
+        let facts = Text { id: name.clone(), prompt_id, ..facts.clone() };
         let name = name.unwrap_or_else(|| format!("row {}", self.rows));
         match answers::answers(answer) {
             Err(why) => self.reading.failed.push((name, why)),
@@ -294,8 +300,9 @@ fn begins_with_prompt(text: &str, facts: &Text) -> bool {
 
 /// The text of a field, or the texts of a list of them.
 fn named(field: &str, value: &Value, facts: &Text) -> Result<Found, String> {
-    if let Some((text, _)) = forms::last_answer(value) {
-        return Ok(Found::Texts(vec![Text { text, ..facts.clone() }]));
+    if let Some((text, before)) = forms::last_answer(value) {
+        let prompt = facts.prompt.clone().or(before);
+        return Ok(Found::Texts(vec![Text { text, prompt, ..facts.clone() }]));
     }
     match value {
         Value::Array(_) => {

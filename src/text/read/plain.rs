@@ -85,9 +85,9 @@ impl<'de> Visitor<'de> for Row<'_> {
             let name = &*name.0;
             if let Some(at) = FIELDS.iter().position(|field| *field == name) {
                 let value: Scalar<'de> = row.next_value()?;
-                // The names of two text fields may be those of a server's answer, too.
+                // The names of some text fields may be those of a server's answer, too.
                 plain &=
-                    !["response", "output"].contains(&name) || !matches!(value, Scalar::Compound);
+                    !["response", "output", "content"].contains(&name) || !matches!(value, Scalar::Compound);
                 if self.field == Some(name) {
                     named = Some(value.clone());
                 }

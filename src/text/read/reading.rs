@@ -82,6 +82,9 @@ impl Reading {
                 others.join(", ")
             ));
         }
+        if self.not_taken.is_empty() && !["", "`text`"].contains(&&*self.taken) {
+            say(format!("texts are {}", self.taken));
+        }
         if self.repeated > 0 {
             let rows = self.repeated;
             say(format!("{rows} rows repeat a document under another filter; each counts once"));

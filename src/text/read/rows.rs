@@ -105,7 +105,16 @@ pub(super) fn json(path: &str, field: Option<&str>, content: &str) -> Result<Rea
         Value::Object(object) if inspect::is_log(&object) => {
             return inspect::log(path, field, object);
         }
-        Value::Object(_) => "an object",
+        // One answer of a server, say.
+        Value::Object(object) => {
+            let mut texts = object::Reader::new(field);
+            let is_row = texts.read(Value::Object(object)).is_ok();
+            let reading = texts.done();
+            if is_row && !(reading.texts.is_empty() && reading.unanswered().is_empty()) {
+                return Ok(reading);
+            }
+            "an object"
+        }
         Value::String(_) => "a string",
         _ => "neither a list nor an object",
     };

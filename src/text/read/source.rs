@@ -1,12 +1,22 @@
 //! The bytes of a file as they come: unpacked, and in blocks of whole lines.
 
-use std::io::{self, Read};
+use std::{
+    cell::Cell,
+    io::{self, Read},
+    rc::Rc,
+};
 
 /// Bytes by which a file's kind is known.
 const HEAD: usize = 1 << 16;
 
 /// Bytes of whole lines that are read at once; what is in memory beside the texts is a few times this.
 const BLOCK: usize = 4 << 20;
+
+/// Bytes that anything may unpack to.
+const UNPACKED: u64 = 64 << 20;
+
+/// How many times its size a packed file may unpack to beyond that.
+const RATIO: u64 = 1000;
 
 /// A stream whose first bytes can be looked at.
 pub(super) struct Source<'a> {
@@ -23,15 +33,20 @@ impl<'a> Source<'a> {
     /// Those of the stream.
     pub(super) fn new(stream: impl Read + 'a) -> io::Result<Self> {
         let source = Self::looked_at(Box::new(stream))?;
-        if source.head.starts_with(&[0x1f, 0x8b]) {
-            let packed = io::BufReader::with_capacity(HEAD, source);
-            return Self::looked_at(Box::new(flate2::bufread::MultiGzDecoder::new(packed)));
+        let is_gzip = source.head.starts_with(&[0x1f, 0x8b]);
+        if !is_gzip && !(cfg!(feature = "parquet") && is_zstd(&source.head)) {
+            return Ok(source);
         }
+        let packed = Rc::new(Cell::new(0));
+        let counted = Counted { stream: source, bytes: packed.clone() };
         #[cfg(feature = "parquet")]
-        if source.head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-            return Self::looked_at(Box::new(zstd::stream::read::Decoder::new(source)?));
+        if !is_gzip {
+            let stream = zstd::stream::read::Decoder::new(counted)?;
+            return Self::looked_at(Box::new(Bounded { stream, packed, bytes: 0 }));
         }
-        Ok(source)
+        let counted = io::BufReader::with_capacity(HEAD, counted);
+        let stream = flate2::bufread::MultiGzDecoder::new(counted);
+        Self::looked_at(Box::new(Bounded { stream, packed, bytes: 0 }))
     }
 
     fn looked_at(mut rest: Box<dyn Read + 'a>) -> io::Result<Self> {
@@ -54,6 +69,46 @@ impl<'a> Source<'a> {
     /// Blocks of whole lines; the last one ends where the stream does.
     pub(super) fn blocks(self) -> Blocks<'a> {
         Blocks { source: self, carried: Vec::new(), ended: false }
+    }
+}
+
+/// Whether bytes are packed by zstd: a frame, or one that is skipped, with which parallel packers begin.
+pub(super) fn is_zstd(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
+}
+
+/// A stream whose bytes are counted.
+struct Counted<R> {
+    stream: R,
+    bytes: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.stream.read(into)?;
+        self.bytes.set(self.bytes.get() + n as u64);
+        Ok(n)
+    }
+}
+
+/// What is unpacked, up to a size that texts do not reach.
+struct Bounded<R> {
+    stream: R,
+    packed: Rc<Cell<u64>>,
+    bytes: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.stream.read(into)?;
+        self.bytes += n as u64;
+        if self.bytes > UNPACKED && self.bytes / RATIO > self.packed.get() {
+            let why = format!(
+                "it unpacks to more than {RATIO} times its size, which texts do not; unpack it first"
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
+        Ok(n)
     }
 }
 
@@ -118,6 +173,30 @@ mod tests {
         assert!(blocks.iter().all(|block| block.len() < BLOCK + 600_000));
         assert_eq!(blocks.concat(), text.as_bytes());
         assert_eq!(Source::new(&b""[..]).unwrap().blocks().count(), 0);
+    }
+
+    #[test]
+    fn what_unpacks_to_a_thousand_times_its_size_is_refused() {
+        use std::io::Write;
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        let zeros = vec![b' '; 1 << 20];
+        for _ in 0..80 {
+            packer.write_all(&zeros).unwrap();
+        }
+        let bytes = packer.finish().unwrap();
+        let read = Source::new(bytes.as_slice()).unwrap().whole();
+        assert!(read.unwrap_err().to_string().contains("1000 times its size"));
+    }
+
+    #[cfg(feature = "parquet")]
+    #[test]
+    fn frames_that_are_skipped_may_come_first() {
+        let skipped = [
+            &[0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4],
+            &zstd::encode_all(&b"a"[..], 1).unwrap()[..],
+        ]
+        .concat();
+        assert_eq!(Source::new(skipped.as_slice()).unwrap().whole().unwrap(), b"a");
     }
 
     #[test]

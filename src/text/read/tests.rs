@@ -168,6 +168,7 @@ fn failed_requests_and_answers_without_content_are_left_out_and_named_or_refused
     assert_eq!(
         read.notes("t"),
         [
+            "`t`: texts are the answers of a batch",
             "`t`: 1 request failed: late (batch_expired); --strict refuses the file",
             "`t`: 1 answer has no content: thinks; --strict refuses the file"
         ]

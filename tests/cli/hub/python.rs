@@ -2,11 +2,11 @@
 
 use std::{path::Path, process::Command, sync::Arc, time::Duration};
 
-use super::super::shared_data::skipped;
 use super::{
     command, ended, part_of_weights,
     server::{FakeHub, TOKEN, serve},
 };
+use crate::common::skipped;
 
 /// Python with huggingface_hub: `LLMPR_PYTHON`, else `python3`; none with a message.
 fn python(test: &str) -> Option<String> {

@@ -6,8 +6,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::super::shared_data::skipped;
 use super::{command, ended};
+use crate::common::skipped;
 
 /// A hub that knows no repository, behind TLS; prints its port.
 const SERVER: &str = "

@@ -9,9 +9,12 @@ use std::{
 use super::{
     Hub, HubId, HubKind, Progress,
     blob::{create_parent, failed},
-    remote::{Remote, discreet},
+    remote::Remote,
 };
-use crate::lm::{LmError, checkpoint::notes};
+use crate::{
+    data::secret::without_logins,
+    lm::{LmError, checkpoint::notes},
+};
 
 /// Files beside the weights that a language model or sentence encoder is made of.
 const COMPANIONS: [&str; 12] = [
@@ -51,9 +54,9 @@ impl Hub {
         // What is said may end in a log that others read.
         self.fetch(id, progress).map_err(|error| match error {
             LmError::Fetch { what, why } => {
-                LmError::Fetch { what: discreet(&what), why: discreet(&why) }
+                LmError::Fetch { what: without_logins(&what), why: without_logins(&why) }
             }
-            LmError::Refused { id, why } => LmError::Refused { id, why: discreet(&why) },
+            LmError::Refused { id, why } => LmError::Refused { id, why: without_logins(&why) },
             other => other,
         })
     }

@@ -4,9 +4,12 @@ use std::{cell::Cell, time::Duration};
 use ureq::{Agent, Body, http::Response};
 
 use super::Hub;
-use crate::lm::{
-    LmError,
-    checkpoint::{http, notes},
+use crate::{
+    data::secret::without_logins,
+    lm::{
+        LmError,
+        checkpoint::{http, notes},
+    },
 };
 
 /// How often a request is tried again before its failure counts.
@@ -135,7 +138,7 @@ impl<'a> Remote<'a> {
                 {
                     let why = format!(
                         "`{}` answers with status {}",
-                        discreet(origin(&answer.url)),
+                        without_logins(origin(&answer.url)),
                         answer.status()
                     );
                     if !patience.again(&why, answer.pause()) {
@@ -230,19 +233,6 @@ fn same_origin(a: &str, b: &str) -> bool {
     a == b || (own(&a) && own(&b))
 }
 
-/// Text without the `user:password@` of addresses in it.
-pub(super) fn discreet(text: &str) -> String {
-    let mut parts = text.split("://");
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let host = part.find(['/', '?', '#', '`', ' ']).unwrap_or(part.len());
-        let from = part[..host].rfind('@').map_or(0, |at| at + 1);
-        out += "://";
-        out += &part[from..];
-    }
-    out
-}
-
 /// Where a `Location` leads from `url`.
 fn join(url: &str, location: &str) -> String {
     let origin = origin(url);
@@ -311,14 +301,6 @@ mod tests {
         {
             assert!(!same_origin("https://hub.co/a", other), "{other}");
         }
-    }
-
-    #[test]
-    fn what_is_said_names_no_password() {
-        let said =
-            "cannot fetch `https://me:pa@ss@hub.co/a@b`; see http://hub.co/x@y and https://u@h";
-        let expected = "cannot fetch `https://hub.co/a@b`; see http://hub.co/x@y and https://h";
-        assert_eq!(discreet(said), expected);
     }
 
     #[test]

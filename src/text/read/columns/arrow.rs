@@ -1,6 +1,6 @@
 //! Arrow's files and streams, as Feather, `datasets` and dataframe libraries write them.
 
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 
 use arrow_array::{
     Array, RecordBatch,
@@ -14,6 +14,7 @@ use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, DataType};
 use serde_json::{Map, Value};
 
+use super::extent;
 use crate::{
     data::panics::caught,
     text::read::{Reading, TextError, object, source::Source},
@@ -55,14 +56,16 @@ pub(super) fn read_into(
         }
         Ok(())
     };
+    let open = |source| TextError::Open { path: path.to_owned(), source };
+    let bytes = source.whole().map_err(open)?;
     let read = || -> Result<(), TextError> {
-        if source.head.starts_with(MAGIC) {
-            let open = |source| TextError::Open { path: path.to_owned(), source };
-            let bytes = Cursor::new(source.whole().map_err(open)?);
-            let file = FileReader::try_new(bytes, None);
+        if bytes.starts_with(MAGIC) {
+            extent::check_file(&bytes).map_err(&wrong)?;
+            let file = FileReader::try_new(Cursor::new(bytes), None);
             return file.map_err(|error| wrong(said(&error)))?.try_for_each(&mut each);
         }
-        let stream = StreamReader::try_new(Box::new(source) as Box<dyn Read + '_>, None);
+        extent::check_stream(&bytes).map_err(&wrong)?;
+        let stream = StreamReader::try_new(Cursor::new(bytes), None);
         stream.map_err(|error| wrong(said(&error)))?.try_for_each(&mut each)
     };
     caught(read).unwrap_or_else(|panic| Err(wrong(format!("damaged ({panic})"))))

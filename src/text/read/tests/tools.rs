@@ -60,7 +60,7 @@ fn answers_of_servers_are_what_was_said_and_never_what_was_thought() {
     assert_eq!(said(&batch.replace('\n', "")), [row("a", "", "q", "length")]);
     let gemini = r#"{"key": "k", "response": {"candidates": [{"finishReason": "MAX_TOKENS", "content":
         {"role": "model", "parts": [{"text": "hm", "thought": true}, {"text": "a"}]}}]}}"#;
-    assert_eq!(said(&gemini.replace('\n', "")), [row("a", "", "", "length")]);
+    assert_eq!(said(&gemini.replace('\n', "")), [row("a", "", "k", "length")]);
     assert_eq!(reading("t.jsonl", &gemini.replace('\n', "")).texts[0].id.as_deref(), Some("k"));
 }
 
@@ -200,4 +200,38 @@ fn zstd_is_unpacked_frame_by_frame() {
     assert_eq!(texts.iter().map(|text| &text.text[..]).collect::<Vec<_>>(), ["a", "b"]);
     let cut = parse_texts("t.jsonl.zst", None, bytes[..bytes.len() - 5].to_vec());
     assert!(cut.unwrap_err().to_string().starts_with("cannot read texts from `t.jsonl.zst`"));
+}
+
+#[test]
+fn what_might_have_been_meant_as_well_is_named() {
+    let line = r#"{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}], "chosen": "b", "rejected": "c"}"#;
+    let read = reading("t.jsonl", line);
+    assert_eq!(
+        (read.not_taken, &read.texts[0].text[..]),
+        (vec!["chosen".to_owned(), "rejected".to_owned()], "a")
+    );
+    let line = r#"{"instruction": "i", "input": "", "output": "a", "text": "i a"}"#;
+    let read = reading("t.jsonl", line);
+    assert_eq!((read.not_taken, &read.texts[0].text[..]), (vec!["text".to_owned()], "a"));
+    assert_eq!(
+        reading("t.jsonl", r#"{"completion": "a"}"#).notes("f"),
+        ["`f`: texts are `completion`"]
+    );
+    assert!(reading("t.jsonl", r#"{"text": "a"}"#).notes("f").is_empty());
+}
+
+#[test]
+fn one_answer_alone_is_a_text() {
+    let anthropic = r#"{"id": "m", "type": "message", "role": "assistant", "content": [{"type": "text", "text": "a"}], "stop_reason": "max_tokens"}"#;
+    assert_eq!(said(anthropic), [row("a", "", "", "length")]);
+    assert_eq!(words("t.json", anthropic), ["a"]);
+    assert_eq!(words("t.json", r#"{"content": "a", "prompt": "p", "stop_type": "eos"}"#), ["a"]);
+    assert!(sentence("t.json", br#"{"results": {}}"#).contains("holds an object"));
+    for (bytes, what) in [
+        (&b"\xfd7zXZ\0.."[..], "xz"),
+        (b"BZh91AY&SY", "bzip2"),
+        (b"FEA1....", "Feather of version 1"),
+    ] {
+        assert!(sentence("t.jsonl", bytes).contains(what), "{what}");
+    }
 }
