@@ -2,10 +2,10 @@
 
 #[path = "sweep/bad_input.rs"]
 mod bad_input;
-#[path = "sweep/cluster.rs"]
-pub mod cluster;
 #[path = "sweep/batch.rs"]
 mod batch;
+#[path = "sweep/cluster.rs"]
+pub mod cluster;
 #[path = "sweep/llama_cpp.rs"]
 mod llama_cpp;
 #[path = "sweep/resume.rs"]

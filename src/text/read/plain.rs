@@ -86,8 +86,8 @@ impl<'de> Visitor<'de> for Row<'_> {
             if let Some(at) = FIELDS.iter().position(|field| *field == name) {
                 let value: Scalar<'de> = row.next_value()?;
                 // The names of some text fields may be those of a server's answer, too.
-                plain &=
-                    !["response", "output", "content"].contains(&name) || !matches!(value, Scalar::Compound);
+                plain &= !["response", "output", "content"].contains(&name)
+                    || !matches!(value, Scalar::Compound);
                 if self.field == Some(name) {
                     named = Some(value.clone());
                 }

@@ -34,7 +34,8 @@ impl<'a> Source<'a> {
     pub(super) fn new(stream: impl Read + 'a) -> io::Result<Self> {
         let source = Self::looked_at(Box::new(stream))?;
         let is_gzip = source.head.starts_with(&[0x1f, 0x8b]);
-        if !is_gzip && !(cfg!(feature = "parquet") && is_zstd(&source.head)) {
+        let is_packed = is_gzip || (cfg!(feature = "parquet") && is_zstd(&source.head));
+        if !is_packed {
             return Ok(source);
         }
         let packed = Rc::new(Cell::new(0));
