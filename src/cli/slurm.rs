@@ -13,6 +13,7 @@ use super::{
     sweep,
 };
 use crate::{
+    data::secret::without_logins,
     lm::engine::device::{self, DeviceChoice},
     run::{folder::RunFolder, settings::SweepSettings, status::listed, sweep::Sweep},
 };
@@ -102,6 +103,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         if has(flag) {
             bail!("leave {flag} out: {why}");
         }
+    }
+    if let Some(word) = words.iter().map(|word| without_logins(word)).find(|w| !words.contains(w)) {
+        bail!(
+            "a script is no place for a password: write `{word}`, and set OPENAI_API_KEY where the jobs run"
+        );
     }
     let read = flags::parse::<sweep::Args>("llmpr sweep", &words);
     let flags = read.unwrap_or_else(|error| error.exit());

@@ -203,6 +203,8 @@ fn the_sweep_is_checked_and_cut_to_the_time_before_anything_is_written() {
     refused(&["--time", "soon"], &[], "--time soon is no time limit");
     refused(&["--jobs", "0"], &[], "--jobs 0 draws nothing");
     refused(&["--sbatch", "array=1"], &[], "the script's own");
+    let secret = "openai:http://me:hunter2@127.0.0.1:9/v1#m";
+    refused(&[], &["--models", secret], "write `openai:http://127.0.0.1:9/v1#m`");
     refused(&["--missing", "nowhere"], &[], "`nowhere` holds no run.json");
     let own = dir.path().to_str().unwrap();
     std::fs::write(dir.path().join("thesis.tex"), "").unwrap();
