@@ -23,7 +23,8 @@ use super::{
     mut_args(flags::defaults([EmbedFlags::defaults(), DeviceFlags::defaults()].concat()))
 )]
 pub struct Args {
-    /// Texts (.jsonl, .json, .txt, .csv, .parquet, each with an optional :field; - is stdin)
+    /// Texts (.jsonl, .json, .txt, .csv, .parquet, .arrow, .eval, a folder of save_to_disk, each with an optional
+    /// :field; - is stdin)
     #[arg(value_name = "IN")]
     input: String,
     /// Where the features go: .npy or .safetensors

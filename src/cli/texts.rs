@@ -17,7 +17,8 @@ const SHOWN: usize = 100;
 /// Arguments of `llmpr texts`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Texts (.jsonl, .json, .txt, .csv, .parquet, each with an optional :field), or `-`
+    /// Texts (.jsonl, .json, .txt, .csv, .parquet, .arrow, .eval, a folder of save_to_disk, each with an optional
+    /// :field), or `-`
     #[arg(value_name = "FILE[:FIELD]")]
     file: String,
     #[command(flatten)]

@@ -51,7 +51,8 @@ options! {
     /// `P`: what is compared with.
     pub struct ReferenceFlag {
         /// What the texts are held against, and where examples and prefixes come from: texts (.jsonl, .json,
-        /// .txt, .csv, .parquet, each with an optional :field), or a grammar with modes left out or doubled,
+        /// .txt, .csv, .parquet, .arrow, .eval, a folder of save_to_disk, each with an optional :field), or a
+        /// grammar with modes left out or doubled,
         /// such as `synthetic-bio?n=500&seed=1&drop=job=painter&double=plan=prize`
         #[arg(long, value_name = "FILE[:FIELD]")]
         pub reference: Option<String>,
