@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -86,6 +86,12 @@ fn drawing(out: &Path) {
     }
 }
 
+/// Sends a process a signal, such as `-STOP`: what it holds stays held, however fast the machine is.
+fn signal(process: &Child, name: &str) {
+    let id = process.id().to_string();
+    assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+}
+
 fn refused(ran: &Ran, code: i32, wanted: &str) {
     assert_eq!(ran.code, code, "{}", ran.stderr);
     assert!(ran.stderr.contains(wanted), "{}", ran.stderr);
@@ -137,8 +143,10 @@ fn two_arrays_at_once_draw_each_completion_once_and_leave_cells_to_one_another()
     let mut first = sweep(&out, &with("0/1+1"));
     let first = first.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drawing(&out);
+    signal(&first, "-STOP");
     // Another array, cut differently: its part overlaps with the first one's.
     let second = done(&mut sweep(&out, &with("0/1")));
+    signal(&first, "-CONT");
     assert!(second.stdout.contains("3 cells left to others"), "{}", second.stdout);
     let left = second.stderr.matches(" is left to process ").count();
     assert_eq!(left, 3, "{}", second.stderr);
@@ -163,7 +171,9 @@ fn a_whole_sweep_beside_a_shard_scores_the_rest_and_names_what_the_other_draws()
     let mut shard = sweep(&out, &[&more[..], &["--shard", "0/1+1"]].concat());
     let shard = shard.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     drawing(&out);
+    signal(&shard, "-STOP");
     let whole = ran(&mut sweep(&out, &more[2..]));
+    signal(&shard, "-CONT");
     refused(&whole, 3, "is drawing it; the same command goes on when that has ended");
     let rows = csv(&out).lines().count();
     assert!((4..7).contains(&rows), "{}", csv(&out));
@@ -201,16 +211,12 @@ fn a_process_that_was_taken_for_dead_writes_no_more() {
     let mut slow = on_host("slow", &words(&out, &more));
     let slow = slow.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     drawing(&out);
-    let signal = |name: &str| {
-        let id = slow.id().to_string();
-        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
-    };
     // As a job that its scheduler suspends.
-    signal("-STOP");
+    signal(&slow, "-STOP");
     let other = done(&mut on_host("quick", &words(&out, &more)));
     assert!(other.stderr.contains("on slow, which ended early"), "{}", other.stderr);
     let before = samples(&out);
-    signal("-CONT");
+    signal(&slow, "-CONT");
     let woken = slow.wait_with_output().unwrap();
     let stderr = String::from_utf8(woken.stderr).unwrap();
     assert_eq!(woken.status.code(), Some(1), "{stderr}");
