@@ -1,5 +1,7 @@
 //! Files of columns, where this build reads them.
 
+use std::path::Path;
+
 #[cfg(feature = "parquet")]
 mod arrow;
 #[cfg(feature = "parquet")]
@@ -16,6 +18,11 @@ pub(super) use self::{
 
 #[cfg(not(feature = "parquet"))]
 pub(super) use self::absent::{arrow, dataset, parquet};
+
+/// Whether a folder is what `save_to_disk` of Hugging Face `datasets` writes.
+pub(super) fn is_dataset(path: &str) -> bool {
+    ["state.json", "dataset_dict.json"].iter().any(|name| Path::new(path).join(name).exists())
+}
 
 #[cfg(not(feature = "parquet"))]
 mod absent {

@@ -118,6 +118,10 @@ pub fn read(spec: &str, gaps: Gaps) -> Result<Reading, TextError> {
         return parse(path, field, std::io::stdin().lock(), gaps);
     }
     if Path::new(path).is_dir() {
+        if !columns::is_dataset(path) {
+            let hint = ", not a file of texts".to_owned();
+            return Err(TextError::Folder { path: path.to_owned(), hint });
+        }
         return finished(path, columns::dataset(path, field)?, gaps);
     }
     parse(path, field, std::fs::File::open(path).map_err(open)?, gaps)
