@@ -1,12 +1,16 @@
 //! `llmpr texts`.
 
-use std::collections::HashSet;
+use std::{
+    collections::{HashMap, HashSet},
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 use anyhow::{Context, bail};
+use rayon::prelude::*;
 use serde_json::json;
 
 use super::flags::{Format, FormatFlag, GapFlags, OutFlag};
-use crate::text::{Reading, count_blank};
+use crate::text::{Reading, Text, count_blank};
 
 /// The form of the JSON; grows when fields change.
 const SCHEMA: &str = "llmpr.texts/1";
@@ -53,9 +57,23 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(super::to_stdout(&shown)?)
 }
 
-/// Texts that are unlike all others.
+/// How many texts there are when equal ones count once. Hashes are made by all threads; texts of one hash are
+/// compared.
 fn different(reading: &Reading) -> usize {
-    reading.texts.iter().map(|text| text.text.as_str()).collect::<HashSet<_>>().len()
+    let hash = |text: &Text| {
+        let mut hasher = DefaultHasher::new();
+        text.text.hash(&mut hasher);
+        hasher.finish()
+    };
+    let hashes: Vec<u64> = reading.texts.par_iter().map(hash).collect();
+    let (mut first, mut others) = (HashMap::with_capacity(hashes.len()), HashSet::new());
+    for (hash, text) in hashes.into_iter().zip(&reading.texts) {
+        let text = text.text.as_str();
+        if *first.entry(hash).or_insert(text) != text {
+            others.insert(text);
+        }
+    }
+    first.len() + others.len()
 }
 
 fn table(reading: &Reading, first: usize) -> String {

@@ -2,7 +2,7 @@
 //!
 //! A server is its model, not its address: see [`Server::identity`]. What it does with a request is found out
 //! before the first one that counts ([`Server::meet`]), and whatever it says goes through
-//! [`Secrets`](crate::data::secret::Secrets) before it is kept or shown.
+//! [`Secrets`] before it is kept or shown.
 
 mod address;
 mod answer;

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use super::{Reading, TextError, inspect, object, plain, source::Source, utf8};
 use crate::text::Text;
 
-/// Lines that a thread reads at once.
-const LINES: usize = 64;
+/// Bytes that a thread reads at once, up to the end of their last line.
+const PART: usize = 1 << 17;
 
 /// What a line is, before the rules that look at the rows before it.
 enum Line {
@@ -33,6 +33,24 @@ impl Line {
     }
 }
 
+/// The lines of a block, in their order; `None` where it is not UTF-8.
+fn read_lines(block: &[u8], field: Option<&str>) -> Option<Vec<Line>> {
+    let mut parts = Vec::with_capacity(block.len() / PART + 1);
+    let mut rest = block;
+    while !rest.is_empty() {
+        let end = rest.get(PART..).and_then(|after| after.iter().position(|&byte| byte == b'\n'));
+        let (part, after) = rest.split_at(end.map_or(rest.len(), |end| PART + end + 1));
+        parts.push(part);
+        rest = after;
+    }
+    let read = |part: &&[u8]| -> Option<Vec<Line>> {
+        let content = std::str::from_utf8(part).ok()?;
+        Some(content.lines().map(|line| Line::read(line, field)).collect())
+    };
+    let read: Option<Vec<Vec<Line>>> = parts.par_iter().map(read).collect();
+    Some(read?.into_iter().flatten().collect())
+}
+
 /// One value a line. Lines are read by all threads, in their order.
 ///
 /// Cost: memory for the texts and a few blocks of the file.
@@ -45,19 +63,22 @@ pub(super) fn jsonl(
     let mut before = 0;
     for block in source.blocks() {
         let block = block.map_err(|source| TextError::Open { path: path.to_owned(), source })?;
-        let content = utf8(path, &block, before)?;
-        let lines: Vec<&str> = content.lines().collect();
-        let read = lines
-            .par_chunks(LINES)
-            .flat_map_iter(|lines| lines.iter().map(|line| Line::read(line, field)));
-        let read: Vec<Line> = read.collect();
-        let count = lines.len();
+        let Some(read) = read_lines(&block, field) else {
+            // Some bytes are no UTF-8, and which is said by the whole block.
+            return utf8(path, &block, before).map(|_| texts.done());
+        };
+        let count = read.len();
         for (index, line) in read.into_iter().enumerate() {
             let at = before + index + 1;
             let wrong = |what| TextError::Field { path: path.to_owned(), line: at, what };
             // The first row is read by the rules, which note where texts are taken from.
             let line = match line {
-                Line::Plain(_) if !texts.has_begun() => Line::json(lines[index]),
+                Line::Plain(_) if !texts.has_begun() => Line::json(
+                    std::str::from_utf8(&block)
+                        .ok()
+                        .and_then(|c| c.lines().nth(index))
+                        .unwrap_or_default(),
+                ),
                 line => line,
             };
             match line {
@@ -65,7 +86,7 @@ pub(super) fn jsonl(
                 Line::Plain(text) => texts.add_plain(*text),
                 Line::Json(value) => texts.read(value).map_err(wrong)?,
                 Line::NoJson(error) => {
-                    let torn = !content.ends_with('\n') && index + 1 == count && error.is_eof();
+                    let torn = !block.ends_with(b"\n") && index + 1 == count && error.is_eof();
                     let what = if torn {
                         "the last line breaks off; it was cut while it was written, so remove it"
                             .to_owned()
