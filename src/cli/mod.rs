@@ -24,7 +24,7 @@ mod texts;
 mod threads;
 mod tune;
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::Parser;
 
@@ -86,10 +86,27 @@ pub struct Exit {
 
 /// Parses the command line, runs the subcommand, and turns its result into an exit code.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    ExitCode::from(run(Cli::parse()))
+}
+
+/// [`main`] for a program that has llmpr inside: `words` are the command line, the program's name first. What it gives is
+/// the exit code; output goes to the process's own streams.
+pub fn run_with<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> u8 {
+    match Cli::try_parse_from(words) {
+        Ok(cli) => run(cli),
+        Err(error) => {
+            // A reader that has gone away is no error.
+            let _ = error.print();
+            u8::try_from(error.exit_code()).unwrap_or(2)
+        }
+    }
+}
+
+/// Runs the subcommand; the exit code.
+fn run(cli: Cli) -> u8 {
     if let Err(unknown) = Isa::check_wish() {
         eprintln!("llmpr: {unknown}");
-        return ExitCode::from(2);
+        return 2;
     }
     threads::obey_slurm();
     crate::lm::checkpoint::notes::listen(|note| eprintln!("llmpr: {note}"));
@@ -112,10 +129,10 @@ pub fn main() -> ExitCode {
         Command::Man => completions::man(),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => {
             eprintln!("llmpr: {}", without_logins(&sentence(&error)));
-            ExitCode::from(error.downcast_ref::<Exit>().map_or(1, |exit| exit.code))
+            error.downcast_ref::<Exit>().map_or(1, |exit| exit.code)
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Rows of `f32`: one embedding a row, row-major.
 
+use std::sync::Arc;
+
 use super::signature::content;
 
 /// Why rows cannot be a [`Matrix`].
@@ -23,9 +25,42 @@ pub enum MatrixError {
 pub struct Matrix {
     rows: usize,
     cols: usize,
-    data: Vec<f32>,
+    data: Values,
     /// `value − f32(value)` for each of `data`; empty when all are 0.
     remainder: Vec<f32>,
+}
+
+/// Values that somebody else holds and that stay where they are, such as those of an array of another language.
+pub type Held = Arc<dyn AsRef<[f32]> + Send + Sync>;
+
+/// Values, row after row.
+#[derive(Clone)]
+enum Values {
+    Own(Vec<f32>),
+    Held(Held),
+}
+
+impl std::ops::Deref for Values {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match self {
+            Self::Own(values) => values,
+            Self::Held(values) => (**values).as_ref(),
+        }
+    }
+}
+
+impl PartialEq for Values {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl std::fmt::Debug for Values {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        (**self).fmt(f)
+    }
 }
 
 impl Matrix {
@@ -36,6 +71,19 @@ impl Matrix {
     /// [`MatrixError::Ragged`] when the values do not fill whole rows, [`MatrixError::NotFinite`]
     /// for the first NaN or infinity.
     pub fn new(cols: usize, data: Vec<f32>) -> Result<Self, MatrixError> {
+        Self::of(cols, Values::Own(data))
+    }
+
+    /// Takes values that somebody else holds, without a copy of them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Matrix::new`].
+    pub fn held(cols: usize, data: Held) -> Result<Self, MatrixError> {
+        Self::of(cols, Values::Held(data))
+    }
+
+    fn of(cols: usize, data: Values) -> Result<Self, MatrixError> {
         let whole = if cols == 0 { data.is_empty() } else { data.len().is_multiple_of(cols) };
         if !whole {
             return Err(MatrixError::Ragged { values: data.len(), cols });
@@ -69,12 +117,12 @@ impl Matrix {
     /// Takes finite values that [`split`] has split, whole rows of them.
     pub(crate) fn from_finite(cols: usize, data: Vec<f32>, remainder: Vec<f32>) -> Self {
         let rows = data.len().checked_div(cols).unwrap_or(0);
-        Self { rows, cols, data, remainder }.without_empty_remainder()
+        Self { rows, cols, data: Values::Own(data), remainder }.without_empty_remainder()
     }
 
     /// A matrix of zeros.
     pub fn zeros(rows: usize, cols: usize) -> Self {
-        Self { rows, cols, data: vec![0.0; rows * cols], remainder: Vec::new() }
+        Self { rows, cols, data: Values::Own(vec![0.0; rows * cols]), remainder: Vec::new() }
     }
 
     fn without_empty_remainder(mut self) -> Self {
@@ -102,13 +150,19 @@ impl Matrix {
     /// All values, to be changed in place; the caller keeps them finite. Remainders are dropped.
     pub fn as_mut_slice(&mut self) -> &mut [f32] {
         self.remainder = Vec::new();
-        &mut self.data
+        if let Values::Held(held) = &self.data {
+            self.data = Values::Own((**held).as_ref().to_vec());
+        }
+        match &mut self.data {
+            Values::Own(values) => values,
+            Values::Held(_) => unreachable!("made its own above"),
+        }
     }
 
     /// What stands for these rows in a signature: a hash of their width and values.
     pub fn content(&self) -> String {
         let width = (self.cols as u64).to_le_bytes().to_vec();
-        let rows = [&self.data, &self.remainder].into_iter().flat_map(|values| {
+        let rows = [self.as_slice(), &self.remainder].into_iter().flat_map(|values| {
             let bytes = |row: &[f32]| row.iter().flat_map(|value| value.to_le_bytes()).collect();
             values.chunks(self.cols.max(1)).map(bytes)
         });
@@ -147,7 +201,12 @@ impl Matrix {
             data
         };
         let remainder = self.remainder().map_or_else(Vec::new, pick);
-        Self { rows: indices.len(), cols: self.cols, data: pick(&self.data), remainder }
+        Self {
+            rows: indices.len(),
+            cols: self.cols,
+            data: Values::Own(pick(&self.data)),
+            remainder,
+        }
     }
 
     /// The rows of `self` followed by those of `below`; both have the same number of columns.
@@ -161,7 +220,7 @@ impl Matrix {
             remainder.extend_from_slice(&below.remainder);
             remainder.resize(data.len(), 0.0);
         }
-        Self { rows: self.rows + below.rows, cols: self.cols, data, remainder }
+        Self { rows: self.rows + below.rows, cols: self.cols, data: Values::Own(data), remainder }
     }
 }
 
@@ -179,6 +238,18 @@ mod tests {
     fn a_nan_is_named_by_row_and_column() {
         let error = Matrix::new(2, vec![0.0, 1.0, f32::NAN, 2.0]).unwrap_err();
         assert_eq!(error.to_string(), "row 1, column 0 holds NaN, which is not a finite number");
+    }
+
+    #[test]
+    fn held_values_are_read_where_they_are_and_copied_before_a_change() {
+        let held: Held = Arc::new(vec![1.0f32, 2.0, 3.0, 4.0]);
+        let mut matrix = Matrix::held(2, held.clone()).unwrap();
+        assert!(std::ptr::eq(matrix.as_slice(), (*held).as_ref()));
+        assert_eq!(matrix, Matrix::new(2, vec![1.0, 2.0, 3.0, 4.0]).unwrap());
+        matrix.as_mut_slice()[0] = 9.0;
+        assert_eq!((matrix.row(0)[0], (*held).as_ref()[0]), (9.0, 1.0));
+        let nan: Held = Arc::new([0.0, f32::NAN]);
+        assert!(Matrix::held(2, nan).is_err());
     }
 
     #[test]

@@ -8,3 +8,4 @@ pub mod rows;
 pub mod secret;
 pub mod sides;
 pub mod signature;
+pub mod stop;
