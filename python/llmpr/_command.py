@@ -13,4 +13,4 @@ def main() -> int:
     # Python's own handler would wait for the interpreter, which does nothing until the command has ended.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    return command(["llmpr", *sys.argv[1:]])
+    return command(sys.argv)

@@ -7,8 +7,9 @@ pub fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(command, module)?)
 }
 
-/// Runs `llmpr` with `words`, its name first, and gives its exit code. Output goes to the process's own streams.
+/// Runs `llmpr` with `words`, the file that was started first, and gives its exit code. Output goes to the process's own
+/// streams.
 #[pyfunction]
-fn command(py: Python<'_>, words: Vec<String>) -> u8 {
+fn command(py: Python<'_>, words: Vec<std::ffi::OsString>) -> u8 {
     py.detach(|| llmpr::cli::run_with(words))
 }

@@ -11,6 +11,24 @@ fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyType>> {
     Ok(module.bind(py).getattr(name)?.cast_into::<PyType>()?)
 }
 
+/// [`raised`], of a file that is named in front.
+pub fn of_path(path: &str, error: &(dyn StdError + 'static)) -> PyErr {
+    match error.to_string() {
+        said if said.contains(path) => raised(error),
+        said => match raised(error) {
+            // Its class says whether the system failed.
+            found => Python::attach(|py| {
+                let number = found.value(py).getattr("errno").ok().and_then(|n| n.extract().ok());
+                let sentence = format!("`{path}`: {said}");
+                match number {
+                    Some(number) => of_file(&sentence, Some(number)),
+                    None => wrong(sentence),
+                }
+            }),
+        },
+    }
+}
+
 /// What is wrong, with its causes: `llmpr.FileError` (an `OSError`) where a file or a connection failed, else
 /// `llmpr.InputError` (a `ValueError`).
 pub fn raised(error: &(dyn StdError + 'static)) -> PyErr {
@@ -29,7 +47,10 @@ pub fn raised(error: &(dyn StdError + 'static)) -> PyErr {
         }
         next = cause.source();
     }
-    match of_system {
+    // An error that passes another on as it is hides it from `source`; the number is in what it says.
+    let said = sentence.split_once("(os error ").and_then(|(_, rest)| rest.split(')').next());
+    let said = said.and_then(|number| number.parse().ok());
+    match of_system.or(said.map(Some)) {
         Some(number) => of_file(&sentence, number),
         None => wrong(sentence),
     }

@@ -3,7 +3,10 @@
 mod arrays;
 mod command;
 mod errors;
+mod files;
+mod measures;
 mod score;
+mod words;
 mod work;
 
 use pyo3::prelude::*;
@@ -14,5 +17,9 @@ fn _llmpr(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     command::add_to(module)?;
     score::add_to(module)?;
+    measures::add_to(module)?;
+    words::add_to(module)?;
+    files::add_to(module)?;
+    module.add_class::<score::Facts>()?;
     Ok(())
 }

@@ -24,7 +24,7 @@ mod texts;
 mod threads;
 mod tune;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::OnceLock};
 
 use clap::Parser;
 
@@ -89,9 +89,14 @@ pub fn main() -> ExitCode {
     ExitCode::from(run(Cli::parse()))
 }
 
-/// [`main`] for a program that has llmpr inside: `words` are the command line, the program's name first. What it gives is
+/// [`main`] for a program that has llmpr inside: `words` are the command line, the program's path first. What it gives is
 /// the exit code; output goes to the process's own streams.
-pub fn run_with<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> u8 {
+pub fn run_with(words: Vec<OsString>) -> u8 {
+    let named = words.first().map(PathBuf::from).filter(|path| path.is_file());
+    if let Some(path) = named.and_then(|path| path.canonicalize().ok()) {
+        // A second command line of one process keeps the first one's.
+        let _ = PROGRAM.set(path);
+    }
     match Cli::try_parse_from(words) {
         Ok(cli) => run(cli),
         Err(error) => {
@@ -99,6 +104,17 @@ pub fn run_with<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -
             let _ = error.print();
             u8::try_from(error.exit_code()).unwrap_or(2)
         }
+    }
+}
+
+/// The file by which this program was started, where that is not the executable itself.
+static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+
+/// The file that starts this program.
+fn program() -> std::io::Result<PathBuf> {
+    match PROGRAM.get() {
+        Some(path) => Ok(path.clone()),
+        None => std::env::current_exe()?.canonicalize(),
     }
 }
 

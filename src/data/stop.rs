@@ -32,10 +32,20 @@ impl Token {
         self.0.store(true, Ordering::Relaxed);
     }
 
+    /// The flag that is up once the token was stopped.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        self.0.clone()
+    }
+
     /// Makes this thread watch the token, for as long as it lives.
     pub fn watch(&self) {
         WATCHED.with(|watched| *watched.borrow_mut() = Some(self.clone()));
     }
+}
+
+/// What this thread watches, for work that it starts on threads of its own.
+pub fn watched() -> Option<Token> {
+    WATCHED.with(|watched| watched.borrow().clone())
 }
 
 /// Goes on, or unwinds with [`Stopped`]: no message is printed.

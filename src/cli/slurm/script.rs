@@ -109,8 +109,7 @@ exit $code
 
 /// `llmpr` where that finds this program, else the program's path: a job's search path may be another.
 fn program() -> String {
-    let here = std::env::current_exe().and_then(|path| path.canonicalize());
-    let Ok(here) = here else { return "llmpr".to_owned() };
+    let Ok(here) = crate::cli::program() else { return "llmpr".to_owned() };
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut found = std::env::split_paths(&path).map(|folder| folder.join("llmpr"));
     let first = found.find(|program| program.is_file());

@@ -1,0 +1,1 @@
+Cell = Run = sweep = None
