@@ -41,12 +41,12 @@ from ._measures import (
     zipf,
 )
 from ._metric import PrecisionRecall
-from ._run import Cell, Run, sweep
+from ._run import Cell, Run, RunWarning, sweep
 from ._sample import Completion, sample
 from ._score import Score, ScoreWarning, Value, embed, score
 
 __all__ = [
-    "Cell", "Completion", "Error", "FileError", "InputError", "PrecisionRecall", "Run", "Score", "ScoreWarning", "Value",
+    "Cell", "Completion", "Error", "FileError", "InputError", "PrecisionRecall", "Run", "RunWarning", "Score", "ScoreWarning", "Value",
     "__version__", "alpha_precision", "authenticity", "clipped", "compat", "cover_precision", "coverage", "density",
     "distinct", "embed", "frechet", "frontier_integral", "kernel_distance", "load_features", "mauve", "mauve_of_counts",
     "mean_tokens", "ngram_vendi", "nn_accuracy", "p_precision", "pr_curve", "prdc", "precision", "realism", "recall",

@@ -6,6 +6,7 @@ mod errors;
 mod files;
 mod measures;
 mod score;
+mod sweep;
 mod words;
 mod work;
 
@@ -19,6 +20,7 @@ fn _llmpr(module: &Bound<'_, PyModule>) -> PyResult<()> {
     score::add_to(module)?;
     measures::add_to(module)?;
     words::add_to(module)?;
+    sweep::add_to(module)?;
     files::add_to(module)?;
     module.add_class::<score::Facts>()?;
     Ok(())

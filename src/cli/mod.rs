@@ -30,6 +30,8 @@ use clap::Parser;
 
 use crate::{data::secret::without_logins, math::simd::Isa};
 
+pub use sweep::{plan as sweep_plan, settings as sweep_settings};
+
 /// Quality and diversity of language models, as two separate numbers.
 #[derive(Parser)]
 #[command(name = "llmpr", version, max_term_width = 100)]

@@ -189,6 +189,27 @@ impl Args {
     }
 }
 
+/// Settings of a sweep from the flags of `llmpr sweep`, each with its value behind `=`, for a program that has llmpr
+/// inside.
+///
+/// # Errors
+///
+/// The sentences of the command line.
+pub fn settings(words: &[String]) -> anyhow::Result<SweepSettings> {
+    let args: Args = flags::parse("sweep", words).map_err(|error| {
+        let said = error.to_string();
+        let first = said.lines().next().unwrap_or_default();
+        anyhow::anyhow!("{}", first.strip_prefix("error: ").unwrap_or(first))
+    })?;
+    args.settings()
+}
+
+/// What `llmpr sweep --dry-run` prints of a sweep.
+pub fn plan(sweep: &mut Sweep) -> String {
+    sweep.keep_shard();
+    dry_run::describe(sweep)
+}
+
 /// Whether a model is one of the bundled ones that know that task alone.
 fn of_the_world(model: &str) -> bool {
     matches!(model, "tiny-bio" | "tiny-bio-chat")
@@ -250,6 +271,7 @@ fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<SweepSettin
         draw: usual.draw,
         server: o.server.terms(),
         meet_servers: usual.meet_servers,
+        generators: usual.generators,
         models: usual.models,
         task: usual.task,
     })

@@ -10,7 +10,7 @@ use super::{
     MetricError,
     space::{Rows, Tile, Visit},
 };
-use crate::data::sides::Side;
+use crate::data::{sides::Side, stop};
 
 /// Whether a point exactly on a radius is inside the ball.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +79,7 @@ impl Neighbors {
             .flat_map(|apart| (0..blocks.len() - apart).map(move |a| (a, a + apart)))
             .collect();
         tasks.into_par_iter().for_each_init(Tile::default, |tile, (a, b)| {
+            stop::check();
             tile.multiply((rows, blocks[a].clone()), (rows, blocks[b].clone()));
             let mut first = lock(&searches[a]);
             let mut second = (a != b).then(|| lock(&searches[b]));

@@ -9,7 +9,10 @@ use super::{
     neighbors::{Near, Ties, lock},
     space::{Rows, Space, Tile, Visit},
 };
-use crate::data::sides::{Side, Sides};
+use crate::data::{
+    sides::{Side, Sides},
+    stop,
+};
 
 /// Balls around the distinct rows of one cloud.
 pub(crate) struct Balls {
@@ -73,6 +76,7 @@ pub(crate) fn pass(space: &Space, ask: &Ask) -> Found {
         .map(|(a, shift)| (a, (a + shift) % of_q.len()))
         .collect();
     tasks.into_par_iter().for_each_init(Tile::default, |tile, (a, b)| {
+        stop::check();
         tile.multiply((p, blocks.reference[a].clone()), (q, blocks.model[b].clone()));
         // The reference is always locked first, so that no two threads wait for each other.
         let (mut a, mut b) = (lock(&of_p[a]), lock(&of_q[b]));

@@ -6,6 +6,7 @@ use crate::{
     data::{
         matrix::{Matrix, MatrixError, split},
         rows::{self, ReadRows},
+        stop,
     },
     math::{
         eigen::{self, Eigen, NoEigenvalues},
@@ -193,6 +194,7 @@ impl Pca {
         }
         let fresh = || (Rows::default(), vec![0.0; BLOCK * self.kept]);
         blocks.into_par_iter().for_each_init(fresh, |(packed, out), (part, from, high, rest)| {
+            stop::check();
             packed.fill(high.len() / self.kept, cols, |i, values| {
                 part.read(from + i, 0, values);
                 values.iter_mut().zip(&self.mean).for_each(|(x, mean)| *x -= mean);

@@ -9,6 +9,7 @@ pub mod embed;
 pub mod encoder;
 pub mod engine;
 pub mod generate;
+pub mod generator;
 pub mod inspect;
 pub mod logprob;
 pub mod random;

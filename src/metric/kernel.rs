@@ -8,6 +8,7 @@ use crate::{
     data::{
         matrix::Matrix,
         sides::{Side, Sides},
+        stop,
     },
     math::{
         gemm::{rows_by_rows, rows_by_rows_f64},
@@ -113,6 +114,7 @@ fn pair_sum(a: &[f64], b: &[f64], d: usize) -> f64 {
     let tiles: Vec<(&[f64], &[f64])> =
         a.chunks(BLOCK * d).flat_map(|a| b.chunks(BLOCK * d).map(move |b| (a, b))).collect();
     let sum = |(a, b): (&[f64], &[f64])| {
+        stop::check();
         let mut products = vec![0.0; a.len() / d * (b.len() / d)];
         rows_by_rows_f64(a, b, d, 1.0, &mut products);
         sum_of_cubes(&products, d as f64)

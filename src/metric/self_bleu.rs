@@ -122,6 +122,7 @@ fn score(
         let peaks = Peaks::of(&counts[..references], next.distinct);
         logs.par_iter_mut().zip(&counts).zip(&next.of).enumerate().for_each(
             |(i, ((log, counts), all))| {
+                crate::data::stop::check();
                 let own = if others { i as u32 } else { u32::MAX };
                 let clip =
                     |&(ngram, count): &(u32, u32)| u64::from(count.min(peaks.without(ngram, own)));

@@ -8,6 +8,7 @@ use crate::{
     data::{
         matrix::Matrix,
         rows::{ReadRows, UnitRows},
+        stop,
     },
     math::{
         eigen,
@@ -111,6 +112,7 @@ fn weights(rows: &Matrix) -> Result<Vec<f64>, MetricError> {
         let all = Rows::new(size, d, |i, values| unit.read(i, 0, values));
         let mut kernel = vec![0.0; size * size];
         kernel.par_chunks_mut(BLOCK * size).enumerate().for_each(|(block, out)| {
+            stop::check();
             let read = |i: usize, values: &mut [f64]| unit.read(block * BLOCK + i, 0, values);
             Rows::new(out.len() / size, d, read).products(&all, 1.0, out);
         });

@@ -13,6 +13,7 @@ use crate::{
         checkpoint::{guard::guarded, source::ModelSource},
         engine::device::{self, DeviceChoice, DtypeChoice},
         generate::{Event, GenerateOptions, Request, Totals, generate},
+        generator::{self, Generator},
         server::{Ask, Server, ServerFacts, ServerPrompt, ServerTerms, Wants, set_somewhere},
     },
     report::record::CellRecord,
@@ -81,6 +82,8 @@ pub enum Source {
     Checkpoint(Arc<Checkpoint>),
     /// A server, to which nothing was sent yet.
     Server(Arc<Server>),
+    /// A function in this process.
+    Generator(Arc<dyn Generator>),
 }
 
 impl SweepModel {
@@ -114,11 +117,23 @@ impl SweepModel {
         Ok(Self { name: name.to_owned(), source, template, chat, date })
     }
 
+    /// A model called `name` whose completions `generator` writes; prompts are put as turns, as JSON, only with
+    /// [`ChatMode::Always`].
+    pub fn written_by(name: &str, generator: Arc<dyn Generator>, chat: ChatMode) -> Self {
+        Self {
+            name: name.to_owned(),
+            source: Source::Generator(generator),
+            template: None,
+            chat: chat == ChatMode::Always,
+            date: Date::default(),
+        }
+    }
+
     /// The checkpoint, where it is one.
     pub fn checkpoint(&self) -> Option<&Arc<Checkpoint>> {
         match &self.source {
             Source::Checkpoint(checkpoint) => Some(checkpoint),
-            Source::Server(_) => None,
+            Source::Server(_) | Source::Generator(_) => None,
         }
     }
 
@@ -154,13 +169,21 @@ impl SweepModel {
                 )
                 .ok(),
             },
+            Source::Generator(generator) => ModelRecord {
+                hash: hex(Sha256::digest(format!("{name}\0{}", generator.version()))),
+                name,
+                tokenizer_hash: String::new(),
+                dtype: String::new(),
+                device: "function".to_owned(),
+                server: None,
+            },
         })
     }
 
     /// The server, where it is one.
     pub fn server(&self) -> Option<&Arc<Server>> {
         match &self.source {
-            Source::Checkpoint(_) => None,
+            Source::Checkpoint(_) | Source::Generator(_) => None,
             Source::Server(server) => Some(server),
         }
     }
@@ -195,6 +218,9 @@ impl SweepModel {
                 Drawer::Lm(Box::new(Lm::load(checkpoint.clone(), &device, dtype)?))
             }
             Source::Server(server) => Drawer::Server(server.clone()),
+            Source::Generator(generator) => {
+                Drawer::Generator { generator: generator.clone(), name: self.name.clone() }
+            }
         })
     }
 
@@ -220,7 +246,7 @@ impl SweepModel {
     /// A prompt's text and token ids, special tokens as vLLM puts them: a rendered template has its own and
     /// gets no more, and begin-of-text goes before a plain prompt where the tokenizer uses it.
     ///
-    /// For a server the text is what is sent, turns as JSON, and there are no ids.
+    /// For a server and for a function the text is what is sent, turns as JSON, and there are no ids.
     ///
     /// # Errors
     ///
@@ -258,6 +284,13 @@ pub enum Drawer {
     Lm(Box<Lm>),
     /// Elsewhere.
     Server(Arc<Server>),
+    /// A function in this process.
+    Generator {
+        /// What writes.
+        generator: Arc<dyn Generator>,
+        /// The model that it stands for.
+        name: String,
+    },
 }
 
 impl Drawer {
@@ -265,7 +298,7 @@ impl Drawer {
     ///
     /// # Errors
     ///
-    /// Those of [`generate`] and [`Server::generate`].
+    /// Those of [`generate`], [`Server::generate`] and [`generator::draw`].
     pub fn draw(
         &self,
         asked: &[(&PlannedCell, Draw)],
@@ -273,7 +306,10 @@ impl Drawer {
         on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<Totals, LmError> {
         let stops = Stops::of(asked);
-        let server = match self {
+        let ask = |(tag, (cell, draw)): (usize, &(&PlannedCell, Draw))| {
+            ask_of(cell, *draw, tag as u64, stops.get(cell))
+        };
+        match self {
             Self::Lm(lm) => {
                 let request = |(tag, (cell, draw)): (usize, &(&PlannedCell, Draw))| {
                     let CellRecord { seed, max_new_tokens, .. } = cell.record;
@@ -289,15 +325,18 @@ impl Drawer {
                         stop,
                     }
                 };
-                return generate(lm, asked.iter().enumerate().map(request), options, on_event);
+                generate(lm, asked.iter().enumerate().map(request), options, on_event)
             }
-            Self::Server(server) => server,
-        };
-        let ask = |(tag, (cell, draw)): (usize, &(&PlannedCell, Draw))| {
-            ask_of(cell, *draw, tag as u64, stops.get(cell))
-        };
-        let asks = asked.iter().enumerate().map(ask).collect();
-        server.generate(asks, options.batch, &options.interrupt, on_event)
+            Self::Server(server) => {
+                let asks = asked.iter().enumerate().map(ask).collect();
+                server.generate(asks, options.batch, &options.interrupt, on_event)
+            }
+            Self::Generator { generator, name } => {
+                let asks: Vec<Ask> = asked.iter().enumerate().map(ask).collect();
+                let GenerateOptions { batch, interrupt, .. } = options;
+                generator::draw(&**generator, name, &asks, *batch, interrupt, on_event)
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     lm::{
         embed::{EMBED_TOKENS, Pooling},
         engine::device::{DeviceChoice, DtypeChoice},
+        generator::Generators,
         server::ServerTerms,
     },
     score::ScoreOptions,
@@ -137,6 +138,8 @@ pub struct SweepSettings {
     pub draw: bool,
     /// How servers are treated.
     pub server: ServerTerms,
+    /// Functions that stand for models, by name.
+    pub generators: Generators,
     /// Whether servers are asked anything while the sweep is planned; batches need none.
     pub meet_servers: bool,
 }
@@ -181,6 +184,7 @@ impl SweepSettings {
             shard: None,
             draw: true,
             server: ServerTerms::default(),
+            generators: Generators::default(),
             meet_servers: true,
         }
     }

@@ -239,7 +239,10 @@ impl Group {
         pools: &Pools,
         points: &[Point],
     ) -> Result<Self, ModelError> {
-        let model = SweepModel::open(name, settings.chat, settings.date)?;
+        let model = match settings.generators.get(name) {
+            Some(generator) => SweepModel::written_by(name, generator.clone(), settings.chat),
+            None => SweepModel::open(name, settings.chat, settings.date)?,
+        };
         let recipe = Recipe {
             task,
             style: model.style(settings.shots_as),

@@ -12,7 +12,10 @@ use crate::{
         nearby::Nearby,
         neighbors::{Near, Ties},
     },
-    data::sides::{Side, Sides},
+    data::{
+        sides::{Side, Sides},
+        stop,
+    },
     metric::prdc::Prdc,
 };
 
@@ -35,7 +38,10 @@ impl Pooled<'_> {
             model: (n..self.nearby.of().len()).collect::<Vec<_>>(),
         };
         let relabeled = (0..draws.permutations).into_par_iter();
-        let relabeled = relabeled.map(|i| self.values(&draws.relabeled(i, sizes)));
+        let relabeled = relabeled.map(|i| {
+            stop::check();
+            self.values(&draws.relabeled(i, sizes))
+        });
         (self.values(&rows), relabeled.collect())
     }
 

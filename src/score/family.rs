@@ -76,7 +76,10 @@ pub(super) trait Measures<R: Rows>: Sync {
 
     /// The values on each of many draws, in order; draws that are too small are left out.
     fn of_draws(&self, rows: &R, draws: Many<'_>) -> Vec<Vec<Measured>> {
-        let one = |i: usize| self.values(&rows.select(&(draws.rows)(i))).ok();
+        let one = |i: usize| {
+            crate::data::stop::check();
+            self.values(&rows.select(&(draws.rows)(i))).ok()
+        };
         (0..draws.count).into_par_iter().filter_map(one).collect()
     }
 

@@ -4,7 +4,10 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::{
-    data::sides::{Side, Sides},
+    data::{
+        sides::{Side, Sides},
+        stop,
+    },
     metric::histogram::HistogramError,
     rng,
 };
@@ -86,6 +89,7 @@ pub fn permutation_test(
             Side::Reference => (&mut counts.reference, &mut counts.model),
             Side::Model => (&mut counts.model, &mut counts.reference),
         };
+        stop::check();
         draw(&mut rng, labels, drawn, taken);
         for ((left, taken), pooled) in left.iter_mut().zip(&*taken).zip(&pooled) {
             *left = pooled - taken;

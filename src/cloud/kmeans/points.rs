@@ -85,6 +85,7 @@ impl<'a> Points<'a> {
         let room = || vec![0.0; norms.len().min(CENTERS) * BLOCK.min(rows.rows())];
         blocks.enumerate().for_each_init(room, |products, (block, (labels, least))| {
             let of = block * BLOCK..block * BLOCK + least.len();
+            crate::data::stop::check();
             // Products of some centers at a time stay in the second-level cache.
             for from in (0..norms.len()).step_by(CENTERS) {
                 let some = from..norms.len().min(from + CENTERS);

@@ -66,6 +66,7 @@ pub(super) fn spread(points: &Points, wanted: usize, rngs: &mut [ChaCha8Rng]) ->
         let norms: Vec<f32> = picks.iter().map(|&pick| points.squares[pick]).collect();
         let room = || vec![0.0; picks.len() * BLOCK];
         known.par_chunks_mut(starts).enumerate().for_each_init(room, |products, (block, known)| {
+            crate::data::stop::check();
             let of = of(block);
             let products = &mut products[..picks.len() * of.len()];
             let all = (&packed, 0..picks.len());
