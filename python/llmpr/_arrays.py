@@ -26,7 +26,7 @@ def _as_array(value: Any, name: str) -> Any:
 
     if isinstance(value, np.ma.MaskedArray):
         if np.ma.is_masked(value):
-            raise InputError(f"{name}: {int(np.ma.count_masked(value))} values are masked; fill or drop them")
+            raise InputError(f"{name}: {int(np.ma.getmaskarray(value).sum())} values are masked; fill or drop them")
         return value.data
     if isinstance(value, np.ndarray):
         return value
@@ -94,10 +94,10 @@ def _stacked(value: Any, name: str) -> Any:
             odd = next(i for i, length in enumerate(lengths) if length is None)
             raise InputError(f"{name}: row {odd} is {rows[odd]!r:.60}, which is no list of numbers")
         return array
-    odd = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)
-    if odd is not None:
+    other = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)
+    if other is not None:
         raise InputError(
-            f"{name}: row 0 has {lengths[0]} columns and row {odd} has {lengths[odd]}; "
+            f"{name}: row 0 has {lengths[0]} columns and row {other} has {lengths[other]}; "
             "all rows come from one embedder"
         )
     return np.asarray([_as_array(row, name) if hasattr(row, "device") else row for row in rows])

@@ -44,7 +44,7 @@ class PrecisionRecall:
 
         A batch that is refused changes nothing.
         """
-        added = {}
+        added: Dict[str, Any] = {}
         of_texts = self._of_texts
         for name, batch in (("reference", reference), ("samples", samples)):
             if batch is None:

@@ -40,10 +40,10 @@ def plane(points: Sequence[Named], ax: Any = None) -> Any:
             xerr=_reach(recall), yerr=_reach(precision),
         )
     ceilings = [(recall.ceiling, precision.ceiling) for _, precision, recall in points]
-    for x, y in ceilings[:1]:
-        if x is not None and y is not None:
-            ax.axvline(x, color="0.6", linestyle=":", linewidth=1)
-            ax.axhline(y, color="0.6", linestyle=":", linewidth=1, label="ceiling")
+    for right, top in ceilings[:1]:
+        if right is not None and top is not None:
+            ax.axvline(right, color="0.6", linestyle=":", linewidth=1)
+            ax.axhline(top, color="0.6", linestyle=":", linewidth=1, label="ceiling")
     ax.set_xlabel("recall (diversity)")
     ax.set_ylabel("precision (quality)")
     ax.set_xlim(-0.02, 1.02)

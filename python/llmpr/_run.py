@@ -103,7 +103,7 @@ class Cell:
     @property
     def features(self) -> "npt.NDArray[np.float32]":
         """Rows of its texts, n × d, mapped into memory from the run folder."""
-        return _features(self._path("features.npy"), f"cell {self.id}")
+        return _features(self._path("features.npy"), f"cell {self.id}")  # type: ignore[no-any-return]
 
     def __getitem__(self, name: str) -> Value:
         if self._score is None:
@@ -237,7 +237,9 @@ class Run:
     @property
     def reference_features(self) -> "npt.NDArray[np.float32]":
         """Its rows, mapped into memory."""
-        return _features(self.folder / "reference" / "features.npy", "the reference")
+        return _features(  # type: ignore[no-any-return]
+            self.folder / "reference" / "features.npy", "the reference"
+        )
 
     @property
     def figures(self) -> Dict[str, Svg]:
@@ -253,7 +255,7 @@ class Run:
     def to_pandas(self) -> Any:
         """A data frame, a row a cell: settings, then for each measure its value, ``_low``, ``_high``, ``_ceiling`` and
         ``_p``, and exact values as ``true_…``."""
-        import pandas
+        import pandas  # type: ignore[import-untyped,unused-ignore]
 
         rows = []
         for cell in self.cells:

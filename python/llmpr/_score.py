@@ -66,7 +66,7 @@ class Warning_(NamedTuple):
 class Nearest(NamedTuple):
     """The nearest reference row of each sample."""
 
-    index: "npt.NDArray[np.int64]"
+    position: "npt.NDArray[np.int64]"
     """m positions in the reference; the first of equally near ones."""
     distance: "npt.NDArray[np.float64]"
     """m distances in the space of the score."""
@@ -198,7 +198,7 @@ class Score:
 
     def to_pandas(self) -> Any:
         """A data frame: a row a measure, columns ``value, low, high, ceiling, p``."""
-        import pandas
+        import pandas  # type: ignore[import-untyped,unused-ignore]
 
         rows = [value._asdict() for value in self._values.values()]
         return pandas.DataFrame(rows, index=pandas.Index(list(self._values), name="metric"), dtype=float)

@@ -62,9 +62,9 @@ def test_rows_agree_with_the_values(made):
     assert keep.recalled.mean() == keep.recall.value
     assert keep.covered.mean() == keep.coverage.value
     assert len(keep.uncovered) == (~keep.covered).sum() and not keep.covered[keep.uncovered].any()
-    assert keep.nearest.index.shape == keep.nearest.distance.shape == (160,)
+    assert keep.nearest.position.shape == keep.nearest.distance.shape == (160,)
     copied = llmpr.score(P, P[::-1], metrics="precision", resamples=0, permutations=0)
-    assert copied.nearest.index.tolist() == list(range(159, -1, -1))
+    assert copied.nearest.position.tolist() == list(range(159, -1, -1))
     assert not copied.nearest.distance.any() and np.isinf(copied.realism).any()
 
 

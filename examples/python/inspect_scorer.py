@@ -1,0 +1,53 @@
+"""Precision and recall as a scorer of Inspect.
+
+A scorer of Inspect sees one sample at a time, and its metrics see the scores of all: the scorer keeps the pair of texts, and
+the metrics score the two sides. Try it with
+
+    inspect eval examples/python/inspect_scorer.py --model mockllm/model
+"""
+
+import llmpr
+from inspect_ai import Task, task
+from inspect_ai.dataset import Sample
+from inspect_ai.scorer import Score, Target, metric, scorer
+from inspect_ai.solver import TaskState, generate
+
+EMBEDDER = "tiny-gpt2"
+
+
+def _scored(name, scores):
+    pairs = [(each.score.metadata["people"], each.score.metadata["model"]) for each in scores]
+    people, model = zip(*pairs)
+    found = llmpr.score(list(people), list(model), embedder=EMBEDDER, metrics=name, resamples=0, permutations=0)
+    return found[name].value
+
+
+@metric
+def precision():
+    """Share of completions inside the support of people's texts."""
+    return lambda scores: _scored("precision", scores)
+
+
+@metric
+def recall():
+    """Share of people's texts inside the support of the completions."""
+    return lambda scores: _scored("recall", scores)
+
+
+@scorer(metrics=[precision(), recall()])
+def open_ended():
+    """Keeps what a person and what the model wrote."""
+
+    async def score(state: TaskState, target: Target) -> Score:
+        pair = {"people": target.text, "model": state.output.completion}
+        return Score(value=1, answer=state.output.completion, metadata=pair)
+
+    return score
+
+
+@task
+def biographies(n: int = 24):
+    """Biographies, held against those of a grammar."""
+    people = list(llmpr.sample("tiny-bio", task="synthetic-bio", n=n, max_new_tokens=60))
+    samples = [Sample(input="Write a biography.", target=each.text) for each in people]
+    return Task(dataset=samples, solver=generate(), scorer=open_ended())
