@@ -40,6 +40,9 @@ pub fn hint(error: &std::io::Error) -> &'static str {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
             "; what is finished is kept: make room and run the same command again"
         }
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            "; make it writable, or choose another --out"
+        }
         _ => "",
     }
 }

@@ -103,6 +103,10 @@ impl Holder {
     /// What a lock file says. Of a file that is no whole holder the bytes themselves are the name.
     pub fn read(bytes: &[u8]) -> Self {
         let mut holder: Self = serde_json::from_slice(bytes).unwrap_or_default();
+        // It names files: what is no token of ours names none.
+        if !holder.token.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+            holder = Self::default();
+        }
         if holder.token.is_empty() {
             holder.token = format!("bytes-{}", &hex(Sha256::digest(bytes))[..16]);
         }
