@@ -22,13 +22,25 @@ use std::{
     process::Command,
 };
 
+/// The program; another build of it where `LLMPR_FAULTS_PROGRAM` names one, such as an optimized one for hours.
+pub fn program() -> Command {
+    let own = env!("CARGO_BIN_EXE_llmpr").to_owned();
+    let mut command = Command::new(std::env::var("LLMPR_FAULTS_PROGRAM").unwrap_or(own));
+    command.env("NO_COLOR", "1").env("XDG_CACHE_HOME", "/nonexistent");
+    command
+}
+
 /// A sweep of the bundled world: two cells of one model, in about a second.
 pub fn sweep(out: &Path, more: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_llmpr"));
-    command.args(["sweep", "--models", "tiny-bio", "--temps", "0.5,1", "--shots", "0"]);
+    sweep_of("tiny-bio", out, more)
+}
+
+/// The same of another model.
+pub fn sweep_of(model: &str, out: &Path, more: &[&str]) -> Command {
+    let mut command = program();
+    command.args(["sweep", "--models", model, "--temps", "0.5,1", "--shots", "0"]);
     command.args(["-n", "16", "--max-new-tokens", "12", "--resamples", "0", "--permutations", "0"]);
     command.args(["--metrics", "support", "--batch", "2", "--out"]).arg(out).args(more);
-    command.env("NO_COLOR", "1").env("XDG_CACHE_HOME", "/nonexistent");
     // What processes that were killed held is free at once.
     command.env("LLMPR_LOCK_PATIENCE", "2");
     command

@@ -266,6 +266,7 @@ fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<SweepSettin
         draw: usual.draw,
         server: o.server.terms(),
         meet_servers: usual.meet_servers,
+        cache: usual.cache,
         models: usual.models,
         task: usual.task,
     })

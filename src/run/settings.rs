@@ -139,6 +139,8 @@ pub struct SweepSettings {
     pub server: ServerTerms,
     /// Whether servers are asked anything while the sweep is planned; batches need none.
     pub meet_servers: bool,
+    /// Whether features of references are taken from the user's cache.
+    pub cache: bool,
 }
 
 /// The task of the bundled world, whose truth is known.
@@ -182,6 +184,7 @@ impl SweepSettings {
             draw: true,
             server: ServerTerms::default(),
             meet_servers: true,
+            cache: true,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{assert_same, cells, copy, done, outcome, ran, sweep};
+use super::{assert_same, cells, copy, done, outcome, program, ran, sweep};
 
 /// Every file below a folder by its path from there.
 fn files(folder: &Path, below: &Path, found: &mut Vec<PathBuf>) {
@@ -60,10 +60,10 @@ fn every_file_cut_anywhere_or_gone_is_made_again_or_named() {
             let what = format!("{:?} {fate}", paths[0]);
             // Who only looks is told or sees what is there.
             for look in ["status", "report"] {
-                let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_llmpr"));
+                let mut command = program();
                 command.arg(look).arg(&run);
                 if look == "report" {
-                    command.arg("--out").arg(dir.path().join("page"));
+                    command.args(["--format", "csv"]);
                 }
                 let (code, said) = ran(&mut command);
                 assert!(code == 0 || said.lines().count() == 1, "{what}, {look}: {said}");

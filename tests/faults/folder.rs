@@ -3,11 +3,11 @@
 use std::{
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::Path,
-    process::{Command, Stdio},
+    process::Stdio,
     time::{Duration, SystemTime},
 };
 
-use super::{assert_same, copy, done, outcome, ran, sweep};
+use super::{assert_same, copy, done, outcome, program, ran, sweep};
 
 /// Somebody who owns nothing.
 const NOBODY: u32 = 65534;
@@ -23,7 +23,7 @@ fn each(folder: &Path, f: &dyn Fn(&Path)) {
 
 /// Whether another user may run the program here.
 fn can_be_nobody() -> bool {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_llmpr"));
+    let mut command = program();
     let can = command
         .arg("--version")
         .stdout(Stdio::null())
@@ -57,7 +57,7 @@ fn what_cannot_be_written_is_named_and_nothing_is_changed() {
             .iter()
             .map(|word| if word == "0.5,1" && !more.is_empty() { more[1] } else { word })
             .collect();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_llmpr"));
+        let mut command = program();
         let (code, said) =
             ran(command.args(words).env("XDG_CACHE_HOME", "/nonexistent").uid(NOBODY));
         assert_eq!(code, 1, "{said}");
@@ -69,7 +69,7 @@ fn what_cannot_be_written_is_named_and_nothing_is_changed() {
     let elsewhere = tempfile::tempdir().unwrap();
     std::fs::set_permissions(elsewhere.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
     for words in [&["report"][..], &["status"]] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_llmpr"));
+        let mut command = program();
         command.args(words).arg(&run).uid(NOBODY);
         if words[0] == "report" {
             command.arg("--out").arg(elsewhere.path().join("page"));

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{assert_same, done, lines, outcome, serving::Serving, sweep};
+use super::{assert_same, done, lines, outcome, serving::Serving, sweep, sweep_of};
 
 /// Moments of each kind of sweep unless `LLMPR_FAULTS` says another number.
 const USUAL: u64 = 8;
@@ -146,24 +146,10 @@ fn a_sweep_by_a_server_killed_at_any_moment_ends_as_if_it_had_not_been() {
         (200, super::serving::words(body).to_string())
     });
     let model = server.model();
-    let more = ["--models", &*model, "--server-patience", "10s"];
     let dir = tempfile::tempdir().unwrap();
     let whole = dir.path().join("whole");
-    let by_server = |run: &Path| {
-        // The last of a flag that is given twice would be refused: the model is the server alone.
-        let mut command = sweep(run, &[]);
-        let words: Vec<String> = command
-            .get_args()
-            .map(|word| word.to_string_lossy().replace("tiny-bio", more[1]))
-            .collect();
-        command = Command::new(command.get_program());
-        command.args(words).args(["--task", "synthetic-bio"]).args(&more[2..]);
-        command
-            .env("NO_COLOR", "1")
-            .env("XDG_CACHE_HOME", "/nonexistent")
-            .env("LLMPR_LOCK_PATIENCE", "2");
-        command
-    };
+    let more = ["--task", "synthetic-bio", "--server-patience", "10s"];
+    let by_server = |run: &Path| sweep_of(&model, run, &more);
     let started = Instant::now();
     done(&mut by_server(&whole));
     let took = started.elapsed();

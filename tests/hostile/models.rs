@@ -576,7 +576,13 @@ const TEMPLATE_WORDS: [&str; 40] = [
 #[test]
 fn chat_templates() {
     let special = IndexMap::from([("bos_token".to_owned(), "<s>".to_owned())]);
-    let kind =
-        Kind { name: "template", seeds: templates(), words: &TEMPLATE_WORDS, ..Kind::default() };
+    let kind = Kind {
+        name: "template",
+        seeds: templates(),
+        words: &TEMPLATE_WORDS,
+        // A string of 16 MiB may stand in another several times.
+        spare: 448 << 20,
+        ..Kind::default()
+    };
     hostile(&kind, |bytes| use_template(&String::from_utf8_lossy(bytes), &special));
 }

@@ -36,13 +36,23 @@ pub struct Kind<'a> {
     pub words: &'a [&'a str],
     /// One in so many inputs is tried: what takes long gets fewer.
     pub share: u64,
+    /// Bytes that reading may take beside those of the file: a template may make long strings.
+    pub spare: usize,
     /// What packs the file; half of the changes are made before, half after.
     pub pack: Option<&'a dyn Fn(&[u8]) -> Vec<u8>>,
 }
 
 impl Default for Kind<'_> {
     fn default() -> Self {
-        Self { name: "", seeds: Vec::new(), form: Form::Bytes, words: &[], share: 1, pack: None }
+        Self {
+            name: "",
+            seeds: Vec::new(),
+            form: Form::Bytes,
+            words: &[],
+            share: 1,
+            spare: 0,
+            pack: None,
+        }
     }
 }
 
@@ -165,7 +175,7 @@ pub fn hostile(kind: &Kind<'_>, mut read: impl FnMut(&[u8])) {
             failure = result.err().map(|_| SAID.with_borrow(Clone::clone));
         });
         STARTED.store(0, Relaxed);
-        let most = SPARE + EACH * bytes.len();
+        let most = SPARE + kind.spare + EACH * bytes.len();
         if used > most {
             failure.get_or_insert(format!("{} MiB for {} KiB", used >> 20, bytes.len() >> 10));
         }

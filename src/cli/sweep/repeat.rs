@@ -75,7 +75,9 @@ pub fn run(run: &Path, out: Option<&Path>, form: Form) -> anyhow::Result<()> {
         enter(directory.as_deref());
         // Cells of earlier commands are drawn; the last one scores them all, as it did.
         let shard = (at + 1 < all).then(whole).transpose()?;
-        let settings = SweepSettings { out: place.path.clone(), shard, ..settings };
+        // Everything is computed again, features of the reference too.
+        let out = place.path.clone();
+        let settings = SweepSettings { out, shard, cache: false, ..settings };
         let mut sweep = Sweep::plan(settings)?;
         sweep.notes.iter().for_each(|note| eprintln!("note: {note}"));
         let outcome = execute::run(&mut sweep, std::env::args().collect(), &stop, &*progress)?;

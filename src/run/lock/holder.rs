@@ -195,6 +195,16 @@ mod tests {
     }
 
     #[test]
+    fn a_token_that_would_name_a_file_elsewhere_is_none() {
+        for token in ["../x", "/tmp/x", "a/b", "."] {
+            let holder =
+                Holder::read(format!(r#"{{"pid":1,"host":"h","token":"{token}"}}"#).as_bytes());
+            assert!(holder.token.starts_with("bytes-") && holder.host.is_empty(), "{holder:?}");
+        }
+        assert_eq!(Holder::read(br#"{"pid":1,"host":"h","token":"a1-b"}"#).token, "a1-b");
+    }
+
+    #[test]
     fn one_that_has_ended_is_dead_before_its_parent_asks_how() {
         if !Path::new("/proc/self/stat").exists() {
             crate::shared_data::skipped("holder", "there is no /proc");

@@ -33,10 +33,6 @@ impl Grammar {
     /// As [`Grammar::sample`].
     pub fn sample_from(&self, rng: &mut ChaCha8Rng) -> Result<String, GrammarError> {
         let mut drawn: Drawn = vec![None; self.symbols.len()];
-        if self.modes.is_empty() {
-            let what = "the guards of the mode tables leave no mode".to_owned();
-            return Err(self.error(self.symbols[self.mode_tables[0]].line, what));
-        }
         if !self.mode_tables.is_empty() {
             let mode = pick(rng, self.modes.iter().map(|mode| mode.probability));
             drawn.clone_from(&self.modes[mode].drawn);
