@@ -57,9 +57,9 @@ fn old_runs_are_reported_compared_looked_at_and_gone_on_with() {
         let path = run.to_str().unwrap();
         let table = std::fs::read_to_string(old.join("results.csv")).unwrap();
         assert_eq!(done(&mut llmpr(&["report", path, "--format", "csv"])).stdout, table);
-        assert!(done(&mut llmpr(&["status", path])).stdout.contains("2 of 2 cells"), "{path}");
+        assert!(done(&mut llmpr(&["status", path])).stdout.contains("2 cells, 2 done"), "{path}");
         done(&mut llmpr(&["compare", path, "--against", "T=1 "]));
-        done(&mut llmpr(&["tune", "--run", path, "--target", "precision=0.5"]));
+        done(&mut llmpr(&["tune", path, "--maximize", "precision"]));
         let page = dir.path().join("page");
         done(&mut llmpr(&["report", path, "--out", page.to_str().unwrap()]));
         let drawn = samples(&run);

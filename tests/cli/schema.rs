@@ -135,7 +135,7 @@ fn what_a_sweep_leaves_is_what_its_schemas_say() {
     check("status", &json(&done(&mut llmpr(&["status", path, "--format", "json"])).stdout));
     check("results", &json(&done(&mut llmpr(&["report", path, "--format", "json"])).stdout));
     check("compare", &json(&done(&mut llmpr(&["compare", path, "--format", "json"])).stdout));
-    let tuned = ["tune", "--run", path, "--target", "precision=0.5", "--format", "json"];
+    let tuned = ["tune", path, "--maximize", "precision", "--format", "json"];
     check("tune", &json(&done(&mut llmpr(&tuned)).stdout));
 }
 
@@ -144,7 +144,7 @@ fn what_other_commands_print_as_json_is_what_their_schemas_say() {
     let texts = "synthetic-bio?n=40&seed=1";
     let texts = done(&mut llmpr(&["texts", texts, "--format", "json", "--first", "2"]));
     check("texts", &json(&texts.stdout));
-    let prompt = ["prompt", "--task", "synthetic-bio", "--model", "tiny-bio", "--format", "json"];
+    let prompt = ["prompt", "--task", "synthetic-bio", "tiny-bio", "--format", "json"];
     check("prompt", &json(&done(&mut llmpr(&prompt)).stdout));
     let sample = [
         "sample",

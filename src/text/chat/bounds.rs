@@ -3,10 +3,7 @@
 
 use std::{cell::Cell, io};
 
-use minijinja::{
-    Error, ErrorKind, Value,
-    value::{Rest, ValueKind},
-};
+use minijinja::{Error, ErrorKind, Value, value::Rest};
 
 /// The most bytes of a string that is kept; prompts are far below.
 const LONGEST: usize = 16 << 20;
@@ -39,7 +36,7 @@ pub(super) fn bounded(value: Value) -> Result<Value, Error> {
         Some(text) if text.len() > LONGEST => {
             Err(too_long(&format!("it makes a string of {} MiB", text.len() >> 20)))
         }
-        None if value.kind() == ValueKind::Seq && value.len().is_some_and(|n| n > MOST_ITEMS) => {
+        None if value.len().is_some_and(|n| n > MOST_ITEMS) => {
             Err(too_long("it makes a list of more than a million items"))
         }
         _ => Ok(value),
