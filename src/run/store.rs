@@ -24,7 +24,9 @@ pub enum StoreError {
     #[error("`{path}`, line {line}: {what}; delete that line and its completion is drawn again")]
     BadLine { path: String, line: usize, what: String },
     /// A file that is no JSON of its kind.
-    #[error("`{path}`: {what}")]
+    #[error(
+        "`{path}` is damaged: {what}; take it from a copy, or delete it and run the same `llmpr sweep` again"
+    )]
     BadFile { path: String, what: String },
 }
 
