@@ -84,7 +84,7 @@ fn arrays_of_numpy() {
 /// An archive of one array, or of two; every second is deflated.
 fn archive(array: &[u8]) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    let names = if array.len() % 3 == 0 { &["a.npy", "b/c.npy"][..] } else { &["a.npy"] };
+    let names = if array.len().is_multiple_of(3) { &["a.npy", "b/c.npy"][..] } else { &["a.npy"] };
     for (at, name) in names.iter().enumerate() {
         let method = match (array.len() + at) % 2 {
             0 => zip::CompressionMethod::Stored,

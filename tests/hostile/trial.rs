@@ -26,6 +26,9 @@ pub enum Form {
     Lines,
 }
 
+/// Makes the file of what is in it.
+pub type Pack = dyn Fn(&[u8]) -> Vec<u8>;
+
 /// A kind of file.
 pub struct Kind<'a> {
     pub name: &'a str,
@@ -39,7 +42,7 @@ pub struct Kind<'a> {
     /// Bytes that reading may take beside those of the file: a template may make long strings.
     pub spare: usize,
     /// What packs the file; half of the changes are made before, half after.
-    pub pack: Option<&'a dyn Fn(&[u8]) -> Vec<u8>>,
+    pub pack: Option<&'a Pack>,
 }
 
 impl Default for Kind<'_> {
@@ -88,7 +91,9 @@ fn listen() {
         let usual = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             let at = info.location().map(ToString::to_string).unwrap_or_default();
-            let what = info.payload_as_str().unwrap_or("no message");
+            let panic = info.payload();
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let what = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
             SAID.with_borrow_mut(|said| *said = format!("panic at {at}: {what}"));
             if STARTED.load(Relaxed) == 0 {
                 usual(info);
@@ -130,9 +135,11 @@ fn input(kind: &Kind<'_>, number: u64) -> Vec<u8> {
     let mut chance = Chance::new(kind.name, number);
     let seed = chance.one_of(&kind.seeds).clone();
     let packed = |bytes: &[u8]| kind.pack.map_or_else(|| bytes.to_vec(), |pack| pack(bytes));
-    if kind.pack.is_some() && chance.once_in(2) {
-        let packed: Vec<Vec<u8>> = kind.seeds.iter().map(|seed| packed(seed)).collect();
-        return mutated(&mut chance, &kind.pack.unwrap()(&seed), &packed, kind.words);
+    if let Some(pack) = kind.pack
+        && chance.once_in(2)
+    {
+        let packed: Vec<Vec<u8>> = kind.seeds.iter().map(|seed| pack(seed)).collect();
+        return mutated(&mut chance, &pack(&seed), &packed, kind.words);
     }
     let tree = kind.form != Form::Bytes && !chance.once_in(3);
     let bytes = match kind.form {
