@@ -42,6 +42,7 @@ fn save_features(
 /// Reads rows, as the command line does.
 #[pyfunction]
 fn load_features<'py>(py: Python<'py>, path: &str) -> PyResult<Bound<'py, PyArray2<f32>>> {
-    let rows = py.detach(|| npy::read_features(path)).map_err(|error| errors::of_path(path, &error))?;
+    let rows =
+        py.detach(|| npy::read_features(path)).map_err(|error| errors::of_path(path, &error))?;
     array_of(py, &rows)
 }

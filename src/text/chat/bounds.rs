@@ -9,12 +9,16 @@ use minijinja::{Error, ErrorKind, Value, value::Rest};
 const LONGEST: usize = 16 << 20;
 /// The most items of a list that is kept.
 const MOST_ITEMS: usize = 1 << 20;
+/// The most bytes of all strings together, each time that one is made: a step may copy a long one.
+const MOST_KEPT: usize = 1 << 30;
 /// The most bytes that are written in all.
 const MOST_WRITTEN: usize = 64 << 20;
 
 thread_local! {
     /// Bytes that this thread's template has written, into variables and macros too.
     static WRITTEN: Cell<usize> = const { Cell::new(0) };
+    /// Bytes of strings that it has made.
+    static KEPT: Cell<usize> = const { Cell::new(0) };
 }
 
 fn too_long(what: &str) -> Error {
@@ -32,6 +36,11 @@ pub(super) fn too_much() -> String {
 ///
 /// [`ErrorKind::InvalidOperation`].
 pub(super) fn bounded(value: Value) -> Result<Value, Error> {
+    let size = value.as_str().map_or(0, str::len);
+    KEPT.set(KEPT.get().saturating_add(size));
+    if KEPT.get() > MOST_KEPT {
+        return Err(too_long(&format!("it makes strings of {} MiB together", MOST_KEPT >> 20)));
+    }
     match value.as_str() {
         Some(text) if text.len() > LONGEST => {
             Err(too_long(&format!("it makes a string of {} MiB", text.len() >> 20)))
@@ -75,6 +84,7 @@ impl Bounded {
     /// Begins to count.
     pub(super) fn new() -> Self {
         WRITTEN.set(0);
+        KEPT.set(0);
         Self { bytes: Vec::new(), is_full: false }
     }
 
