@@ -12,10 +12,14 @@ mod examples;
 mod hub;
 #[path = "cli/instructions.rs"]
 mod instructions;
+#[path = "cli/kept.rs"]
+mod kept;
 #[path = "cli/prompt.rs"]
 mod prompt;
 #[path = "cli/sample.rs"]
 mod sample;
+#[path = "cli/schema.rs"]
+mod schema;
 #[path = "cli/score.rs"]
 mod score;
 #[path = "cli/selftest.rs"]

@@ -15,6 +15,7 @@ mod prompting;
 mod refine;
 mod report;
 mod sample;
+mod schema;
 mod score;
 mod selftest;
 mod slurm;
@@ -68,6 +69,8 @@ enum Command {
     Status(status::Args),
     /// List, pull, inspect, check and time models
     Models(models::Args),
+    /// Print the JSON Schema of what llmpr writes
+    Schema(schema::Args),
     /// Check the measures against closed forms and published values
     Selftest(selftest::Args),
     /// Print shell completions
@@ -142,6 +145,7 @@ fn run(cli: Cli) -> u8 {
         Command::Slurm(args) => slurm::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Models(args) => models::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man => completions::man(),

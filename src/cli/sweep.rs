@@ -1,6 +1,7 @@
 //! `llmpr sweep`.
 
 pub(super) mod dry_run;
+mod repeat;
 
 use anyhow::{Context, bail};
 use std::path::PathBuf;
@@ -33,7 +34,7 @@ use crate::{
 
 /// Arguments of `llmpr sweep`.
 #[derive(clap::Args)]
-#[command(mut_args(flags::defaults(usual())), after_help = RANGES)]
+#[command(mut_args(alone(flags::defaults(usual()))), after_help = RANGES)]
 pub struct Args {
     #[command(flatten)]
     options: Options,
@@ -59,6 +60,21 @@ pub struct Args {
     /// Take the answers of a batch API, and stop; what failed stays open
     #[arg(long, value_name = "FILE.jsonl", conflicts_with_all = ["dry_run", "shard"])]
     import_batch: Option<PathBuf>,
+    /// Draw and score again what the run in RUN recorded, into a folder that does not stay or --out, and say what
+    /// differs; exit code 3 if something does
+    #[arg(long, value_name = "RUN")]
+    repeat: Option<PathBuf>,
+    /// Form of what --repeat says
+    #[arg(long, value_enum, requires = "repeat")]
+    format: Option<repeat::Form>,
+}
+
+/// Makes --repeat refuse every flag beside it that would be another setting than the run's.
+fn alone(mut change: impl FnMut(clap::Arg) -> clap::Arg) -> impl FnMut(clap::Arg) -> clap::Arg {
+    move |arg| match arg.get_id().as_str() {
+        "repeat" | "format" | "out" => change(arg),
+        _ => change(arg).conflicts_with("repeat"),
+    }
 }
 
 /// What `RANGE` means in the help.
@@ -272,6 +288,7 @@ fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<SweepSettin
         server: o.server.terms(),
         meet_servers: usual.meet_servers,
         generators: usual.generators,
+        cache: usual.cache,
         models: usual.models,
         task: usual.task,
     })
@@ -291,6 +308,9 @@ pub(super) fn world_settings(n: usize, seed: u64, out: PathBuf) -> anyhow::Resul
 
 /// Runs it.
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    if let Some(run) = &args.repeat {
+        return repeat::run(run, args.options.out.as_deref(), args.format.unwrap_or_default());
+    }
     let batch = args.export_batch.is_some() || args.import_batch.is_some();
     let settings = SweepSettings { meet_servers: !batch, ..args.settings()? };
     let mut sweep = Sweep::plan(settings)?;

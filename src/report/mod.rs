@@ -15,6 +15,7 @@ pub mod parquet;
 pub mod png;
 pub mod record;
 pub mod results;
+pub mod schema;
 pub mod score;
 pub mod sentences;
 pub mod texts;

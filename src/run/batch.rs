@@ -13,7 +13,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    folder::{FolderError, ModelRecord, RunFolder, Session, now},
+    folder::{FolderError, ModelRecord, RunFolder, Session, directory, now},
     lock::{Waiting, host},
     models::{ask_of, server_facts},
     plan::{PlannedCell, draws},
@@ -358,6 +358,7 @@ fn note_session(
         pid: std::process::id(),
         shard: None,
         command: command.iter().map(|word| without_logins(word)).collect(),
+        directory: directory(),
         seconds: 0.0,
         completions,
         tokens: 0,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     features::EmbedError,
-    folder::{FolderError, RunFolder, RunRecord, Session, now},
+    folder::{FolderError, RunFolder, RunRecord, Session, directory, now},
     lock::{Holder, LockError, Waiting, host},
     plan::Shard,
     progress::{Progress, duration},
@@ -118,6 +118,7 @@ pub fn run(
         host: host(),
         pid: std::process::id(),
         command,
+        directory: directory(),
         shard: shard.as_ref().map(ToString::to_string),
         seconds: 0.0,
         completions: 0,

@@ -316,11 +316,21 @@ fn name_of(origin: &Origin) -> String {
 /// The features at `path`, if they are there and were made of what `origin` says.
 fn stored(path: &Path, origin: &Origin, rows: usize) -> Result<Option<Matrix>, EmbedError> {
     let beside = path.with_extension("json");
-    if !path.exists() || read_json::<Origin>(&beside)?.as_ref() != Some(origin) {
+    // What is damaged is computed again; what cannot be read at all is somebody's to mend.
+    let known = match read_json::<Origin>(&beside) {
+        Err(StoreError::BadFile { .. }) => None,
+        known => known?,
+    };
+    if !path.exists() || known.as_ref() != Some(origin) {
         return Ok(None);
     }
-    let features = npy::read_features(&path.display().to_string())?;
-    Ok((features.rows() == rows).then_some(features))
+    let features = match npy::read_features(&path.display().to_string()) {
+        Err(npy::FeatureError::Io(error)) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
+            return Err(npy::FeatureError::Io(error).into());
+        }
+        features => features.ok(),
+    };
+    Ok(features.filter(|features| features.rows() == rows))
 }
 
 /// Writes features and then what they were made of: a kill in between leaves features that are

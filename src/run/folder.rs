@@ -1,11 +1,14 @@
 //! The run folder: where things are, what the run is, and whether another run was there before.
 
+mod strangers;
+
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use serde::{Deserialize, Serialize};
+use strangers::is_cell_id;
 
 use super::{
     lock::{self, Alive, Attempt, Lock, LockError, Waiting},
@@ -15,6 +18,10 @@ use crate::data::signature::content;
 
 /// The name and version of `run.json`.
 pub const RUN_SCHEMA: &str = "llmpr.run/1";
+
+/// What becomes of a run whose `run.json` cannot be used.
+const CURE: &str =
+    "take it from a copy, or delete it, and the same `llmpr sweep` goes on with what is drawn";
 
 /// Why a folder cannot be used for a run.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +45,12 @@ pub enum FolderError {
     /// A folder without a run.
     #[error("`{path}` holds no run.json; name the --out of a sweep that has begun")]
     NoRun { path: String },
+    /// A name of a cell that would leave the folder.
+    #[error("`{path}` is damaged: `{id}` is no cell's id; {CURE}")]
+    CellId { path: String, id: String },
+    /// A `run.json` that is none.
+    #[error("`{path}` is damaged: {what}; {CURE}")]
+    Damaged { path: String, what: String },
     /// A folder of a later version.
     #[error(
         "`{path}` was written in the form `{schema}`, and this version knows {RUN_SCHEMA}; use the llmpr that wrote it"
@@ -137,6 +150,9 @@ pub struct Session {
     pub pid: u32,
     /// The command line.
     pub command: Vec<String>,
+    /// The folder that relative names of the command begin in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
     /// The part of the cells that it was given, where it was a part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<String>,
@@ -252,19 +268,30 @@ impl RunFolder {
     ///
     /// # Errors
     ///
-    /// [`FolderError::Schema`]; [`FolderError::Store`] when it cannot be read.
+    /// [`FolderError::Schema`]; [`FolderError::Damaged`] and [`FolderError::CellId`] for what llmpr did not write;
+    /// [`FolderError::Store`] when it cannot be read.
     pub fn record(&self) -> Result<Option<RunRecord>, FolderError> {
         let path = self.run_json();
-        let Some(json) = read_json::<serde_json::Value>(&path)? else { return Ok(None) };
+        let shown = path.display().to_string();
+        let json = match read_json::<serde_json::Value>(&path) {
+            Err(StoreError::BadFile { path, what }) => {
+                return Err(FolderError::Damaged { path, what });
+            }
+            json => json?,
+        };
+        let Some(json) = json else { return Ok(None) };
         let schema = json.get("schema").and_then(|s| s.as_str()).unwrap_or("unknown");
         if schema != RUN_SCHEMA {
-            let (path, schema) = (path.display().to_string(), schema.to_owned());
-            return Err(FolderError::Schema { path, schema });
+            return Err(FolderError::Schema { path: shown, schema: schema.to_owned() });
         }
-        serde_json::from_value(json).map(Some).map_err(|error| {
-            let (path, what) = (path.display().to_string(), error.to_string());
-            FolderError::Store(StoreError::BadFile { path, what })
-        })
+        let record: RunRecord = serde_json::from_value(json).map_err(|error| {
+            FolderError::Damaged { path: shown.clone(), what: error.to_string() }
+        })?;
+        // Ids become names of folders.
+        match record.cells.iter().find(|id| !is_cell_id(id)) {
+            Some(id) => Err(FolderError::CellId { path: shown, id: id.clone() }),
+            None => Ok(Some(record)),
+        }
     }
 
     /// Where the processes that work on the run show that they live.
@@ -368,29 +395,12 @@ impl RunFolder {
         self.begin(shared).map(|_| ())
     }
 
-    fn refuse_strangers(&self) -> Result<(), FolderError> {
-        match self.run_json().exists() || !self.has_strangers() {
-            true => Ok(()),
-            false => Err(FolderError::NotARun { path: self.root.display().to_string() }),
-        }
-    }
-
-    /// Whether the folder holds anything that a run does not put there before its `run.json`.
-    fn has_strangers(&self) -> bool {
-        let entries = std::fs::read_dir(&self.root).into_iter().flatten().flatten();
-        entries.map(|entry| entry.file_name()).any(|name| {
-            let name = name.to_string_lossy();
-            let ours = name == "alive" || name == "lock" || name.starts_with("lock.after-");
-            let unfinished = name.starts_with('.') && name.ends_with(".tmp");
-            !(ours || unfinished)
-        })
-    }
-
     /// Begins or continues the run `shared`: the record to go on with.
     ///
     /// # Errors
     ///
-    /// [`FolderError::OtherSweep`] says in what the folder's run differs.
+    /// [`FolderError::OtherSweep`] says in what the folder's run differs; [`FolderError::NotARun`] for cells without a
+    /// `run.json` that are of another sweep.
     pub fn begin(&self, shared: &Shared) -> Result<RunRecord, FolderError> {
         let llmpr = env!("CARGO_PKG_VERSION").to_owned();
         match self.record()? {
@@ -401,6 +411,7 @@ impl RunFolder {
                 }
                 Ok(RunRecord { llmpr, ..old })
             }
+            None if self.has_strangers() && !self.is_orphan_of(shared) => Err(self.not_a_run()),
             None => Ok(RunRecord {
                 schema: RUN_SCHEMA.to_owned(),
                 llmpr,
@@ -421,6 +432,11 @@ impl RunFolder {
     pub fn write(&self, record: &RunRecord) -> Result<(), StoreError> {
         write_json(&self.run_json(), record)
     }
+}
+
+/// The folder that this process's relative names begin in.
+pub fn directory() -> Option<String> {
+    std::env::current_dir().ok().map(|folder| folder.display().to_string())
 }
 
 /// The time as RFC 3339 in UTC; that of `SOURCE_DATE_EPOCH` where it is set.

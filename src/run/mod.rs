@@ -15,6 +15,7 @@ pub mod progress;
 pub mod prompts;
 pub mod publish;
 pub mod range;
+pub mod repeat;
 #[cfg(feature = "lm")]
 pub mod sampling;
 #[cfg(feature = "lm")]

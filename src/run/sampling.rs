@@ -107,7 +107,8 @@ pub fn sort_samples(path: &Path) -> Result<(), StoreError> {
     sort_log(path, |place: &Place| (place.prompt_index, place.sample))
 }
 
-/// Sorts a cell that has all its completions; a kill may have come between the last of them and that.
+/// Sorts a cell that has all its completions; a kill may have come between the last of them and that. Settings that were
+/// lost or damaged since are written again.
 ///
 /// One that another process holds is left to it: it is drawing more, and sorts in the end.
 ///
@@ -121,6 +122,13 @@ pub fn settle(folder: &RunFolder, cell: &CellRecord) -> Result<(), SampleError> 
         && let Attempt::Taken(_lock) = folder.try_cell(&cell.id)?
     {
         sort_samples(&path)?;
+    }
+    let settings = folder.cell(&cell.id, "cell.json");
+    let is_whole = std::fs::read(&settings).is_ok_and(|bytes| {
+        bytes.ends_with(b"}\n") && serde_json::from_slice::<CellRecord>(&bytes).is_ok()
+    });
+    if !is_whole && let Attempt::Taken(_lock) = folder.try_cell(&cell.id)? {
+        write_json(&settings, cell)?;
     }
     Ok(())
 }

@@ -142,6 +142,8 @@ pub struct SweepSettings {
     pub generators: Generators,
     /// Whether servers are asked anything while the sweep is planned; batches need none.
     pub meet_servers: bool,
+    /// Whether features of references are taken from the user's cache.
+    pub cache: bool,
 }
 
 /// The task of the bundled world, whose truth is known.
@@ -186,6 +188,7 @@ impl SweepSettings {
             server: ServerTerms::default(),
             generators: Generators::default(),
             meet_servers: true,
+            cache: true,
         }
     }
 }

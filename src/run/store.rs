@@ -24,7 +24,9 @@ pub enum StoreError {
     #[error("`{path}`, line {line}: {what}; delete that line and its completion is drawn again")]
     BadLine { path: String, line: usize, what: String },
     /// A file that is no JSON of its kind.
-    #[error("`{path}`: {what}")]
+    #[error(
+        "`{path}` is damaged: {what}; take it from a copy, or delete it and run the same `llmpr sweep` again"
+    )]
     BadFile { path: String, what: String },
 }
 
@@ -39,6 +41,9 @@ pub fn hint(error: &std::io::Error) -> &'static str {
     match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
             "; what is finished is kept: make room and run the same command again"
+        }
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            "; make it writable, or choose another --out"
         }
         _ => "",
     }

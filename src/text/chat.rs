@@ -1,5 +1,6 @@
 //! Chat templates: from turns to the text that a model was tuned on.
 
+mod bounds;
 mod date;
 mod environment;
 mod filters;
@@ -205,7 +206,14 @@ impl ChatTemplate {
         context.insert("add_generation_prompt", Value::from(open));
         let strftime = move |format: String| date.format(&format);
         context.insert("strftime_now", Value::from_function(strftime));
-        template.render(Value::from_iter(context)).map_err(failed)
+        let mut text = bounds::Bounded::new();
+        match template.render_captured_to(Value::from_iter(context), &mut text) {
+            Ok(_) => Ok(text.into_text()),
+            Err(error) if text.is_full => {
+                Err(ChatError::Render { line: error.line().unwrap_or(1), what: bounds::too_much() })
+            }
+            Err(error) => Err(failed(error)),
+        }
     }
 
     /// The text of a prompt: the turns rendered and the answer opened, with the words it begins with where

@@ -100,6 +100,7 @@ pub fn run(root: &Path, name: &str, model: &str, spread: f64) -> PathBuf {
         })
         .to_vec();
     record.sessions.push(Session {
+        directory: None,
         started: "2026-01-01T00:00:00Z".into(),
         host: "here".into(),
         pid: 1,

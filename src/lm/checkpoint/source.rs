@@ -157,6 +157,10 @@ fn near(model: &str) -> Vec<String> {
     let path = Path::new(model);
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let wanted = path.file_name().and_then(|name| name.to_str()).unwrap_or(model);
+    // Comparing costs time by both lengths, and nothing on a disk has a longer name.
+    if wanted.len() > 255 {
+        return Vec::new();
+    }
     let mut candidates: Vec<(usize, String)> = Vec::new();
     let mut consider = |name: String, shown: String| {
         let distance = edits(wanted, &name);

@@ -162,10 +162,10 @@ impl Execution<'_> {
     }
 
     fn embed_reference(&mut self) -> Result<Option<EmbeddedReference>, ExecuteError> {
-        let Sweep { reference, features, .. } = &mut *self.sweep;
+        let Sweep { reference, features, settings, .. } = &mut *self.sweep;
         let texts: Vec<&str> = reference.iter().map(String::as_str).collect();
         let path = self.folder.reference("features.npy");
-        let cache = cache_folder();
+        let cache = cache_folder().filter(|_| settings.cache);
         let rows = features.of(&texts, &path, cache.as_deref(), self.stop, self.progress);
         let rows = match rows {
             Ok(rows) => rows,

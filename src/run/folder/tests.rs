@@ -64,6 +64,47 @@ fn a_folder_of_something_else_is_left_alone() {
 }
 
 #[test]
+fn a_damaged_record_is_named_and_no_cell_leaves_the_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = RunFolder::new(dir.path());
+    let mut record = folder.begin(&shared()).unwrap();
+    for id in ["../other", "a/b", "..", "", "/tmp/x"] {
+        record.cells = vec![id.to_owned()];
+        folder.write(&record).unwrap();
+        let message = folder.record().unwrap_err().to_string();
+        assert!(
+            message.contains(&format!("`{id}` is no cell's id; take it from a copy")),
+            "{message}"
+        );
+    }
+    for text in ["", "{", "{\"schema\":\"llmpr.run/1\"}"] {
+        std::fs::write(folder.run_json(), text).unwrap();
+        let message = folder.record().unwrap_err().to_string();
+        assert!(
+            message.contains("run.json` is damaged: ") && message.contains("or delete it"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn cells_without_a_record_go_on_as_theirs_and_are_no_other_sweep_s() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = RunFolder::new(dir.path());
+    let cell = crate::report::record::CellRecord {
+        task_hash: "1".into(),
+        n_samples: 100,
+        max_new_tokens: 64,
+        ..crate::report::record::tests::cell("tiny", 0.5)
+    };
+    make_folder(&dir.path().join("cells/abc")).unwrap();
+    write_json(&folder.cell("abc", "cell.json"), &cell).unwrap();
+    assert!(folder.accepts(&shared()).is_ok());
+    let message = folder.accepts(&Shared { n_samples: 200, ..shared() }).unwrap_err().to_string();
+    assert!(message.contains("holds no run.json"), "{message}");
+}
+
+#[test]
 fn a_folder_of_a_later_version_is_said_to_be_one() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("run.json"), r#"{"schema":"llmpr.run/9"}"#).unwrap();

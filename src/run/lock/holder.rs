@@ -103,6 +103,10 @@ impl Holder {
     /// What a lock file says. Of a file that is no whole holder the bytes themselves are the name.
     pub fn read(bytes: &[u8]) -> Self {
         let mut holder: Self = serde_json::from_slice(bytes).unwrap_or_default();
+        // It names files: what is no token of ours names none.
+        if !holder.token.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+            holder = Self::default();
+        }
         if holder.token.is_empty() {
             holder.token = format!("bytes-{}", &hex(Sha256::digest(bytes))[..16]);
         }
@@ -188,6 +192,16 @@ mod tests {
         assert_ne!(here.token, Holder::here().token);
         assert!(!here.sees(&Holder { host: "elsewhere".into(), ..here.clone() }));
         assert!(!here.sees(&Holder { boot: "another".into(), ..here.clone() }));
+    }
+
+    #[test]
+    fn a_token_that_would_name_a_file_elsewhere_is_none() {
+        for token in ["../x", "/tmp/x", "a/b", "."] {
+            let holder =
+                Holder::read(format!(r#"{{"pid":1,"host":"h","token":"{token}"}}"#).as_bytes());
+            assert!(holder.token.starts_with("bytes-") && holder.host.is_empty(), "{holder:?}");
+        }
+        assert_eq!(Holder::read(br#"{"pid":1,"host":"h","token":"a1-b"}"#).token, "a1-b");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use minijinja::{
     value::{Rest, ValueKind},
 };
 
-use super::{filters, methods, printf, source, text_of};
+use super::{bounds, filters, methods, printf, source, text_of};
 
 /// Marks what a template itself refuses.
 pub(super) const REFUSED: &str = "\u{1}refused: ";
@@ -27,6 +27,7 @@ pub(super) fn python_like() -> Environment<'static> {
         printf::remainder(&left, &right)
     });
     environment.add_function(source::ITERABLE, iterable);
+    environment.add_function(source::KEPT, bounds::kept);
     environment.add_function("joiner", minijinja_contrib::globals::joiner);
     environment
         .add_function("cycler", |items: Rest<Value>| minijinja_contrib::globals::cycler(items.0));
@@ -63,8 +64,15 @@ fn iterable(value: Value) -> Result<Value, Error> {
 /// What `{{ value }}` writes.
 fn print(out: &mut Output, _: &State, value: &Value) -> Result<(), Error> {
     let written = match value.as_str() {
-        Some(text) => out.write_str(text),
-        None => out.write_str(&text_of::str(value)),
+        Some(text) => {
+            bounds::count(text.len())?;
+            out.write_str(text)
+        }
+        None => {
+            let text = text_of::str(value);
+            bounds::count(text.len())?;
+            out.write_str(&text)
+        }
     };
     written.map_err(|_| Error::new(ErrorKind::WriteFailure, "cannot write"))
 }

@@ -5,6 +5,8 @@ use minijinja::{
     value::{Kwargs, ValueKind, from_args},
 };
 
+use super::bounds::bounded;
+
 /// `value.method(args)` where minijinja has no such method.
 ///
 /// # Errors
@@ -28,8 +30,9 @@ pub(super) fn call(
         _ => None,
     };
     match known {
-        Some(value) => Ok(value),
-        None => minijinja_contrib::pycompat::unknown_method_callback(state, value, method, args),
+        Some(value) => bounded(value),
+        None => minijinja_contrib::pycompat::unknown_method_callback(state, value, method, args)
+            .and_then(bounded),
     }
 }
 

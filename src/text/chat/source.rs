@@ -3,6 +3,7 @@
 //! * `a % b` formats where `a` is a string, so it becomes a call of [`REMAINDER`].
 //! * A loop over `none` is an error, so what is looped over goes through [`ITERABLE`].
 //! * Strings beside one another are one string, and escapes are Python's.
+//! * What a variable is set to goes through [`KEPT`], which bounds it.
 //! * `{% generation %}` tells trainers what the model wrote; it is a scope of its own.
 
 /// The function that `%` becomes: the left operand, and the right ones as a list.
@@ -10,6 +11,9 @@ pub(super) const REMAINDER: &str = "python_remainder";
 
 /// The function that what is looped over goes through.
 pub(super) const ITERABLE: &str = "python_iterable";
+
+/// The function that what a variable is set to goes through.
+pub(super) const KEPT: &str = "python_kept";
 
 /// A template's source as minijinja reads it.
 pub(super) fn for_minijinja(source: &str) -> String {
@@ -65,6 +69,7 @@ fn tag(text: &str, close: &str, out: &mut String) -> usize {
     if close == "%}" {
         generation(&mut parts);
         iterable(&mut parts);
+        kept(&mut parts);
     }
     remainders(&mut parts);
     parts.iter().for_each(|part| out.push_str(part));
@@ -105,6 +110,19 @@ fn is_string(part: &str) -> bool {
 
 fn is_space(part: &str) -> bool {
     part.chars().all(char::is_whitespace)
+}
+
+/// Puts what stands behind the `=` of `set` into a call of [`KEPT`].
+fn kept(parts: &mut Vec<String>) {
+    if parts.iter().find(|part| !is_trim(part)).is_none_or(|first| first != "set") {
+        return;
+    }
+    let Some(at) = parts.iter().position(|part| part == "=") else { return };
+    if parts[at + 1..].iter().all(|part| is_space(part)) {
+        return;
+    }
+    parts.insert(at + 1, format!(" {KEPT}("));
+    parts.push(")".to_owned());
 }
 
 /// Whether it is nothing, or a sign of `{%-` and `{%+`.

@@ -76,6 +76,34 @@ fn a_template_without_end_is_stopped() {
 }
 
 #[test]
+fn a_template_that_would_take_all_memory_is_stopped() {
+    let grows = |of: &str, step: &str| {
+        format!(
+            "{{% set ns = namespace(x={of}) %}}{{% for i in range(60) %}}{{% set ns.x = {step} %}}{{% endfor %}}{{{{ ns.x }}}}"
+        )
+    };
+    let text = "many words ".repeat(30);
+    let cases = [
+        (grows("'ab'", "ns.x ~ ns.x"), "it makes a string of 32 MiB"),
+        (grows("'ab'", "ns.x.replace('a', ns.x)"), "it makes a string of "),
+        (grows("[1]", "ns.x + ns.x"), "it makes a list of more than a million items"),
+        ("{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{{ 'x' * 99999 }}{% endmacro %}{{ f(30) }}".into(), "it writes more than 64 MiB"),
+        (format!("{{% for i in range(9999) %}}{{% for i in range(9999) %}}{text}{{% endfor %}}{{% endfor %}}"), "it writes more than 64 MiB"),
+    ];
+    for (source, wanted) in cases {
+        let error = answered(&source, &["a"]).unwrap_err().to_string();
+        assert!(
+            error.contains(wanted) && error.contains("which no prompt needs"),
+            "{source}: {error}"
+        );
+    }
+    // What is set is what it was, whatever it is.
+    let kinds = "{% set a = x %}{% set b, c = 1, 'z' %}{% set d = [1, 2] if b == 1 else 3 %}{% set e -%} w {%- endset %}\
+        {{ a is defined }}{{ b }}{{ c }}{{ d }}{{ e }}";
+    assert_eq!(answered(kinds, &["a"]).unwrap(), "False1z[1, 2]w");
+}
+
+#[test]
 fn a_template_that_is_wrong_is_an_error_with_its_line() {
     let parsed = |source: &str| ChatTemplate::new(source, &tokens()).map(|_| ());
     let error = parsed("a\n{% if x %}\n{{ y").unwrap_err().to_string();

@@ -2,8 +2,19 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::{Drawn, Grammar, GrammarError, Kind, Piece, eligible};
+use super::{Drawn, Grammar, GrammarError, Kind, Piece, Symbol, eligible};
 use crate::rng::{self, Draw};
+
+/// The most bytes of a text.
+const LONGEST: usize = 1 << 20;
+/// The most rules that a text is made of. Rules that hold others twice double with each step.
+const MOST_RULES: usize = 100_000;
+
+/// A text, and how many rules may still go into it.
+struct Growing {
+    text: String,
+    left: usize,
+}
 
 impl Grammar {
     /// The text of draw `at` under `seed`: draws with different `at` are independent.
@@ -26,9 +37,9 @@ impl Grammar {
             let mode = pick(rng, self.modes.iter().map(|mode| mode.probability));
             drawn.clone_from(&self.modes[mode].drawn);
         }
-        let mut text = String::new();
+        let mut text = Growing { text: String::new(), left: MOST_RULES };
         self.expand(self.start, &mut drawn, rng, &mut text)?;
-        Ok(text)
+        Ok(text.text)
     }
 
     /// `n` texts of the stream `what` under `seed`.
@@ -46,8 +57,16 @@ impl Grammar {
         rule: usize,
         drawn: &mut Drawn,
         rng: &mut ChaCha8Rng,
-        text: &mut String,
+        text: &mut Growing,
     ) -> Result<(), GrammarError> {
+        text.left = text.left.saturating_sub(1);
+        if text.left == 0 || text.text.len() > LONGEST {
+            let Symbol { name, line, .. } = &self.symbols[rule];
+            let what = format!(
+                "a text of `{name}` goes beyond {LONGEST} bytes or {MOST_RULES} rules; let fewer rules stand twice in others"
+            );
+            return Err(self.error(*line, what));
+        }
         for &needed in &self.symbols[rule].needs {
             self.bind(needed, drawn, rng)?;
         }
@@ -55,20 +74,20 @@ impl Grammar {
         let (_, body) = self.choose(rule, bodies, drawn, rng)?;
         for piece in body {
             match piece {
-                Piece::Literal(literal) => text.push_str(literal),
+                Piece::Literal(literal) => text.text.push_str(literal),
                 Piece::Rule(other) => self.expand(*other, drawn, rng, text)?,
                 Piece::Cell { table, column } => {
                     let row = self.bind(*table, drawn, rng)?;
                     if let Kind::Table { rows, .. } = &self.symbols[*table].kind {
-                        text.push_str(&rows[row as usize].value[*column]);
+                        text.text.push_str(&rows[row as usize].value[*column]);
                     }
                 }
                 Piece::Number(number) => {
-                    text.push_str(&self.bind(*number, drawn, rng)?.to_string());
+                    text.text.push_str(&self.bind(*number, drawn, rng)?.to_string());
                 }
                 Piece::Difference(a, b) => {
                     let value = self.bind(*a, drawn, rng)? - self.bind(*b, drawn, rng)?;
-                    text.push_str(&value.to_string());
+                    text.text.push_str(&value.to_string());
                 }
             }
         }

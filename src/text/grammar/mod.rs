@@ -124,7 +124,14 @@ impl Grammar {
         check::check(&grammar)?;
         grammar.hash = hex(&Sha256::digest(source.as_bytes())[..8]);
         grammar.modes = modes::enumerate(&grammar);
-        Ok(grammar)
+        let total: f64 = grammar.modes.iter().map(|mode| mode.probability).sum();
+        match grammar.mode_tables.first() {
+            Some(&table) if (total - 1.0).abs() > 1e-6 => {
+                let what = "the guards of the mode tables leave no row for some rows of the others";
+                Err(grammar.error(grammar.symbols[table].line, what.to_owned()))
+            }
+            _ => Ok(grammar),
+        }
     }
 
     /// Reads a grammar from a file.

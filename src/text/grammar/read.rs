@@ -108,7 +108,8 @@ impl<'a> Reader<'a> {
             && number.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
         {
             match number.trim().parse::<f64>() {
-                Ok(value) if value > 0.0 && value.is_finite() => (weight, body) = (value, rest),
+                // So that no sum of weights is infinite.
+                Ok(value) if value > 0.0 && value <= 1e200 => (weight, body) = (value, rest),
                 _ => {
                     return self.error(line, format!("`{number}` is no weight; use a number > 0"));
                 }

@@ -244,3 +244,38 @@ fn a_wrong_year_pronoun_or_place_is_outside_the_language() {
         assert!(refused == changed.len() && refused > 20, "{from}: {refused} of {}", changed.len());
     }
 }
+
+#[test]
+fn what_could_not_be_gone_through_is_refused_with_its_line() {
+    let why = |source: &str| Grammar::parse_source(source, "x.grammar").unwrap_err().to_string();
+    // A chain of rules, each inside of the one before.
+    let chain: String = (0..5000).map(|i| format!("rule r{i}\n    {{r{}}}\n", i + 1)).collect();
+    let deep = why(&format!("start r0\n{chain}rule r5000\n    x\n"));
+    assert!(deep.contains("stands inside of 200 other names"), "{deep}");
+    // Modes that are more than anybody counts.
+    let rows = (0..100).map(|i| format!("row{i}")).collect::<Vec<_>>().join(" / ");
+    let tables: String = (0..5).map(|i| format!("table t{i} (name)\n    {rows}\n")).collect();
+    let many = why(&format!("start r\nmodes t0 t1 t2 t3 t4\n{tables}rule r\n    {{t0}}\n"));
+    assert!(many.contains("10000000000 ways together"), "{many}");
+    let wide = why("start r\nnumber n\n    0..4294967295\nnumber m\n    n+1..2\nrule r\n    {m}\n");
+    assert!(wide.contains("`x.grammar` line 4: n can be drawn in 4294967296 ways"), "{wide}");
+}
+
+#[test]
+fn a_text_without_end_and_modes_that_no_guard_leaves_are_errors() {
+    let draw = |source: &str| {
+        let grammar = Grammar::parse_source(source, "x.grammar").unwrap();
+        grammar.sample(0, crate::rng::Draw { prompt: 0, sample: 0 }).unwrap_err().to_string()
+    };
+    let doubled: String =
+        (0..60).map(|i| format!("rule r{i}\n    {{r{0}}}{{r{0}}}\n", i + 1)).collect();
+    let endless = draw(&format!("start r0\n{doubled}rule r60\n    x\n"));
+    assert!(endless.contains("goes beyond 1048576 bytes or 100000 rules"), "{endless}");
+    let none = "start r\nmodes a b\ntable a (name)\n    x\n    y\ntable b (name)\n    [a=y] z\nrule r\n    {a} {b}\n";
+    assert!(
+        complaint(none).contains("line 3: the guards of the mode tables leave no row"),
+        "{}",
+        complaint(none)
+    );
+    assert!(complaint("start r\nrule r\n    1e308 * x\n").contains("`1e308` is no weight"));
+}

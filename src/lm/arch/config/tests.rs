@@ -192,3 +192,15 @@ fn phi3_slides_where_it_gives_a_width_and_has_one_rope() {
         assert!(error.contains(says), "{more}: {error}");
     }
 }
+
+#[test]
+fn attention_in_chunks_of_nothing_is_refused() {
+    let config = include_str!("../../../../tests/checkpoints/llama4/config.json");
+    assert!(ModelConfig::from_json(config, None).is_ok());
+    let chunk =
+        config.find("\"attention_chunk_size\": ").unwrap() + "\"attention_chunk_size\": ".len();
+    let end = chunk + config[chunk..].find(',').unwrap();
+    let nothing = format!("{}0{}", &config[..chunk], &config[end..]);
+    let error = ModelConfig::from_json(&nothing, None).unwrap_err().to_string();
+    assert_eq!(error, "a sliding window of 0 sees nothing");
+}

@@ -14,6 +14,33 @@ pub(crate) enum Coder {
     Pieces(Box<Pieces>),
 }
 
+/// The longest piece of a vocabulary that lists pieces with scores. The library keeps one as a chain of a link a byte, and
+/// lets go of it by as many calls, which takes all of the stack of a long one.
+const LONGEST_PIECE: usize = 1000;
+
+/// The length of the first string behind a `[` that is longer; scores follow pieces there, and nothing else is long.
+fn long_piece(bytes: &[u8]) -> Option<usize> {
+    let (mut at, mut before) = (0, 0);
+    while at < bytes.len() {
+        let byte = bytes[at];
+        at += 1;
+        if byte == b'"' {
+            let start = at;
+            while at < bytes.len() && bytes[at] != b'"' {
+                at += if bytes[at] == b'\\' { 2 } else { 1 };
+            }
+            if before == b'[' && at - start > LONGEST_PIECE {
+                return Some(at - start);
+            }
+            at += 1;
+        }
+        if !byte.is_ascii_whitespace() {
+            before = byte;
+        }
+    }
+    None
+}
+
 fn failed(error: tokenizers::Error) -> LmError {
     LmError::Tokenize { what: error.to_string() }
 }
@@ -21,6 +48,12 @@ fn failed(error: tokenizers::Error) -> LmError {
 impl Coder {
     /// Reads a tokenizer.json; padding and truncation that it asks for are off.
     pub fn library(path: String, bytes: &[u8]) -> Result<Self, LmError> {
+        if let Some(length) = long_piece(bytes) {
+            let what = format!(
+                "a piece of its vocabulary has {length} bytes; at most {LONGEST_PIECE} are read"
+            );
+            return Err(LmError::BadFile { path, what });
+        }
         guarded(&path.clone(), || {
             let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| {
                 LmError::BadFile { path: path.clone(), what: format!("not a tokenizer: {e}") }
@@ -100,5 +133,32 @@ impl Coder {
         let spelled = text.len() == 6 && text.starts_with("<0x") && text.ends_with('>');
         let in_bytes = spelled && inner.token_to_id("<0x00>").is_some();
         if in_bytes { Part::Byte } else { Part::Text }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_that_would_take_the_whole_stack_is_refused_and_other_long_strings_are_not() {
+        let file = |piece: &str, map: &str| {
+            format!(
+                r#"{{"normalizer":{{"type":"Precompiled","precompiled_charsmap":"{map}"}},"model":{{"type":"Unigram",
+                "unk_id":0,"vocab":[["<unk>",0.0],["{piece}",-1.5]]}}}}"#
+            )
+        };
+        for length in [1001, 3_000_000] {
+            let text = file(&"x".repeat(length), "");
+            let error =
+                Coder::library("a/tokenizer.json".to_owned(), text.as_bytes()).err().unwrap();
+            let said = error.to_string();
+            assert!(
+                said.contains("`a/tokenizer.json`") && said.contains(&format!("{length} bytes")),
+                "{said}"
+            );
+        }
+        assert_eq!(long_piece(file(&"x".repeat(1000), &"QUJD".repeat(1000)).as_bytes()), None);
+        assert_eq!(long_piece(br#"["\"]", "a"#), None);
     }
 }
