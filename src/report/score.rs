@@ -6,6 +6,7 @@ use super::number::{exact, number};
 use crate::{
     metric::{
         curve::{MAX_F1_8_PRECISION, MAX_F8_RECALL},
+        extrapolated::{MODES_REACHED, RECALL_EXTRAPOLATED},
         divergence::TV,
         frontier::{FRONTIER_INTEGRAL, MAUVE},
         prdc::{COVERAGE, DENSITY, PRECISION, RECALL},
@@ -19,9 +20,11 @@ use crate::{
 
 /// The measures of a summary: the two questions by balls and robust to outliers, both at once as papers
 /// report it and without an exponent to choose, and the two ends of the PR-curve.
-const FIRST: [&Spec; 8] = [
+const FIRST: [&Spec; 10] = [
     &PRECISION,
     &RECALL,
+    &MODES_REACHED,
+    &RECALL_EXTRAPOLATED,
     &DENSITY,
     &COVERAGE,
     &MAUVE,
@@ -37,7 +40,7 @@ pub fn table(score: &Score, styled: bool) -> String {
     written(score, &names, &enough, styled)
 }
 
-/// The eight measures of a [`table`] that matter first, with warnings and signature. Where a score lacks some
+/// The ten measures of a [`table`] that matter first, with warnings and signature. Where a score lacks some
 /// of them, others stand for them in the order of the table.
 pub fn summary(score: &Score, styled: bool) -> String {
     written(score, &first(score), &|_, _| String::new(), styled)

@@ -66,11 +66,20 @@ impl Verdicts {
         };
         let (recall, modes) = found(&reached);
         let (recall_accepted, modes_accepted) = found(&accepted);
+        let mass = |times: usize| -> f64 {
+            let of = reached.iter().zip(&self.shares).filter(|(count, _)| **count == times);
+            of.map(|(_, p)| p).sum()
+        };
+        let unseen = match (mass(1), mass(2)) {
+            (once, 0.0) => once,
+            (once, twice) => once * once / (2.0 * twice),
+        };
         let mut measures = IndexMap::new();
         measures
             .insert(Truth::Precision.name().to_owned(), accepted.iter().sum::<usize>() as f64 / n);
         measures.insert(Truth::Recall.name().to_owned(), recall);
         measures.insert(Truth::RecallAccepted.name().to_owned(), recall_accepted);
+        measures.insert(Truth::RecallExtrapolated.name().to_owned(), (recall + unseen).min(1.0));
         measures.insert("modes".to_owned(), modes);
         measures.insert("modes_accepted".to_owned(), modes_accepted);
         let q: Vec<f64> = accepted.iter().map(|&count| count as f64 / n).collect();
@@ -98,10 +107,14 @@ impl Verdicts {
 /// recall          = Σ p_i over the modes that some text reaches
 /// recall_accepted = Σ p_i over the modes that some accepted text is in, at most recall
 /// alpha@λ         = Σ min(λ p_i, q_i)          beta@λ = alpha@λ / λ
+/// recall_extrapolated = recall + (Σ p_i over modes reached once)² / (2 Σ p_i over modes reached twice), at most 1
 /// modes, modes_accepted = how many modes are in those sums
 /// ```
 ///
 /// `alpha@λ` tends to precision as λ grows, `beta@λ` to `recall_accepted` as it vanishes.
+///
+/// `recall_extrapolated` is what infinitely many texts would reach at least (Chao 1984, with modes weighted by `p`): no
+/// exact value, but one from exact modes. With none reached twice, those reached once count again.
 ///
 /// Precision has Wilson's binomial interval, the others delete-half ones from `seed`. The ceiling of
 /// recall, modes, alpha and beta is what as many texts of the grammar itself reach on average:
@@ -205,6 +218,7 @@ mod tests {
         assert_eq!((value("precision"), value("recall"), value("modes")), (0.75, 0.75, 1.0));
         // λ = 1: min(¾, ¾); λ = ½: min(⅜, ¾); β = α/λ
         assert_eq!((value("alpha@1"), value("alpha@0.5"), value("beta@0.5")), (0.75, 0.375, 0.75));
+        assert_eq!(value("recall_extrapolated"), 0.75); // no mode is reached once
         let precision = &found["precision"];
         assert!(precision.low.unwrap() < 0.31 && precision.high.unwrap() > 0.95, "{precision:?}");
         // Four draws miss `a` with probability 1/256 and `b` with 81/256.
@@ -220,6 +234,7 @@ mod tests {
         let value = |name: &str| found[name].value;
         assert_eq!((value("precision"), value("recall"), value("modes")), (0.25, 1.0, 2.0));
         assert_eq!((value("recall_accepted"), value("modes_accepted")), (0.75, 1.0));
+        assert_eq!(value("recall_extrapolated"), 1.0); // 1 + (¾)²/(2 ¼), cut
         let verdicts = Verdicts::new(&grammar(), &texts);
         assert_eq!(verdicts.reached, [Some(0), Some(1), Some(1), None]);
         assert_eq!(verdicts.accepted, [Some(0), None, None, None]);
