@@ -66,14 +66,12 @@ impl Verdicts {
         };
         let (recall, modes) = found(&reached);
         let (recall_accepted, modes_accepted) = found(&accepted);
-        let mass = |times: usize| -> f64 {
+        let found_times = |times: usize| {
             let of = reached.iter().zip(&self.shares).filter(|(count, _)| **count == times);
-            of.map(|(_, p)| p).sum()
+            of.fold((0.0, 0.0), |(mass, modes), (_, p)| (mass + p, modes + 1.0))
         };
-        let unseen = match (mass(1), mass(2)) {
-            (once, 0.0) => once,
-            (once, twice) => once * once / (2.0 * twice),
-        };
+        let ((mass_once, once), (_, twice)) = (found_times(1), found_times(2));
+        let unseen = mass_once * (once - 1.0_f64).max(0.0) / (2.0 * (twice + 1.0));
         let mut measures = IndexMap::new();
         measures
             .insert(Truth::Precision.name().to_owned(), accepted.iter().sum::<usize>() as f64 / n);
@@ -107,14 +105,14 @@ impl Verdicts {
 /// recall          = Σ p_i over the modes that some text reaches
 /// recall_accepted = Σ p_i over the modes that some accepted text is in, at most recall
 /// alpha@λ         = Σ min(λ p_i, q_i)          beta@λ = alpha@λ / λ
-/// recall_extrapolated = recall + (Σ p_i over modes reached once)² / (2 Σ p_i over modes reached twice), at most 1
+/// recall_extrapolated = recall + (Σ p_i over the f₁ modes reached once) (f₁ − 1) / (2 (f₂ + 1)), at most 1
 /// modes, modes_accepted = how many modes are in those sums
 /// ```
 ///
 /// `alpha@λ` tends to precision as λ grows, `beta@λ` to `recall_accepted` as it vanishes.
 ///
-/// `recall_extrapolated` is what infinitely many texts would reach at least (Chao 1984, with modes weighted by `p`): no
-/// exact value, but one from exact modes. With none reached twice, those reached once count again.
+/// `recall_extrapolated` is what infinitely many texts would reach at least, by the `f₁` modes that one text reaches and
+/// the `f₂` that two do (Chao 1984, modes weighted by `p`): no exact value, but one from exact modes.
 ///
 /// Precision has Wilson's binomial interval, the others delete-half ones from `seed`. The ceiling of
 /// recall, modes, alpha and beta is what as many texts of the grammar itself reach on average:
@@ -234,7 +232,7 @@ mod tests {
         let value = |name: &str| found[name].value;
         assert_eq!((value("precision"), value("recall"), value("modes")), (0.25, 1.0, 2.0));
         assert_eq!((value("recall_accepted"), value("modes_accepted")), (0.75, 1.0));
-        assert_eq!(value("recall_extrapolated"), 1.0); // 1 + (¾)²/(2 ¼), cut
+        assert_eq!(value("recall_extrapolated"), 1.0);
         let verdicts = Verdicts::new(&grammar(), &texts);
         assert_eq!(verdicts.reached, [Some(0), Some(1), Some(1), None]);
         assert_eq!(verdicts.accepted, [Some(0), None, None, None]);

@@ -63,6 +63,10 @@ pub(super) struct Support<'a> {
     between_ranks: f64,
 }
 
+/// Standard deviations that the distance between two ranks is taken for, so that intervals of recall extrapolated hold
+/// the truth as often as docs/decisions.md says.
+const DEVIATIONS: f64 = 1.25;
+
 /// The measures that the balls of precision and recall give.
 const OF_BALLS: [&Spec; 7] =
     [&PRECISION, &RECALL, &DENSITY, &COVERAGE, &COMP_PRECISION, &SYM_PRECISION, &SYM_RECALL];
@@ -247,7 +251,7 @@ impl Measures<CloudRows<'_>> for Support<'_> {
     }
 
     fn further_variance(&self) -> Vec<Measured> {
-        let variance = self.between_ranks.powi(2);
+        let variance = (DEVIATIONS * self.between_ranks).powi(2);
         vec![RECALL_EXTRAPOLATED.of(variance), MODES_REACHED.of(variance)]
     }
 
