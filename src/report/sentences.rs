@@ -351,6 +351,26 @@ mod tests {
     }
 
     #[test]
+    fn more_texts_are_told_of_and_texts_that_an_embedder_takes_for_right() {
+        let mut cells = vec![seen(0.3, 0.5, Some(0.4)), seen(1.4, 0.7, Some(0.6))];
+        cells[1].truth.insert("precision".into(), Estimate::bare(0.23));
+        for (cell, share) in cells.iter_mut().zip([0.45, 0.95]) {
+            let metrics = &mut cell.score.metrics;
+            metrics.insert("recall_extrapolated".into(), Estimate::bare(share));
+        }
+        let known = results(cells);
+        let more = "Infinitely many texts of tiny would reach an estimated 0.45 of the reference at T = 0.3 and 0.95 \
+                    at T = 1.4 (recall extrapolated).";
+        assert!(headline(&known).contains(&more.to_owned()), "{:?}", headline(&known));
+        let unseen = "At T = 1.4, gpt2 takes 0.90 of the texts of tiny for ones like the reference's, and 0.23 are: ";
+        assert!(
+            verdicts(&known).iter().any(|told| told.starts_with(unseen)),
+            "{:?}",
+            verdicts(&known)
+        );
+    }
+
+    #[test]
     fn estimates_are_called_so_and_change_only_where_intervals_part() {
         let near = results(vec![seen(0.3, 0.5, None), seen(1.2, 0.55, None)]);
         assert!(
