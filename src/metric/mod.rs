@@ -7,6 +7,7 @@ pub mod cover;
 pub mod curve;
 pub mod divergence;
 pub mod envelope;
+pub mod extrapolated;
 pub mod frechet;
 pub mod frontier;
 pub mod histogram;

@@ -15,7 +15,12 @@
 /// assert!((coverage(4, 4, 1) - 4.0 / 7.0).abs() < 1e-12);
 /// ```
 pub fn coverage(n: usize, m: usize, k: usize) -> f64 {
-    let missed = |i: usize| (n as f64 - i as f64).max(0.0) / (n as f64 + m as f64 - i as f64);
+    coverage_of(n as f64, m as f64, k)
+}
+
+/// [`coverage`] between whole numbers of rows.
+pub(crate) fn coverage_of(n: f64, m: f64, k: usize) -> f64 {
+    let missed = |i: usize| (n - i as f64).max(0.0) / (n + m - i as f64);
     1.0 - (1..=k).map(missed).product::<f64>()
 }
 

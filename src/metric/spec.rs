@@ -142,6 +142,8 @@ pub enum Truth {
     Recall,
     /// Mass of the modes of accepted texts.
     RecallAccepted,
+    /// Mass of the modes that infinitely many texts would reach, as far as those that few reached tell.
+    RecallExtrapolated,
     /// `Σ min(p, q)` over the modes of accepted texts.
     Overlap,
     /// The same, by a distance: it falls as they overlap more, on a scale of its own.
@@ -152,10 +154,11 @@ pub enum Truth {
 
 impl Truth {
     /// All of them: quality, then diversity, then both.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Precision,
         Self::Recall,
         Self::RecallAccepted,
+        Self::RecallExtrapolated,
         Self::Overlap,
         Self::Distance,
         Self::Rest,
@@ -167,6 +170,7 @@ impl Truth {
             Self::Precision => "precision",
             Self::Recall => "recall",
             Self::RecallAccepted => "recall_accepted",
+            Self::RecallExtrapolated => "recall_extrapolated",
             Self::Overlap | Self::Distance | Self::Rest => "alpha@1",
         }
     }

@@ -5,6 +5,7 @@ use super::{
     authenticity,
     clipped::{self, Clipped},
     cover::{Cover, CoverPr},
+    extrapolated::{self, Ranks, Reached},
     prdc::Prdc,
     probabilistic::{Soft, SoftPr},
     realism,
@@ -71,6 +72,8 @@ pub struct Support {
     pub alpha: AlphaPr,
     /// Share of `Q` that is no near copy of a reference row.
     pub authenticity: f64,
+    /// Recall with infinitely many texts, and modes reached.
+    pub reached: Option<Reached>,
     /// Per row of `P`.
     pub reference: Vec<ReferenceRow>,
     /// Per row of `Q`.
@@ -161,6 +164,7 @@ pub fn support(clouds: Clouds<'_>, options: &SupportOptions) -> Result<Support, 
         cover: asked.cover.map(|at| options.cover.read(&prepared, &found, at)),
         alpha: AlphaPr::read(&prepared, &found),
         authenticity: authenticity::read(&prepared, &found),
+        reached: asked.reached.map(|asked| asked.read(&prepared, &found)),
         radii: Sides { reference: Side::Reference, model: Side::Model }
             .map(|side| Radii::of(prepared.radii(side, first))),
         reference: reference_rows(&prepared, &found, options),
@@ -183,6 +187,8 @@ pub(crate) struct Parts {
     pub(crate) alpha: bool,
     /// Authenticity.
     pub(crate) authenticity: bool,
+    /// [`Reached`].
+    pub(crate) reached: bool,
     /// What each row has to do with the other side.
     pub(crate) rows: bool,
 }
@@ -196,6 +202,7 @@ impl Parts {
         cover: true,
         alpha: true,
         authenticity: true,
+        reached: true,
         rows: true,
     };
 }
@@ -209,6 +216,7 @@ pub(crate) struct Values {
     pub(crate) cover: Option<CoverPr>,
     pub(crate) alpha: Option<AlphaPr>,
     pub(crate) authenticity: Option<f64>,
+    pub(crate) reached: Option<Reached>,
     /// Radii of the balls of `prdc`, in row order.
     pub(crate) radii: Option<Sides<Vec<f64>>>,
 }
@@ -216,8 +224,8 @@ pub(crate) struct Values {
 impl From<&Support> for Values {
     /// At the first rank.
     fn from(found: &Support) -> Self {
-        let Support { prdc, clipped, soft, cover, alpha, authenticity, reference, model, .. } =
-            found;
+        let Support { prdc, clipped, soft, cover, alpha, authenticity, reached, .. } = found;
+        let Support { reference, model, .. } = found;
         let radii = Sides {
             reference: reference.iter().map(|row| row.radius).collect(),
             model: model.iter().map(|row| row.radius).collect(),
@@ -229,6 +237,7 @@ impl From<&Support> for Values {
             cover: *cover,
             alpha: Some(alpha.clone()),
             authenticity: Some(*authenticity),
+            reached: *reached,
             radii: Some(radii),
         }
     }
@@ -281,6 +290,7 @@ impl Values {
             cover: asked.cover.map(|at| options.cover.read(prepared, found, at)),
             alpha: parts.alpha.then(|| AlphaPr::read(prepared, found)),
             authenticity: parts.authenticity.then(|| authenticity::read(prepared, found)),
+            reached: asked.reached.map(|asked| asked.read(prepared, found)),
             radii: options.ks.first().filter(|_| parts.balls).map(|&k| {
                 Sides { reference: Side::Reference, model: Side::Model }
                     .map(|side| prepared.radii(side, k))
@@ -295,6 +305,7 @@ struct Asked {
     clipped: Option<clipped::Asked>,
     soft: Option<Sides<f64>>,
     cover: Option<usize>,
+    reached: Option<extrapolated::Asked>,
     realism: Option<bool>,
 }
 
@@ -342,6 +353,7 @@ impl Parts {
             (self.clipped, options.clipped),
             (self.soft, options.soft.k),
             (self.cover, options.cover.rank()),
+            (self.reached, Ranks::of(sizes.reference).largest(sizes)),
             (self.rows, options.realism),
             (self.nearest(), 1),
         ];
@@ -382,10 +394,12 @@ fn run(
         .then(|| Clipped::ask(prepared, options.clipped, &mut ask));
     let cover =
         fits(parts.cover, options.cover.rank()).then(|| options.cover.ask(prepared, &mut ask));
+    let reached =
+        (parts.reached && Reached::fits(sizes)).then(|| Reached::ask(prepared, sizes, &mut ask));
     let soft = fits(parts.soft, options.soft.k).then(|| options.soft.ask(prepared, &mut ask));
     let realism = fits(parts.rows, options.realism)
         .then(|| realism::ask(prepared, options.realism, &mut ask));
-    let asked = Asked { balls: parts.any_balls(), clipped, soft, cover, realism };
+    let asked = Asked { balls: parts.any_balls(), clipped, soft, cover, reached, realism };
     (prepared.run(&ask), asked)
 }
 

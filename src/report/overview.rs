@@ -9,6 +9,7 @@ use super::{
 use crate::{
     decode::knobs,
     metric::{
+        extrapolated::{MODES_REACHED, RECALL_EXTRAPOLATED},
         frontier::MAUVE_STAR,
         prdc::{COVERAGE, PRECISION, RECALL},
         spec::Spec,
@@ -17,15 +18,17 @@ use crate::{
 };
 
 /// The measures of the table: which, heading, whether their interval is shown too.
-const MEASURES: [(&Spec, &str, bool); 4] = [
+const MEASURES: [(&Spec, &str, bool); 6] = [
     (&PRECISION, "precision", true),
     (&RECALL, "recall", true),
+    (&MODES_REACHED, "reached", false),
+    (&RECALL_EXTRAPOLATED, "extrapolated", true),
     (&COVERAGE, "coverage", false),
     (&MAUVE_STAR, "mauve*", false),
 ];
 
-/// A line a cell: the settings that vary, precision and recall with their intervals, coverage and
-/// MAUVE\*, exact values where they are known, lengths and notes; in front of them the ceilings, behind
+/// A line a cell: the settings that vary, precision, recall and recall extrapolated with their intervals, modes
+/// reached, coverage and MAUVE\*, exact values where they are known, lengths and notes; in front of them the ceilings, behind
 /// them what the notes' letters say.
 pub fn overview(results: &Results) -> String {
     match results.cells.is_empty() {
@@ -117,6 +120,13 @@ pub(super) fn legend(results: &Results) -> String {
          reference's texts\nlike the model's (diversity); value [95 % interval of sampling, which \
          says nothing\nof bias]; ceiling: what the reference scores against itself\n",
     );
+    let has = |spec: &Spec| results.cells.iter().any(|c| c.score.metrics.contains_key(spec.name));
+    if has(&MODES_REACHED) || has(&RECALL_EXTRAPOLATED) {
+        out.push_str(
+            "reached: share of the reference in modes that these texts reach, a mode taking a hundredth of it;\n\
+             extrapolated: share that infinitely many texts would reach; its interval is of sampling and of the rank\n",
+        );
+    }
     if results.cells.iter().any(|cell| !cell.truth.is_empty()) {
         out.push_str("exact: known from the grammar the task was drawn from, not estimated\n");
     }

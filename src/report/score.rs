@@ -7,6 +7,7 @@ use crate::{
     metric::{
         curve::{MAX_F1_8_PRECISION, MAX_F8_RECALL},
         divergence::TV,
+        extrapolated::{MODES_REACHED, RECALL_EXTRAPOLATED},
         frontier::{FRONTIER_INTEGRAL, MAUVE},
         prdc::{COVERAGE, DENSITY, PRECISION, RECALL},
         spec::Spec,
@@ -17,11 +18,13 @@ use crate::{
     },
 };
 
-/// The measures of a summary: the two questions by balls and robust to outliers, both at once as papers
-/// report it and without an exponent to choose, and the two ends of the PR-curve.
-const FIRST: [&Spec; 8] = [
+/// The measures of a summary: the two questions by balls, the second also as more texts would answer it, and both robust
+/// to outliers; both at once as papers report it and without an exponent to choose; the two ends of the PR-curve.
+const FIRST: [&Spec; 10] = [
     &PRECISION,
     &RECALL,
+    &MODES_REACHED,
+    &RECALL_EXTRAPOLATED,
     &DENSITY,
     &COVERAGE,
     &MAUVE,
@@ -37,7 +40,7 @@ pub fn table(score: &Score, styled: bool) -> String {
     written(score, &names, &enough, styled)
 }
 
-/// The eight measures of a [`table`] that matter first, with warnings and signature. Where a score lacks some
+/// The ten measures of a [`table`] that matter first, with warnings and signature. Where a score lacks some
 /// of them, others stand for them in the order of the table.
 pub fn summary(score: &Score, styled: bool) -> String {
     written(score, &first(score), &|_, _| String::new(), styled)
@@ -275,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_shows_eight_measures_and_says_where_the_others_are() {
+    fn a_summary_shows_ten_measures_and_says_where_the_others_are() {
         let mut all = score();
         let measured = catalog::specs().map(|spec| (spec.name.to_owned(), Estimate::bare(0.5)));
         all.metrics = measured.collect();
@@ -289,10 +292,10 @@ mod tests {
         first.sort();
         shown.sort();
         assert_eq!(shown, first, "{text}");
-        let more = format!("{} more measures: --all,", all.metrics.len() - 8);
-        assert!(text.contains(&more) && text.lines().count() < 25, "{text}");
+        let more = format!("{} more measures: --all,", all.metrics.len() - 10);
+        assert!(text.contains(&more) && text.lines().count() < 27, "{text}");
         assert_eq!(rows(&table(&all, false)).len(), all.metrics.len());
-        // Where the eight are not, others stand for them.
+        // Where the ten are not, others stand for them.
         all.metrics.retain(|name, _| !FIRST.iter().any(|spec| spec.name == name));
         let text = summary(&all, false);
         assert!(text.contains("comp_precision") && text.contains("more measures"), "{text}");

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     metric::{
+        extrapolated::{MODES_REACHED, RECALL_EXTRAPOLATED},
         prdc::{PRECISION, RECALL},
         spec::{Spec, Truth},
     },
@@ -26,6 +27,7 @@ pub fn headline(results: &Results) -> Vec<String> {
     if let [first, others @ ..] = mains.as_slice() {
         sentences.extend(others.iter().take(3).filter_map(|other| against(first, other, eye)));
     }
+    sentences.extend(mains.iter().filter_map(|trail| beyond(trail, &all)));
     if !sentences.is_empty() {
         sentences.extend(ceiling(&all));
         sentences.push(OF_SAMPLING.to_owned());
@@ -131,6 +133,23 @@ fn course(trail: &Trail<'_>, all: &[Trail<'_>], eye: Eye) -> Option<String> {
     ))
 }
 
+/// What more texts of the same model would reach.
+fn beyond(trail: &Trail<'_>, all: &[Trail<'_>]) -> Option<String> {
+    let (first, last) = (trail.spots.first()?, trail.spots.last()?);
+    let (a, b) = (first.estimate(&RECALL_EXTRAPOLATED)?, last.estimate(&RECALL_EXTRAPOLATED)?);
+    let (t, end) = (first.temperature, last.temperature);
+    let rest = match trail.spots.len() {
+        1 => String::new(),
+        _ => format!(" and {:.2} at T = {end}", b.value),
+    };
+    Some(format!(
+        "Infinitely many texts of {} would reach an estimated {:.2} of the reference at T = {t}{rest} \
+         (recall extrapolated).",
+        trail.label(all),
+        a.value,
+    ))
+}
+
 fn against(first: &Trail<'_>, other: &Trail<'_>, eye: Eye) -> Option<String> {
     let spot = other.nearest(1.0)?;
     let base = first.spots.iter().find(|s| s.temperature == spot.temperature)?;
@@ -171,15 +190,43 @@ pub fn verdicts(results: &Results) -> Vec<String> {
     let all = trails(results);
     let mut sentences = Vec::new();
     for trail in mains(&all, results) {
-        for (spec, truth) in [(&PRECISION, Truth::Precision), (&RECALL, Truth::Recall)] {
+        let pairs = [
+            (&PRECISION, Truth::Precision),
+            (&RECALL, Truth::Recall),
+            (&MODES_REACHED, Truth::Recall),
+            (&RECALL_EXTRAPOLATED, Truth::RecallExtrapolated),
+        ];
+        for (spec, truth) in pairs {
             sentences.extend(verdict(trail, spec, truth));
         }
+        sentences.extend(unseen(trail, &results.embedder));
     }
     sentences
 }
 
+/// What the embedder cannot see: texts that it takes for plausible, and of which most are known to be faulty.
+fn unseen(trail: &Trail<'_>, embedder: &str) -> Option<String> {
+    /// Estimates off by less are not worth a sentence of their own.
+    const FAR: f64 = 0.1;
+    let above = |spot: &Spot<'_>| {
+        let (exact, estimate) = (spot.truth(Truth::Precision)?, spot.estimate(&PRECISION)?);
+        Some((spot.temperature, exact.value, estimate.value))
+    };
+    let found = trail.spots.iter().filter_map(above);
+    let (t, exact, estimate) =
+        found.max_by(|a, b| (a.2 - a.1).total_cmp(&(b.2 - b.1))).filter(|(_, e, s)| s - e > FAR)?;
+    let embedder = embedder.rsplit('/').find(|part| !part.is_empty()).unwrap_or("the embedder");
+    Some(format!(
+        "At T = {t}, {embedder} takes {estimate:.2} of the texts of {} for ones like the reference's, and {exact:.2} \
+         are: a text of the right shape with wrong facts lies among right ones in its features, where no measure \
+         over them can tell it from these. The likelihood of texts under a model of the reference can: `llmpr score \
+         --likelihood A B`.",
+        trail.model,
+    ))
+}
+
 fn verdict(trail: &Trail<'_>, spec: &Spec, truth: Truth) -> Option<String> {
-    let name = spec.name;
+    let name = spec.name.replace('_', " ");
     struct Row {
         t: f64,
         exact: f64,
@@ -301,6 +348,26 @@ mod tests {
         let recall = below.iter().find(|sentence| sentence.contains("recall")).unwrap();
         assert!(recall.contains("is on average 0.54 above the exact one"), "{recall}");
         assert!(recall.contains("1.00 where 0.27 is true"), "{recall}");
+    }
+
+    #[test]
+    fn more_texts_are_told_of_and_texts_that_an_embedder_takes_for_right() {
+        let mut cells = vec![seen(0.3, 0.5, Some(0.4)), seen(1.4, 0.7, Some(0.6))];
+        cells[1].truth.insert("precision".into(), Estimate::bare(0.23));
+        for (cell, share) in cells.iter_mut().zip([0.45, 0.95]) {
+            let metrics = &mut cell.score.metrics;
+            metrics.insert("recall_extrapolated".into(), Estimate::bare(share));
+        }
+        let known = results(cells);
+        let more = "Infinitely many texts of tiny would reach an estimated 0.45 of the reference at T = 0.3 and 0.95 \
+                    at T = 1.4 (recall extrapolated).";
+        assert!(headline(&known).contains(&more.to_owned()), "{:?}", headline(&known));
+        let unseen = "At T = 1.4, gpt2 takes 0.90 of the texts of tiny for ones like the reference's, and 0.23 are: ";
+        assert!(
+            verdicts(&known).iter().any(|told| told.starts_with(unseen)),
+            "{:?}",
+            verdicts(&known)
+        );
     }
 
     #[test]

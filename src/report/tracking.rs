@@ -101,7 +101,7 @@ mod tests {
         let names = |wanted: &[Truth]| -> Vec<&str> {
             pairs().filter(|(_, t)| wanted.contains(t)).map(|(spec, _)| spec.name).collect()
         };
-        assert_eq!(pairs().count(), 28);
+        assert_eq!(pairs().count(), 30);
         assert_eq!(names(&[Truth::Precision])[..3], ["precision", "density", "comp_precision"]);
         assert_eq!(names(&[Truth::RecallAccepted]), ["recall", "coverage", "vendi_score"]);
         let both = [Truth::Overlap, Truth::Distance, Truth::Rest];

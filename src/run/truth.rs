@@ -66,11 +66,18 @@ impl Verdicts {
         };
         let (recall, modes) = found(&reached);
         let (recall_accepted, modes_accepted) = found(&accepted);
+        let found_times = |times: usize| {
+            let of = reached.iter().zip(&self.shares).filter(|(count, _)| **count == times);
+            of.fold((0.0, 0.0), |(mass, modes), (_, p)| (mass + p, modes + 1.0))
+        };
+        let ((mass_once, once), (_, twice)) = (found_times(1), found_times(2));
+        let unseen = mass_once * (once - 1.0_f64).max(0.0) / (2.0 * (twice + 1.0));
         let mut measures = IndexMap::new();
         measures
             .insert(Truth::Precision.name().to_owned(), accepted.iter().sum::<usize>() as f64 / n);
         measures.insert(Truth::Recall.name().to_owned(), recall);
         measures.insert(Truth::RecallAccepted.name().to_owned(), recall_accepted);
+        measures.insert(Truth::RecallExtrapolated.name().to_owned(), (recall + unseen).min(1.0));
         measures.insert("modes".to_owned(), modes);
         measures.insert("modes_accepted".to_owned(), modes_accepted);
         let q: Vec<f64> = accepted.iter().map(|&count| count as f64 / n).collect();
@@ -98,10 +105,14 @@ impl Verdicts {
 /// recall          = Σ p_i over the modes that some text reaches
 /// recall_accepted = Σ p_i over the modes that some accepted text is in, at most recall
 /// alpha@λ         = Σ min(λ p_i, q_i)          beta@λ = alpha@λ / λ
+/// recall_extrapolated = recall + (Σ p_i over the f₁ modes reached once) (f₁ − 1) / (2 (f₂ + 1)), at most 1
 /// modes, modes_accepted = how many modes are in those sums
 /// ```
 ///
 /// `alpha@λ` tends to precision as λ grows, `beta@λ` to `recall_accepted` as it vanishes.
+///
+/// `recall_extrapolated` is what infinitely many texts would reach at least, by the `f₁` modes that one text reaches and
+/// the `f₂` that two do (Chao 1984, modes weighted by `p`): no exact value, but one from exact modes.
 ///
 /// Precision has Wilson's binomial interval, the others delete-half ones from `seed`. The ceiling of
 /// recall, modes, alpha and beta is what as many texts of the grammar itself reach on average:
@@ -205,6 +216,7 @@ mod tests {
         assert_eq!((value("precision"), value("recall"), value("modes")), (0.75, 0.75, 1.0));
         // λ = 1: min(¾, ¾); λ = ½: min(⅜, ¾); β = α/λ
         assert_eq!((value("alpha@1"), value("alpha@0.5"), value("beta@0.5")), (0.75, 0.375, 0.75));
+        assert_eq!(value("recall_extrapolated"), 0.75); // no mode is reached once
         let precision = &found["precision"];
         assert!(precision.low.unwrap() < 0.31 && precision.high.unwrap() > 0.95, "{precision:?}");
         // Four draws miss `a` with probability 1/256 and `b` with 81/256.
@@ -220,6 +232,7 @@ mod tests {
         let value = |name: &str| found[name].value;
         assert_eq!((value("precision"), value("recall"), value("modes")), (0.25, 1.0, 2.0));
         assert_eq!((value("recall_accepted"), value("modes_accepted")), (0.75, 1.0));
+        assert_eq!(value("recall_extrapolated"), 1.0);
         let verdicts = Verdicts::new(&grammar(), &texts);
         assert_eq!(verdicts.reached, [Some(0), Some(1), Some(1), None]);
         assert_eq!(verdicts.accepted, [Some(0), None, None, None]);

@@ -214,7 +214,7 @@ impl<'a> Build<'a> {
             Some(whole) => whole.into(),
             None => measures.some(self.clouds)?,
         };
-        let values = Support::named(&found);
+        let (values, measures) = (Support::named(&found), measures.knowing(&found));
         self.table.extend(estimates_of(&measures, &values, &rows, &self.draws, self.sizes)?);
         let (count, at) = plan(&measures, rows.sizes(), rows.dim(), options.resamples);
         let planned = match count {

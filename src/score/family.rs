@@ -120,6 +120,11 @@ pub(super) trait Measures<R: Rows>: Sync {
         usize::MAX
     }
 
+    /// Variance of the values that no draw of rows shows, such as that between ways of computing one.
+    fn further_variance(&self) -> Vec<Measured> {
+        Vec::new()
+    }
+
     /// Puts right what is known better than by draws: closed forms of intervals, ceilings and p-values.
     ///
     /// # Errors
@@ -179,7 +184,7 @@ fn readings<R: Rows, M: Measures<R> + ?Sized>(
         relabeled,
         observed,
         ceilings: measures.ceilings(rows, draws),
-        extra: variance_of_mean(&views),
+        extra: [variance_of_mean(&views), measures.further_variance()].concat(),
     })
 }
 

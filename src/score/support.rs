@@ -6,6 +6,7 @@ use super::{
     Metrics, ScoreError, ScoreOptions,
     cloud_rows::CloudRows,
     draws::Draws,
+    estimate::{Estimated, find},
     exchange::Pooled,
     family::{Exchanged, Many, Measures, Rows},
 };
@@ -17,6 +18,8 @@ use crate::{
         authenticity::AUTHENTICITY,
         clipped::{CLIPPED_COVERAGE, CLIPPED_DENSITY},
         cover::{COVER_PRECISION, COVER_RECALL},
+        extrapolated::{MODES_REACHED, RECALL_EXTRAPOLATED, Ranks},
+        nulls,
         prdc::{
             COMP_PRECISION, COVERAGE, DENSITY, PRECISION, Prdc, RECALL, SYM_PRECISION, SYM_RECALL,
         },
@@ -44,6 +47,8 @@ pub(super) const SPECS: &[&Spec] = &[
     &ALPHA_PRECISION,
     &BETA_RECALL,
     &AUTHENTICITY,
+    &RECALL_EXTRAPOLATED,
+    &MODES_REACHED,
 ];
 
 /// The support family at one rank.
@@ -54,7 +59,13 @@ pub(super) struct Support<'a> {
     nearby: Option<&'a Nearby<'a>>,
     k: usize,
     ties: Ties,
+    /// How far recall extrapolated at one rank is from that at another.
+    between_ranks: f64,
 }
+
+/// Standard deviations that the distance between two ranks is taken for, so that intervals of recall extrapolated hold
+/// the truth as often as docs/decisions.md says.
+const DEVIATIONS: f64 = 1.25;
 
 /// The measures that the balls of precision and recall give.
 const OF_BALLS: [&Spec; 7] =
@@ -63,7 +74,13 @@ const OF_BALLS: [&Spec; 7] =
 impl<'a> Support<'a> {
     /// As `options` say.
     pub fn of(options: &'a ScoreOptions) -> Self {
-        Self { asked: &options.metrics, nearby: None, k: options.k, ties: options.ties }
+        Self {
+            asked: &options.metrics,
+            nearby: None,
+            k: options.k,
+            ties: options.ties,
+            between_ranks: 0.0,
+        }
     }
 
     fn options(&self) -> SupportOptions {
@@ -94,6 +111,12 @@ impl<'a> Support<'a> {
         'a: 'b,
     {
         Support { nearby: Some(nearby), ..self }
+    }
+
+    /// The same measures with intervals that count how far `found` differs between ranks.
+    pub fn knowing(self, found: &Values) -> Self {
+        let between_ranks = found.reached.map_or(0.0, |reached| reached.between_ranks);
+        Self { between_ranks, ..self }
     }
 
     /// Whether parts of the reference are held against each other.
@@ -127,6 +150,7 @@ impl<'a> Support<'a> {
             cover: any(&[&COVER_PRECISION, &COVER_RECALL]),
             alpha: any(&[&ALPHA_PRECISION, &BETA_RECALL]),
             authenticity: any(&[&AUTHENTICITY]),
+            reached: any(&[&RECALL_EXTRAPOLATED, &MODES_REACHED]),
             rows: false,
         }
     }
@@ -159,6 +183,9 @@ impl<'a> Support<'a> {
             ALPHA_PRECISION.of(or_nan(found.alpha.as_ref().map(|alpha| alpha.alpha_precision))),
             BETA_RECALL.of(or_nan(found.alpha.as_ref().map(|alpha| alpha.beta_recall))),
             AUTHENTICITY.of(or_nan(found.authenticity)),
+            RECALL_EXTRAPOLATED
+                .of(or_nan(found.reached.map(|reached| reached.recall_extrapolated))),
+            MODES_REACHED.of(or_nan(found.reached.map(|reached| reached.modes_reached))),
         ]);
         values
     }
@@ -208,6 +235,24 @@ impl Measures<CloudRows<'_>> for Support<'_> {
         let pooled = Pooled { nearby, k: self.k, ties: self.ties };
         let (observed, relabeled) = pooled.exchanged(rows.sizes().reference, draws);
         Ok((of_prdc(&observed), relabeled.iter().map(of_prdc).collect()))
+    }
+
+    fn amend(
+        &self,
+        rows: &CloudRows<'_>,
+        _draws: &Draws<'_>,
+        found: &mut [Estimated],
+    ) -> Result<(), ScoreError> {
+        if let Some(modes) = find(found, &MODES_REACHED) {
+            let Sides { reference: n, model: m } = rows.sizes();
+            modes.ceiling = Some(nulls::coverage(n, m, Ranks::of(n).mode));
+        }
+        Ok(())
+    }
+
+    fn further_variance(&self) -> Vec<Measured> {
+        let variance = (DEVIATIONS * self.between_ranks).powi(2);
+        vec![RECALL_EXTRAPOLATED.of(variance), MODES_REACHED.of(variance)]
     }
 
     fn cost(&self, sizes: Sides<usize>, d: usize) -> f64 {

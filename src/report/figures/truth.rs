@@ -1,9 +1,10 @@
 //! Estimates beside exact values, where the task knows its true distribution.
 
 use super::{
-    Axis, Figure, Key, Look, Panel, Point, Series, Trail, diversity, point, quality, read,
+    Axis, Figure, Key, Look, Panel, Point, Series, Spot, Trail, diversity, point, quality, read,
 };
 use crate::metric::{
+    extrapolated::{MODES_REACHED, RECALL_EXTRAPOLATED},
     prdc::{PRECISION, RECALL},
     spec::{Spec, Truth},
 };
@@ -69,6 +70,14 @@ pub(super) fn against_truth(all: &[Trail<'_>]) -> Option<Figure> {
         let title = format!("{} of accepted texts alone", RECALL.title);
         panels.push(panel(&RECALL, Truth::RecallAccepted, title));
     }
+    let further =
+        [(&MODES_REACHED, Truth::Recall), (&RECALL_EXTRAPOLATED, Truth::RecallExtrapolated)];
+    for (spec, truth) in further {
+        let both = |s: &Spot<'_>| s.truth(truth).is_some() && s.estimate(spec).is_some();
+        if trails.iter().flat_map(|t| &t.spots).any(both) {
+            panels.push(panel(spec, truth, spec.title.to_owned()));
+        }
+    }
     let legend =
         panels[0].series.iter().map(|s| Key { label: s.label.clone(), look: s.look }).collect();
     Some(Figure {
@@ -78,9 +87,11 @@ pub(super) fn against_truth(all: &[Trail<'_>]) -> Option<Figure> {
                   exactly (solid) and held against the estimates from embeddings (dashed, with \
                   their intervals of sampling). Exact precision is the share of texts that the grammar accepts. \
                   Exact recall is the probability of the modes that the texts reach, where a text \
-                  with a fault reaches the mode that it has settled on before the fault; the last \
+                  with a fault reaches the mode that it has settled on before the fault; the third \
                   panel counts the modes of accepted texts alone, which mixes quality into \
-                  diversity, and shows the same estimate."
+                  diversity, and shows the same estimate. Modes reached is another estimate of exact recall; \
+                  recall extrapolated is held against the modes that infinitely many texts would reach, as far as \
+                  those that few texts reached tell."
             .to_owned(),
         panels,
         legend,

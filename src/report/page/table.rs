@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::{
     decode::knobs,
     metric::{
+        extrapolated::{MODES_REACHED, RECALL_EXTRAPOLATED},
         frontier::MAUVE,
         prdc::{COVERAGE, DENSITY, PRECISION, RECALL},
         spec::{Spec, Truth},
@@ -18,12 +19,13 @@ use crate::{
 };
 
 /// Measures that come first; others follow in the order of the scores.
-const FIRST: [&Spec; 5] = [&PRECISION, &RECALL, &DENSITY, &COVERAGE, &MAUVE];
+const FIRST: [&Spec; 7] =
+    [&PRECISION, &RECALL, &MODES_REACHED, &RECALL_EXTRAPOLATED, &DENSITY, &COVERAGE, &MAUVE];
 /// Columns of measures at most: the rest is in results.csv.
-const MOST: usize = 12;
+const MOST: usize = 14;
 
 /// Exact values: beside which measure, which, heading, what it is.
-const EXACT: [(&Spec, Truth, &str, &str); 3] = [
+const EXACT: [(&Spec, Truth, &str, &str); 4] = [
     (
         &PRECISION,
         Truth::Precision,
@@ -41,6 +43,12 @@ const EXACT: [(&Spec, Truth, &str, &str); 3] = [
         Truth::RecallAccepted,
         "exact recall, accepted",
         "probability of the modes of the accepted texts alone",
+    ),
+    (
+        &RECALL_EXTRAPOLATED,
+        Truth::RecallExtrapolated,
+        "exact modes, extrapolated",
+        "probability of the modes that infinitely many texts would reach, from those that few texts reached",
     ),
 ];
 

@@ -227,6 +227,7 @@ fn exact(truth: Truth) -> &'static str {
         Truth::Precision => "precision",
         Truth::Recall => "recall",
         Truth::RecallAccepted => "recall of accepted texts",
+        Truth::RecallExtrapolated => "recall of infinitely many texts",
         Truth::Overlap => "overlap",
         Truth::Distance => "overlap, falling",
         Truth::Rest => "1 − overlap",

@@ -70,7 +70,7 @@ fn every_name_of_the_contract_is_there() {
     let score = score_json(&[&args[..], &["--permutations", "9"]].concat());
     let names = "precision recall density coverage comp_precision sym_precision sym_recall \
         clipped_density clipped_coverage p_precision p_recall cover_precision cover_recall \
-        alpha_precision beta_recall authenticity mauve mauve_star frontier_integral \
+        alpha_precision beta_recall authenticity recall_extrapolated modes_reached mauve mauve_star frontier_integral \
         frontier_integral_star mauve_20 frontier_integral_20 max_f8_recall max_f1_8_precision alpha@0.1 \
         beta@10 pr_divergence@1 kl reverse_kl js chi2 hellinger2 tv kl_smoothed reverse_kl_smoothed \
         js_smoothed chi2_smoothed hellinger2_smoothed tv_smoothed frechet_distance frechet_null \
