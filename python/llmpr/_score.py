@@ -191,7 +191,7 @@ class Score:
         return json.dumps(self._record, indent=indent, ensure_ascii=False)
 
     def table(self, all: bool = False) -> str:  # noqa: A002 - the command line's name
-        """The table that ``llmpr score`` prints: the eight measures that matter first, or every one."""
+        """The table that ``llmpr score`` prints: the measures that matter first, or every one."""
         from ._llmpr import score_table
 
         return score_table(self._json, all)
@@ -256,10 +256,10 @@ class Score:
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{name}</th>" for name in ("", "value", "95 % interval", "ceiling", "p"))
         body = []
-        first = ("precision", "recall", "density", "coverage", "mauve", "frontier_integral",
+        first = ("precision", "recall", "recall_extrapolated", "modes_reached", "density", "coverage", "mauve", "frontier_integral",
                  "max_f8_recall", "max_f1_8_precision")
-        names = [name for name in first if name in self] or list(self)[:8]
-        for name in [*names, *(name for name in self if name not in names)][: max(8, len(names))]:
+        names = [name for name in first if name in self] or list(self)[:10]
+        for name in [*names, *(name for name in self if name not in names)][: max(10, len(names))]:
             value = self._values[name]
             interval = "" if value.low is None else f"{value.low:.3f} … {value.high:.3f}"
             ceiling = "" if value.ceiling is None else f"{value.ceiling:.3f}"

@@ -264,7 +264,7 @@ fn row_facts<'py>(
     Ok(out)
 }
 
-/// A score's table, of the eight measures that matter first or of all.
+/// A score's table, of the measures that matter first or of all.
 #[pyfunction]
 fn score_table(score: &str, all: bool) -> PyResult<String> {
     let score: Score = serde_json::from_str(score).map_err(|error| errors::raised(&error))?;

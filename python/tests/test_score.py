@@ -2,9 +2,10 @@
 
 import json
 import os
+import pathlib
 import pickle
-import shutil
 import subprocess
+import sys
 
 import llmpr
 import numpy as np
@@ -19,10 +20,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::llmpr.ScoreWarning")
 
 
 def command(*words):
-    """The command that came with the wheel, or `LLMPR_BINARY`, or the module's own."""
-    program = os.environ.get("LLMPR_BINARY") or shutil.which("llmpr")
-    start = [program] if program else ["python", "-m", "llmpr"]
-    return subprocess.run([*start, *words], capture_output=True, text=True, check=True).stdout
+    """The command that came with the module, or `LLMPR_BINARY`."""
+    program = os.environ.get("LLMPR_BINARY")
+    start = [program] if program else [sys.executable, "-m", "llmpr"]
+    here = str(pathlib.Path(llmpr.__file__).parent.parent)
+    return subprocess.run([*start, *words], capture_output=True, text=True, check=True,
+                          env={**os.environ, "PYTHONPATH": here}).stdout
 
 
 @pytest.fixture(scope="module")

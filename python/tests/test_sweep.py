@@ -3,7 +3,6 @@
 import json
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
 import sys
@@ -38,9 +37,10 @@ def test_a_sweep_is_that_of_the_command_line(run, tmp_path):
     out = tmp_path / "cli"
     words = ["--models=tiny-bio", "--temps=0.5,1", "--shots=0", "-n30", "--max-new-tokens=40", "--resamples=10",
              "--permutations=9", f"--out={out}"]
-    program = os.environ.get("LLMPR_BINARY") or shutil.which("llmpr")
+    program = os.environ.get("LLMPR_BINARY")
     start = [program] if program else [sys.executable, "-m", "llmpr"]
-    subprocess.run([*start, "sweep", *words], check=True, capture_output=True)
+    here = str(pathlib.Path(llmpr.__file__).parent.parent)
+    subprocess.run([*start, "sweep", *words], check=True, capture_output=True, env={**os.environ, "PYTHONPATH": here})
     for name in ["results.csv", *(f"cells/{cell.id}/samples.jsonl" for cell in run)]:
         assert (out / name).read_bytes() == (run.folder / name).read_bytes(), name
     assert len(llmpr.Run(out)) == 2
@@ -255,3 +255,11 @@ def test_a_run_that_is_being_written_is_read(tmp_path):
     with pytest.raises(llmpr.InputError, match="results.json` is damaged"):
         _ = llmpr.Run(tmp_path / "run").cells
     assert json.loads((tmp_path / "run" / "run.json").read_text())["cells"]
+
+
+def test_the_wheel_has_the_command():
+    program = pathlib.Path(sys.executable).parent / "llmpr"
+    if not program.exists():
+        pytest.skip("llmpr is not installed as a wheel here")
+    out = subprocess.run([program, "slurm", "--help"], capture_output=True, text=True)
+    assert out.returncode == 0 and "Usage: llmpr slurm" in out.stdout
