@@ -64,7 +64,7 @@ pub struct Args {
     /// differs; exit code 3 if something does
     #[arg(long, value_name = "RUN")]
     repeat: Option<PathBuf>,
-    /// Form of what --repeat says
+    /// Form of the output
     #[arg(long, value_enum, requires = "repeat")]
     format: Option<repeat::Form>,
 }

@@ -237,7 +237,8 @@ mod tests {
             draw(&generator, "g", &asks, Some(2), &Interrupt::default(), &mut hear).unwrap();
         assert_eq!(*generator.0.lock().unwrap(), [2, 1, 1]);
         assert_eq!((totals.finished, totals.stopped), (4, false));
-        assert_eq!(texts[3], ("3".to_owned(), FinishReason::Stop));
+        assert_eq!(texts[2], ("3".to_owned(), FinishReason::Stop));
+        assert_eq!(texts[3], ("1".to_owned(), FinishReason::Stop));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{number::number, overview, record::Results, score::first};
 use crate::score::record::{Estimate, Score};
 
-/// A score as a table of Markdown, with its warnings and its signature; the eight measures that matter first,
+/// A score as a table of Markdown, with its warnings and its signature; the measures that matter first,
 /// or `all`.
 pub fn score(score: &Score, all: bool) -> String {
     let names: Vec<&str> = match all {
