@@ -39,7 +39,7 @@ class Bar(Quiet):
         self._said = 0.0
         self._tqdm: Optional[Any] = None
         try:
-            from tqdm.auto import tqdm  # type: ignore[import-untyped,unused-ignore]
+            from tqdm.auto import tqdm  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
             self._tqdm = tqdm
         except ImportError:

@@ -255,7 +255,7 @@ class Run:
     def to_pandas(self) -> Any:
         """A data frame, a row a cell: settings, then for each measure its value, ``_low``, ``_high``, ``_ceiling`` and
         ``_p``, and exact values as ``true_…``."""
-        import pandas  # type: ignore[import-untyped,unused-ignore]
+        import pandas  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
         rows = []
         for cell in self.cells:

@@ -198,7 +198,7 @@ class Score:
 
     def to_pandas(self) -> Any:
         """A data frame: a row a measure, columns ``value, low, high, ceiling, p``."""
-        import pandas  # type: ignore[import-untyped,unused-ignore]
+        import pandas  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
         rows = [value._asdict() for value in self._values.values()]
         return pandas.DataFrame(rows, index=pandas.Index(list(self._values), name="metric"), dtype=float)
