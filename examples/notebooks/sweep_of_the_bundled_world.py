@@ -24,7 +24,7 @@ import llmpr
 
 folder = pathlib.Path(tempfile.mkdtemp()) / "world"
 run = llmpr.sweep(
-    models=["tiny-bio", "tiny-bio-chat"], temps="0.4,0.8,1.2", shots=0, n=60, max_new_tokens=90, out=folder,
+    models=["tiny-bio", "tiny-bio-chat"], temps="0.4,0.8,1.2", shots=0, n=60, out=folder,
     metrics="support", resamples=20, permutations=0, progress=False,
 )
 run
@@ -40,7 +40,7 @@ run.figures["precision_recall_plane"]
 # The setting that keeps precision and gives most recall, as `llmpr tune` chooses it, and the texts of a cell.
 
 # %%
-run.tune("precision>=0.5")["chosen"] if "chosen" in run.tune("precision>=0.5") else run.tune("precision>=0.5")
+run.tune("precision>=0.5")
 
 # %%
 cell = run.cell(model="tiny-bio", temperature=0.8)

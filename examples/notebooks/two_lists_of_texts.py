@@ -13,8 +13,8 @@
 # %% [markdown]
 # # From two lists of texts to a plane with intervals
 #
-# People's texts on one side, two models' texts on the other. Here a grammar of biographies writes the first list, and a
-# small bundled model the others, once coolly and once hotly; put your own lists in their place.
+# People's texts on one side, a model's on the other. Here small bundled models write all of them, so that the notebook runs
+# anywhere: one stands for people, the other writes once coolly and once hotly. Put your own lists in their place.
 
 # %%
 import llmpr
