@@ -57,6 +57,7 @@ pub fn run(root: &Path, name: &str, model: &str, spread: f64) -> PathBuf {
         prompts: PROMPTS,
         prompt_seed: 0,
     };
+    let mut record = folder.begin(&shared).unwrap();
     let mut cells = Vec::new();
     for (chat, own) in [model.to_owned(), format!("{model}-chat")].into_iter().enumerate() {
         for shots in [0, 2] {
@@ -86,7 +87,6 @@ pub fn run(root: &Path, name: &str, model: &str, spread: f64) -> PathBuf {
     let lines =
         (0..N).map(|i| serde_json::to_string(&Text::new(prose("reference", i))).unwrap() + "\n");
     write_whole(&folder.reference("texts.jsonl"), lines.collect::<String>().as_bytes()).unwrap();
-    let mut record = folder.begin(&shared).unwrap();
     record.scoring = serde_json::to_value(&options).unwrap();
     record.cells = cells.iter().map(|c| c.cell.id.clone()).collect();
     record.models = [model.to_owned(), format!("{model}-chat")]
