@@ -15,17 +15,18 @@ fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyType>> {
 pub fn of_path(path: &str, error: &(dyn StdError + 'static)) -> PyErr {
     match error.to_string() {
         said if said.contains(path) => raised(error),
-        said => match raised(error) {
+        said => {
+            let found = raised(error);
             // Its class says whether the system failed.
-            found => Python::attach(|py| {
+            Python::attach(|py| {
                 let number = found.value(py).getattr("errno").ok().and_then(|n| n.extract().ok());
                 let sentence = format!("`{path}`: {said}");
                 match number {
                     Some(number) => of_file(&sentence, Some(number)),
                     None => wrong(sentence),
                 }
-            }),
-        },
+            })
+        }
     }
 }
 

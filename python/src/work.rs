@@ -117,7 +117,7 @@ pub fn work_with<T: Send>(
             raised.map_or(Ok(result), Err)
         })
     })?;
-    outcome.or_else(|panic| Err(of_panic(panic)))
+    outcome.map_err(of_panic)
 }
 
 /// Does the jobs of the work until it has ended; what a signal or `watch` raised meanwhile.
