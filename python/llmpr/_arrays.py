@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, List, Optional
+from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 
 from ._errors import InputError
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Rows = npt.NDArray[np.float32]
 
-__all__ = ["features", "histogram", "is_histogram", "is_texts", "texts"]
+__all__ = ["features", "histogram", "is_histogram", "is_texts", "moved_sides", "texts"]
 
 
 def _kind(value: Any) -> str:
@@ -36,8 +36,11 @@ def _as_array(value: Any, name: str) -> Any:
         raise InputError(f"{name}: a tensor on {device} is not read from there; give `{name}.cpu()`")
     if getattr(value, "requires_grad", False):
         value = value.detach()
-    if _kind(value).startswith("torch.") and str(getattr(value, "dtype", "")) == "torch.bfloat16":
-        value = value.float()
+    if _kind(value).startswith("torch."):
+        value = _dense(value, name)
+    if _kind(value).startswith("datasets.") and hasattr(value, "column_names"):
+        columns = ", ".join(map(str, value.column_names))
+        raise InputError(f"{name} is a whole data set; give one of its columns ({columns})")
     if _kind(value).startswith("pyarrow."):
         return _of_arrow(value, name)
     if _kind(value).startswith("polars.") and hasattr(value, "to_numpy"):
@@ -57,6 +60,17 @@ def _as_array(value: Any, name: str) -> Any:
     if isinstance(value, np.ndarray) and value.dtype != object:
         return value
     return _stacked(value, name)
+
+
+def _dense(tensor: Any, name: str) -> Any:
+    """A tensor of torch that numpy can read."""
+    dtype = str(getattr(tensor, "dtype", ""))
+    if "complex" in dtype:
+        raise InputError(f"{name} holds complex numbers; give their real features")
+    if "strided" not in str(getattr(tensor, "layout", "strided")):
+        raise InputError(f"{name}: a tensor of layout {tensor.layout} has no rows to read; give `{name}.to_dense()`")
+    narrow = "bfloat16" in dtype or "float8" in dtype
+    return tensor.float() if narrow else tensor
 
 
 def _of_arrow(value: Any, name: str) -> Any:
@@ -141,6 +155,31 @@ def features(value: Any, name: str) -> "Rows":
             f"{name}: row {row}, column {column} holds {array[row, column]:g}, beyond the range of float32; scale it"
         )
     return out
+
+
+_FAR = 64.0
+"""Distance from the origin, in standard deviations, beyond which rows are moved before they become ``float32``: there
+rounding is 64 · 2⁻²⁴, or 4e-6, of a deviation."""
+
+
+def moved_sides(
+    reference: Any, samples: Any, names: Tuple[str, str] = ("reference", "samples")
+) -> Tuple["Rows", "Rows"]:
+    """Both sides' :func:`features`, for what depends on distances alone.
+
+    Rows of ``float64`` that lie far from the origin, beside how far they lie from each other, are moved by the
+    reference's mean while they are still ``float64``; ``float32`` would round what tells them apart.
+    """
+    import numpy as np
+
+    sides = [_as_array(side, name) for side, name in zip((reference, samples), names)]
+    far = all(side.dtype == np.float64 and side.ndim == 2 and side.size for side in sides)
+    if far and sides[0].shape[1] == sides[1].shape[1]:
+        with np.errstate(all="ignore"):
+            mean, spread = sides[0].mean(axis=0), sides[0].var(axis=0).mean() ** 0.5
+            if np.isfinite(mean).all() and float(abs(mean).max()) > _FAR * float(spread):
+                sides = [side - mean for side in sides]
+    return features(sides[0], names[0]), features(sides[1], names[1])
 
 
 def is_histogram(value: Any) -> bool:

@@ -256,10 +256,9 @@ class Score:
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{name}</th>" for name in ("", "value", "95 % interval", "ceiling", "p"))
         body = []
-        first = ("precision", "recall", "recall_extrapolated", "modes_reached", "density", "coverage", "mauve", "frontier_integral",
-                 "max_f8_recall", "max_f1_8_precision")
-        names = [name for name in first if name in self] or list(self)[:10]
-        for name in [*names, *(name for name in self if name not in names)][: max(10, len(names))]:
+        from ._llmpr import first_measures
+
+        for name in first_measures(self._json):
             value = self._values[name]
             interval = "" if value.low is None else f"{value.low:.3f} … {value.high:.3f}"
             ceiling = "" if value.ceiling is None else f"{value.ceiling:.3f}"
@@ -283,7 +282,7 @@ class Score:
         return plane([("samples", self.precision, self.recall)], ax)
 
 
-def _options(reference: Any, given: Dict[str, Any]) -> str:
+def _options(given: Dict[str, Any]) -> str:
     """Settings of a score as JSON of the library's field names."""
     out: Dict[str, Any] = {}
     for name, value in given.items():
@@ -422,7 +421,7 @@ def score(
         "clusters": clusters, "scaling": scaling, "lambdas": lambdas, "seed": seed,
     }
     embedding = {"pooling": pooling, "max_tokens": max_tokens, "device": device, "dtype": dtype}
-    return _score(reference, samples, _options(reference, options), prompts, threads, embedder, embedding)
+    return _score(reference, samples, _options(options), prompts, threads, embedder, embedding)
 
 
 def _score(

@@ -14,6 +14,7 @@ use llmpr::{
         clipped::clipped,
         cover::{Cover, pr_cover},
         curve,
+        extrapolated::reached,
         frechet::frechet,
         frontier::{Frontier, Settings, auto_clusters, mauve},
         histogram::{Smoothing, counts, shares},
@@ -73,6 +74,13 @@ fn group(
                 ("comp_precision", found.comp_precision),
                 ("sym_precision", found.sym_precision),
                 ("sym_recall", found.sym_recall),
+            ]
+        }
+        "reached" => {
+            let found = reached(clouds)?;
+            vec![
+                ("recall_extrapolated", found.recall_extrapolated),
+                ("modes_reached", found.modes_reached),
             ]
         }
         "clipped" => {

@@ -33,6 +33,7 @@ pub fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(embed_texts, module)?)?;
     module.add_function(wrap_pyfunction!(embed_ids, module)?)?;
     module.add_function(wrap_pyfunction!(row_facts, module)?)?;
+    module.add_function(wrap_pyfunction!(first_measures, module)?)?;
     module.add_function(wrap_pyfunction!(score_table, module)?)
 }
 
@@ -272,4 +273,11 @@ fn score_table(score: &str, all: bool) -> PyResult<String> {
         true => report::score::table(&score, false),
         false => report::score::summary(&score, false),
     })
+}
+
+/// The measures that matter first, in the order of the table.
+#[pyfunction]
+fn first_measures(score: &str) -> PyResult<Vec<String>> {
+    let score: Score = serde_json::from_str(score).map_err(|error| errors::raised(&error))?;
+    Ok(report::score::first(&score).into_iter().map(str::to_owned).collect())
 }

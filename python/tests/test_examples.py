@@ -54,9 +54,11 @@ def test_a_task_of_lm_evaluation_harness_runs(tmp_path):
 
 def test_a_scorer_of_inspect_runs(tmp_path):
     pytest.importorskip("inspect_ai")
+    # Its file is found by a name within the folder only.
+    (tmp_path / "inspect_scorer.py").write_text((ROOT / "python" / "inspect_scorer.py").read_text())
     out = subprocess.run(
-        [sys.executable, "-m", "inspect_ai", "eval", str(ROOT / "python" / "inspect_scorer.py"), "--model",
-         "mockllm/model", "--display", "plain", "--log-dir", str(tmp_path)],
+        [sys.executable, "-m", "inspect_ai", "eval", "inspect_scorer.py", "--model", "mockllm/model",
+         "--display", "plain", "--log-dir", str(tmp_path)],
         cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True,
     )
     assert out.returncode == 0, out.stderr[-2000:]

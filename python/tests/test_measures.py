@@ -32,7 +32,18 @@ def test_single_measures_are_those_of_a_score():
     assert list(llmpr.clipped(P, Q)) == [whole.clipped_density.value, whole.clipped_coverage.value]
     assert list(llmpr.alpha_precision(P, Q)) == [whole.alpha_precision.value, whole.beta_recall.value]
     assert list(llmpr.cover_precision(P, Q)) == [whole.cover_precision.value, whole.cover_recall.value]
+    assert list(llmpr.reached(P, Q)) == [whole.recall_extrapolated.value, whole.modes_reached.value]
+    assert llmpr.recall_extrapolated(P, Q) == whole.recall_extrapolated.value
+    assert llmpr.modes_reached(P, Q) == whole.modes_reached.value
     assert list(llmpr.p_precision(P, Q)) == [whole.p_precision.value, whole.p_recall.value]
+
+
+def test_rows_far_from_the_origin_keep_their_distances():
+    p, q = (RNG.standard_normal((200, 8)) for _ in range(2))
+    near, far = llmpr.prdc(p, q), llmpr.prdc(p + 2.0**24, q + 2.0**24)
+    assert far == pytest.approx(near, abs=0.003)  # the sums in float64 are rounded at 4e-9
+    assert llmpr.prdc((p + 2.0**24).astype("float32"), (q + 2.0**24).astype("float32")).recall < near.recall / 2
+    assert llmpr.frechet(p + 2.0**24, q + 2.0**24) == pytest.approx(llmpr.frechet(p, q), rel=1e-6)
 
 
 def test_equal_sets_score_as_they_must():

@@ -231,6 +231,9 @@ impl<R: ReadRows + ?Sized> Centered<'_, R> {
         let mut gram = Gram::new(self.cols);
         for part in self.parts {
             gram.add(part.rows(), |i, from, values| {
+                if i % 64 == 0 {
+                    stop::check();
+                }
                 part.read(i, from, values);
                 values.iter_mut().zip(&self.mean[from..]).for_each(|(x, mean)| *x -= mean);
             });

@@ -109,7 +109,7 @@ fn written(score: &Score, names: &[&str], between: Between<'_>, styled: bool) ->
 }
 
 /// The measures of a summary, in the order of the score.
-pub(super) fn first(score: &Score) -> Vec<&str> {
+pub fn first(score: &Score) -> Vec<&str> {
     let names = || score.metrics.keys().map(String::as_str);
     let first = |name: &str| FIRST.iter().any(|spec| spec.name == name);
     let chosen: Vec<&str> = names().filter(|name| first(name)).collect();

@@ -11,6 +11,9 @@ const PANEL: usize = 24;
 /// Panels of columns that are packed together, and that a panel from afar is multiplied by while it is near.
 const GROUP: usize = 4;
 
+/// Steps that are taken at a time: those of two panels stay in a core's first-level cache.
+const DEPTH: usize = 128;
+
 /// Lines in a step of a panel.
 const STEP: usize = PANEL / 8;
 
@@ -215,6 +218,20 @@ for_isa! {
 /// Needs the instructions of `S`; the panels are equally long.
 #[inline(always)]
 unsafe fn panel_by_panel<S: Doubles>(a: &[Line], b: &[Line], out: &mut Block) {
+    out.fill(0.0);
+    for (a, b) in a.chunks(DEPTH * STEP).zip(b.chunks(DEPTH * STEP)) {
+        // SAFETY: the caller's promise.
+        unsafe { add_products::<S>(a, b, out) }
+    }
+}
+
+/// Goes on with the sums in `out`.
+///
+/// # Safety
+///
+/// As [`panel_by_panel`].
+#[inline(always)]
+unsafe fn add_products<S: Doubles>(a: &[Line], b: &[Line], out: &mut Block) {
     let (steps, a, b) = (a.len() / STEP, a.as_ptr().cast::<f64>(), b.as_ptr().cast::<f64>());
     // SAFETY: tiles cover the 24 × 24 products, and each reads values of the panels.
     unsafe {
@@ -238,11 +255,11 @@ unsafe fn panel_by_panel<S: Doubles>(a: &[Line], b: &[Line], out: &mut Block) {
     }
 }
 
-/// `M` rows by `8 · N` columns: one accumulator a value, in the order of the steps.
+/// Goes on with `M` rows by `8 · N` columns: one accumulator a value, in the order of the steps.
 ///
 /// # Safety
 ///
-/// As [`panel_by_panel`]; the tile lies within the panels and the block.
+/// As [`add_products`]; the tile lies within the panels and the block.
 #[inline(always)]
 unsafe fn tile<S: Doubles, const M: usize, const N: usize>(
     steps: usize,
@@ -252,7 +269,9 @@ unsafe fn tile<S: Doubles, const M: usize, const N: usize>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let mut sums = [[S::splat(0.0); N]; M];
+        let mut sums: [[S::D; N]; M] = std::array::from_fn(|r| {
+            std::array::from_fn(|j| S::load(out.add(r * PANEL + 8 * j)))
+        });
         for i in 0..steps {
             let columns: [S::D; N] = std::array::from_fn(|j| S::load(b.add(i * PANEL + 8 * j)));
             for (r, sums) in sums.iter_mut().enumerate() {

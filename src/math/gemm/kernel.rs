@@ -16,6 +16,8 @@ pub(super) struct Job<'a, T = f32> {
     pub height: usize,
     /// Length of the sums.
     pub k: usize,
+    /// Whether sums go on from what is in `c`; they begin at 0 otherwise.
+    pub goes_on: bool,
     /// From one step of `k` to the next in `a`; `None` where a tile's rows alone stand there.
     pub step: Option<usize>,
     /// Columns to write, at most 32.
@@ -249,6 +251,9 @@ unsafe fn tile<S: Simd, W: Weight, const M: usize, const N: usize>(
     // SAFETY: `a` holds `k` steps of `M` values, `b` a whole panel, and `c` the tile's columns.
     unsafe {
         let mut sums = [[S::zero(); N]; M];
+        if job.goes_on {
+            read::<S, M, N>(job, &mut sums, c, from);
+        }
         for i in 0..job.k {
             let mut w = [S::zero(); N];
             for (j, w) in w.iter_mut().enumerate() {
@@ -262,6 +267,38 @@ unsafe fn tile<S: Simd, W: Weight, const M: usize, const N: usize>(
             }
         }
         write::<S, M, N>(job, &sums, c, from);
+    }
+}
+
+/// Reads a tile's columns from `from` on; those that the job does not have become 0.
+///
+/// # Safety
+///
+/// `c` has the job's columns in each of `M` rows.
+#[inline(always)]
+unsafe fn read<S: Simd, const M: usize, const N: usize>(
+    job: &Job<'_, impl Sized>,
+    sums: &mut [[S::V; N]; M],
+    c: *mut f32,
+    from: usize,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for (r, sums) in sums.iter_mut().enumerate() {
+            let c = c.add(r * job.stride + from);
+            if job.columns >= from + 16 * N {
+                for (j, sum) in sums.iter_mut().enumerate() {
+                    *sum = S::load(c.add(16 * j));
+                }
+            } else {
+                let mut edge = [0f32; PANEL];
+                let left = (job.columns - from).min(16 * N);
+                std::ptr::copy_nonoverlapping(c, edge.as_mut_ptr(), left);
+                for (j, sum) in sums.iter_mut().enumerate() {
+                    *sum = S::load(edge.as_ptr().add(16 * j));
+                }
+            }
+        }
     }
 }
 

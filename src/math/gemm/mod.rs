@@ -176,6 +176,7 @@ impl Tiles {
                 rows: (rows - first * height).min((last - first) * height),
                 height,
                 k,
+                goes_on: false,
                 step: None,
                 columns: (n - panel * PANEL).min(PANEL),
                 stride: out.stride,

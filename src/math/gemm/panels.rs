@@ -8,6 +8,9 @@ use rayon::prelude::*;
 use super::{PANEL, kernel};
 use crate::math::simd::{Isa, Lines};
 
+/// Steps of `k` that are taken at a time: those of two panels stay in a core's first-level cache.
+const DEPTH: usize = 128;
+
 /// Rows in panels of 32: `panel[k · 32 + j]` is value `k` of row `32 · panel + j`, missing rows 0.
 pub struct Panels {
     rows: usize,
@@ -78,21 +81,27 @@ impl Panels {
         assert_eq!(out.len(), of_a.len() * of_b.len(), "one value for each pair of rows");
         let isa = Isa::best();
         let panels = |of: &Range<usize>| of.clone().step_by(PANEL);
-        for column in panels(&of_b) {
-            let panel_b = &b.values[column * b.k..][..PANEL * b.k];
+        let depths = (0..a.k.max(1)).step_by(DEPTH).map(|from| from..a.k.min(from + DEPTH));
+        let strips = depths.flat_map(|depth| panels(&of_b).map(move |column| (depth.clone(), column)));
+        for (depth, column) in strips {
+            let steps = |side: &'_ Self, first: usize| {
+                first * side.k + depth.start * PANEL..first * side.k + depth.end * PANEL
+            };
+            let panel_b = &b.values[steps(b, column)];
             for row in panels(&of_a) {
                 let job = kernel::Job {
-                    a: &a.values[row * a.k..][..PANEL * a.k],
+                    a: &a.values[steps(a, row)],
                     rows: (of_a.end - row).min(PANEL),
                     // Tiles of nearly equal height.
                     height: PANEL.div_ceil(PANEL.div_ceil(kernel::tile_rows(isa))),
-                    k: a.k,
+                    k: depth.len(),
+                    goes_on: depth.start > 0,
                     step: Some(PANEL),
                     columns: (of_b.end - column).min(PANEL),
                     stride: of_b.len(),
                     c: out[(row - of_a.start) * of_b.len() + column - of_b.start..].as_mut_ptr(),
                 };
-                // SAFETY: both panels are whole, and the rows and columns of the job lie in `out`.
+                // SAFETY: both panels have these steps, and the rows and columns of the job lie in `out`.
                 unsafe { kernel::f32(isa, &job, panel_b) }
             }
         }

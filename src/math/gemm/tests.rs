@@ -86,7 +86,7 @@ fn parts_are_packed_one_below_the_other() {
 
 #[test] // the definition, bit for bit, whatever the range
 fn rows_by_rows_have_the_bits_of_the_plain_loop_in_any_range() {
-    for (m, k, n) in [(1, 7, 1), (33, 64, 70), (100, 65, 31)] {
+    for (m, k, n) in [(1, 7, 1), (33, 64, 70), (100, 65, 31), (34, 300, 45)] {
         let (x, w) = (numbers("x", m * k), numbers("w", n * k));
         let (a, b) = (Panels::of(&x, k), Panels::of(&w, k));
         let mut row = vec![0.0; k];
