@@ -4,34 +4,43 @@ A scorer of Inspect sees one sample at a time, and its metrics see the scores of
 the metrics score the two sides. Try it with
 
     inspect eval examples/python/inspect_scorer.py --model mockllm/model
+
+where there is a network: the mock counts tokens by a file that is fetched.
 """
 
 import llmpr
 from inspect_ai import Task, task
 from inspect_ai.dataset import Sample
-from inspect_ai.scorer import Score, Target, metric, scorer
+from inspect_ai.scorer import SampleScore, Score, Target, metric, scorer
 from inspect_ai.solver import TaskState, generate
 
 EMBEDDER = "tiny-gpt2"
 
 
-def _scored(name, scores):
-    pairs = [(each.score.metadata["people"], each.score.metadata["model"]) for each in scores]
-    people, model = zip(*pairs)
-    found = llmpr.score(list(people), list(model), embedder=EMBEDDER, metrics=name, resamples=0, permutations=0)
-    return found[name].value
+def _of_all(name):
+    # The annotation counts: without it Inspect hands over the bare scores. It calls metrics while the task runs, too,
+    # with as many scores as there are: balls need a few.
+    def compute(scores: list[SampleScore]) -> float:
+        if len(scores) < 10:
+            return float("nan")
+        pairs = [(each.score.metadata["people"], each.score.metadata["model"]) for each in scores]
+        people, model = zip(*pairs)
+        found = llmpr.score(list(people), list(model), embedder=EMBEDDER, metrics=name, resamples=0, permutations=0)
+        return found[name].value
+
+    return compute
 
 
 @metric
 def precision():
     """Share of completions inside the support of people's texts."""
-    return lambda scores: _scored("precision", scores)
+    return _of_all("precision")
 
 
 @metric
 def recall():
     """Share of people's texts inside the support of the completions."""
-    return lambda scores: _scored("recall", scores)
+    return _of_all("recall")
 
 
 @scorer(metrics=[precision(), recall()])

@@ -269,9 +269,8 @@ unsafe fn tile<S: Doubles, const M: usize, const N: usize>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let mut sums: [[S::D; N]; M] = std::array::from_fn(|r| {
-            std::array::from_fn(|j| S::load(out.add(r * PANEL + 8 * j)))
-        });
+        let mut sums: [[S::D; N]; M] =
+            std::array::from_fn(|r| std::array::from_fn(|j| S::load(out.add(r * PANEL + 8 * j))));
         for i in 0..steps {
             let columns: [S::D; N] = std::array::from_fn(|j| S::load(b.add(i * PANEL + 8 * j)));
             for (r, sums) in sums.iter_mut().enumerate() {

@@ -82,7 +82,8 @@ impl Panels {
         let isa = Isa::best();
         let panels = |of: &Range<usize>| of.clone().step_by(PANEL);
         let depths = (0..a.k.max(1)).step_by(DEPTH).map(|from| from..a.k.min(from + DEPTH));
-        let strips = depths.flat_map(|depth| panels(&of_b).map(move |column| (depth.clone(), column)));
+        let strips =
+            depths.flat_map(|depth| panels(&of_b).map(move |column| (depth.clone(), column)));
         for (depth, column) in strips {
             let steps = |side: &'_ Self, first: usize| {
                 first * side.k + depth.start * PANEL..first * side.k + depth.end * PANEL
