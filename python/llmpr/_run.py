@@ -9,7 +9,7 @@ import os
 import pathlib
 import tempfile
 import warnings
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union, cast
 
 from . import _arrays
 from ._errors import InputError
@@ -437,7 +437,7 @@ def _models(models: Any, version: str) -> Tuple[Optional[str], Dict[str, Tuple[G
     if isinstance(models, Mapping):
         for name, model in models.items():
             if callable(model):
-                functions[name] = (model, version)
+                functions[name] = (cast(Generate, model), version)
                 names.append(name)
             elif isinstance(model, str):
                 names.append(model)
@@ -449,7 +449,7 @@ def _models(models: Any, version: str) -> Tuple[Optional[str], Dict[str, Tuple[G
                 name = getattr(model, "__name__", "function")
                 if name in functions:
                     raise InputError(f'two functions are called {name}; name them: models={{"first": …, "second": …}}')
-                functions[name] = (model, version)
+                functions[name] = (cast(Generate, model), version)
                 names.append(name)
             else:
                 names.append(str(model))

@@ -162,11 +162,11 @@ def compute_prdc(real_features: Any, fake_features: Any, nearest_k: int) -> Dict
 
     * prdc finds distances by a product of rows, so that copies may lie a little apart and inside of each other's balls, as
       rounding falls; here a copy is at distance 0 exactly. Of 300 rows × 1280, each of them seven times, against the same rows
-      in another order the recall is 0.004 there (k = 5, ``float64``), 0 here. On the radius is outside for both
-      (``llmpr.prdc(..., ties="inclusive")`` counts it in, and all four are 1).
-    * Rows are ``float32`` here. Where ``float64`` rows lie far from the origin they are moved there first, and there
-      the product of rows is what rounds: of 200 + 200 rows × 8 of unit variance around 10⁷ prdc's density is 1.516, here
-      1.525, as prdc has it, too, for the rows without the 10⁷.
+      in another order the recall is 0.007 there (k = 5, ``float64``) and 0 here. On the radius is outside for both
+      (``llmpr.prdc(..., ties="inclusive")`` counts it in).
+    * Where rows lie far from the origin the product of rows rounds what tells them apart: of 200 + 200 rows × 8 of about
+      unit variance moved by 10⁷ prdc's density is 1.455, and here 1.545, as both have it for the rows where they were.
+      Rows are ``float32`` here, and ``float64`` rows are moved before they are rounded.
     * Its two lines of output are not printed.
 
     References

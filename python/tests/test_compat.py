@@ -64,6 +64,18 @@ def test_prdc_is_the_peer_s():
         assert found == pytest.approx({name: float(value) for name, value in want.items()}, abs=1e-12)
 
 
+def test_the_differences_that_the_docstring_names_are_there():
+    peer = pytest.importorskip("prdc")
+    rng = np.random.default_rng(0)
+    p, q = rng.standard_normal((200, 8)), rng.standard_normal((200, 8)) * 0.8
+    near = peer.compute_prdc(p, q, 5)
+    assert compat.compute_prdc(p, q, 5) == pytest.approx({name: float(value) for name, value in near.items()}, abs=1e-12)
+    assert compat.compute_prdc(p + 1e7, q + 1e7, 5) == compat.compute_prdc(p, q, 5)
+    assert abs(float(peer.compute_prdc(p + 1e7, q + 1e7, 5)["density"]) - float(near["density"])) > 0.05
+    copies = np.repeat(rng.standard_normal((300, 1280)), 7, axis=0)
+    assert set(compat.compute_prdc(copies, copies[rng.permutation(len(copies))], 5).values()) == {0}
+
+
 def test_mauve_is_within_the_spread_of_the_peer_s_seeds():
     peer = pytest.importorskip("mauve")
     assert str(inspect.signature(peer.compute_mauve)).replace(" ", "") .split("seed")[0] .count("=") == str(
