@@ -266,8 +266,9 @@ impl EqualPrecision {
 
     /// How it is read.
     pub fn note(&self) -> &'static str {
-        "between the cells of a method that lie next to each other along the setting that varies, on a straight line; \
-         in brackets 95 % of sampling, that of precision included; -: the method does not come there"
+        "read off straight lines between the cells of a method that are neighbors along the setting that varies; where a \
+         method crosses a level twice, the better crossing; in brackets 95 % of sampling, that of precision included; \
+         -: the method does not come there"
     }
 
     /// The table, its heading first.

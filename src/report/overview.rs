@@ -52,7 +52,7 @@ fn equal_precision(results: &Results) -> String {
         out += &format!("\n{}\n{}", table.title(), lines(&columns));
     }
     if let Some(table) = tables.first() {
-        out += &format!("{}\n", table.note());
+        out += &format!("{}\n", table.note().replace("; ", ";\n"));
     }
     out
 }
