@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use llmpr::{
-    decode::{Chain, Decoding, Scratch},
+    decode::{Chain, Decoding, Past, Scratch},
     rng,
 };
 
@@ -44,7 +44,7 @@ fn draws(c: &mut Criterion) {
                 b.iter(|| {
                     position += 1;
                     let u = rng::uniform(0, rng::Draw::default(), position);
-                    chain.draw(black_box(&logits), &context, u, &mut scratch)
+                    chain.draw(black_box(&logits), Past::of(&context), u, &mut scratch)
                 });
             });
         }

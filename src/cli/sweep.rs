@@ -21,6 +21,7 @@ use crate::{
     run::{
         batch,
         execute::{self, Outcome},
+        methods::Methods,
         plan::{Grid, Shard},
         publish::{Published, publish},
         range::{Integers, Reals},
@@ -119,6 +120,10 @@ options! {
         pub shots: Option<Integers>,
         #[command(flatten)]
         pub knobs: KnobFlags<Reals>,
+        /// Methods to compare, apart by `;`: each draws with its own settings, and with the flags for the others,
+        /// such as 'T=0.3..1.5; top-p=0.5,0.9; min-p=0.1 T=1,2'
+        #[arg(long, value_name = "SETTINGS")]
+        pub methods: Option<Methods>,
         /// Seeds of the draws; several give independent replicas of every cell
         #[arg(long, value_name = "RANGE", alias = "seed")]
         pub seeds: Option<Integers>,
@@ -173,9 +178,10 @@ impl ShotsAs {
 }
 
 /// Every preset: name and settings.
-const PRESETS: [(&str, &str); 4] = [
+const PRESETS: [(&str, &str); 5] = [
     ("acl2024-bio", include_str!("../../prompts/presets/acl2024-bio.toml")),
     ("acl2024-webtext", include_str!("../../prompts/presets/acl2024-webtext.toml")),
+    ("decoding-compare", include_str!("../../prompts/presets/decoding-compare.toml")),
     ("mauve-webtext", include_str!("../../prompts/presets/mauve-webtext.toml")),
     ("quick", include_str!("../../prompts/presets/quick.toml")),
 ];
@@ -265,6 +271,7 @@ fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<SweepSettin
             temperatures: o.temps.unwrap_or(usual.grid.temperatures),
             shots: o.shots.unwrap_or(usual.grid.shots),
             knobs: o.knobs.axes(),
+            methods: o.methods.unwrap_or_default(),
             seeds: o.seeds.unwrap_or(usual.grid.seeds),
         },
         n_samples: o.draw.n.unwrap_or(usual.n_samples),

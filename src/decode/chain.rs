@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DecodeError, Decoding, Stage, row::Scratch};
+use super::{DecodeError, Decoding, Past, Stage, row::Scratch};
 
 /// Stages whose settings have been checked, wherever they came from; cheap to clone.
 ///
-/// From a [`Decoding`] they stand in Hugging Face's order, which has no top-nσ: repetition penalty, top-nσ,
-/// temperature, top-k, top-p, min-p, typical.
+/// From a [`Decoding`] they stand in Hugging Face's order, and those that it does not have where their authors or
+/// llama.cpp have them: repetition penalty, *frequency and presence penalty*, no-repeat, *DRY*, *top-nσ*, temperature
+/// (*dynamic* in its place), *p-less*, top-k, top-p, min-p, typical, epsilon, eta, *mirostat*, *XTC*.
 ///
 /// ```
-/// # use llmpr::decode::{Chain, Decoding};
+/// # use llmpr::decode::{Chain, Decoding, Past};
 /// let chain = Chain::new(Decoding { top_k: Some(2), ..Decoding::default() })?;
 /// let logits = [1.0f32.ln(), 2.0f32.ln(), 3.0f32.ln()];
-/// let p = chain.distribution(&logits, &[])?;
+/// let p = chain.distribution(&logits, Past::default())?;
 /// assert!((p[2] - 0.6).abs() < 1e-7 && p[0] == 0.0); // 3/5 of what is left
 /// assert!(Chain::new(Decoding { top_p: Some(0.0), ..Decoding::default() }).is_err());
 /// # Ok::<(), llmpr::decode::DecodeError>(())
@@ -58,16 +59,19 @@ pub struct Pick {
     pub logprob_model: f64,
     /// Entropy of the sampling distribution, nats.
     pub entropy: f64,
+    /// Mirostat's `μ` for the token after it, bits, where the chain has it.
+    pub mu: Option<f64>,
 }
 
 impl Chain {
-    /// The stages of `decoding` in Hugging Face's order.
+    /// The stages of `decoding` in the order above.
     ///
     /// # Errors
     ///
-    /// [`DecodeError::OutOfRange`] for the first setting outside its range.
+    /// [`DecodeError::OutOfRange`] for the first setting outside its range, [`DecodeError::Alone`] for one that needs
+    /// another.
     pub fn new(decoding: Decoding) -> Result<Self, DecodeError> {
-        Self::try_from(Stage::in_order(&decoding))
+        Self::try_from(Stage::in_order(&decoding)?)
     }
 
     /// The stages, neutral ones left out.
@@ -80,22 +84,72 @@ impl Chain {
         self.0.contains(&Stage::Temperature(0.0))
     }
 
-    /// Whether `context` matters.
+    /// Whether [`Past::context`] matters.
     pub fn needs_context(&self) -> bool {
-        self.0.iter().any(|stage| matches!(stage, Stage::RepetitionPenalty(_)))
+        use Stage::{Dry, FrequencyPenalty, NoRepeatNgram, PresencePenalty, RepetitionPenalty};
+        let reads = |stage: &Stage| {
+            matches!(
+                stage,
+                RepetitionPenalty(_)
+                    | FrequencyPenalty(_)
+                    | PresencePenalty(_)
+                    | NoRepeatNgram(_)
+                    | Dry { .. }
+            )
+        };
+        self.0.iter().any(reads)
+    }
+
+    /// Whether [`Past::breakers`] matter.
+    pub fn needs_breakers(&self) -> bool {
+        self.0.iter().any(|stage| matches!(stage, Stage::Dry { .. }))
+    }
+
+    /// Whether [`Past::mu`] matters, so that a token's distribution hangs on the logits before, too.
+    pub fn needs_mu(&self) -> bool {
+        self.mirostat().is_some()
+    }
+
+    fn mirostat(&self) -> Option<(f64, f64)> {
+        self.0.iter().find_map(|stage| match *stage {
+            Stage::Mirostat { tau, eta } => Some((tau, eta)),
+            _ => None,
+        })
     }
 
     /// The probability of every token: `V` numbers that sum to 1.
     ///
-    /// `context` holds the tokens before, prompt included; only the repetition penalty reads it.
+    /// # Errors
+    ///
+    /// Those of [`Chain::draw`].
+    pub fn distribution(&self, logits: &[f32], past: Past<'_>) -> Result<Vec<f64>, DecodeError> {
+        let mut scratch = Scratch::default();
+        self.apply(logits, past, &mut scratch)?;
+        Ok(scratch.probabilities())
+    }
+
+    /// Mirostat's `μ` behind `token`, as [`Pick::mu`] has it for a token that is drawn.
     ///
     /// # Errors
     ///
     /// Those of [`Chain::draw`].
-    pub fn distribution(&self, logits: &[f32], context: &[u32]) -> Result<Vec<f64>, DecodeError> {
+    pub fn mu_behind(
+        &self,
+        logits: &[f32],
+        past: Past<'_>,
+        token: u32,
+    ) -> Result<Option<f64>, DecodeError> {
+        if !self.needs_mu() {
+            return Ok(None);
+        }
         let mut scratch = Scratch::default();
-        self.apply(logits, context, &mut scratch)?;
-        Ok(scratch.probabilities())
+        self.apply(logits, past, &mut scratch)?;
+        Ok(self.next_mu(past, &scratch, token as usize))
+    }
+
+    fn next_mu(&self, past: Past<'_>, scratch: &Scratch, token: usize) -> Option<f64> {
+        let (tau, eta) = self.mirostat()?;
+        Some(past.mu.unwrap_or(2.0 * tau) - eta * (scratch.surprise(token) - tau))
     }
 
     /// The token that the number `u` in `[0, 1)` falls on, walking the distribution in index order.
@@ -103,36 +157,40 @@ impl Chain {
     /// # Errors
     ///
     /// [`DecodeError::NanLogit`], [`DecodeError::InfiniteLogit`], [`DecodeError::NoToken`], and
-    /// [`DecodeError::UnknownToken`] from the repetition penalty.
+    /// [`DecodeError::UnknownToken`] from stages that read the past.
     ///
     /// # Cost
     ///
-    /// `O(V)` time whatever the stages, no allocation after the first draw.
+    /// `O(V)` time whatever the stages, no allocation after the first draw; `O(n log n)` more where a stage reads
+    /// `n` tokens of the past.
     pub fn draw(
         &self,
         logits: &[f32],
-        context: &[u32],
+        past: Past<'_>,
         u: f64,
         scratch: &mut Scratch,
     ) -> Result<Pick, DecodeError> {
-        let log_norm = self.apply(logits, context, scratch)?;
+        let log_norm = self.apply(logits, past, scratch)?;
         let (token, logprob, entropy) = scratch.pick(u);
         let logprob_model = f64::from(logits[token]) - log_norm;
-        Ok(Pick { token: token as u32, logprob, logprob_model, entropy })
+        let mu = self.next_mu(past, scratch, token);
+        Ok(Pick { token: token as u32, logprob, logprob_model, entropy, mu })
     }
 
     /// Runs the stages; the result is the log of the untouched softmax's normalizer.
     fn apply(
         &self,
         logits: &[f32],
-        context: &[u32],
+        past: Past<'_>,
         scratch: &mut Scratch,
     ) -> Result<f64, DecodeError> {
         let log_norm = scratch.load(logits)?;
-        self.0.iter().try_for_each(|&stage| scratch.apply(stage, context))?;
+        self.0.iter().try_for_each(|&stage| scratch.apply(stage, past))?;
         Ok(log_norm)
     }
 }
 
+#[cfg(test)]
+mod more_tests;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,12 @@
 //! [`KNOBS`], so a setting that gets a row here is seen everywhere. What it does to logits is a
 //! [`Stage`](super::Stage) of its own.
 
+mod more;
+mod table;
+
+pub use more::*;
+pub use table::*;
+
 use super::{DecodeError, Decoding};
 
 /// A sampling setting: its names, its range, and where it stands in a [`Decoding`].
@@ -21,8 +27,8 @@ pub struct Knob {
     pub help: &'static str,
     /// Whether its values are whole numbers.
     pub whole: bool,
-    /// The value that changes nothing: written out, it is the same as none.
-    pub neutral: f64,
+    /// The value that changes nothing: written out, it is the same as none. A setting that shapes another has none.
+    pub neutral: Option<f64>,
     /// The values that a stage takes.
     pub allowed: &'static str,
     /// The fields by which servers know it, the usual one first; which of them has effect is found out.
@@ -31,137 +37,68 @@ pub struct Knob {
     /// format; the column of a later knob stands only where it is used, so that the table of a run which
     /// leaves it alone is the same from version to version.
     pub fixed_column: bool,
+    /// The setting without which this one does nothing.
+    pub shapes: Option<Shapes>,
     inside: fn(f64) -> bool,
     get: fn(&Decoding) -> Option<f64>,
     set: fn(&mut Decoding, Option<f64>),
 }
 
-/// `T`, which every decoding has.
-pub static TEMPERATURE: Knob = Knob {
-    flag: "temperature",
-    column: "temperature",
-    short: "T",
-    letter: "T",
-    help: "Temperature; 0 always takes the most probable token",
-    whole: false,
-    neutral: 1.0,
-    allowed: "[0, ∞)",
-    server: &["temperature"],
-    fixed_column: true,
-    inside: |x| x >= 0.0,
-    get: |d| Some(d.temperature),
-    set: |d, x| d.temperature = x.unwrap_or(1.0),
-};
+/// The range of a setting that is on or off.
+const SWITCH: &str = "{1}";
 
-/// See [`Decoding::top_k`].
-pub static TOP_K: Knob = Knob {
-    flag: "top-k",
-    column: "top_k",
-    short: "top-k",
-    letter: "K",
-    help: "Most probable tokens kept; 0 keeps all",
-    whole: true,
-    neutral: 0.0,
-    allowed: "[1, ∞)",
-    server: &["top_k"],
-    fixed_column: true,
-    inside: |x| x >= 1.0,
-    get: |d| d.top_k.map(|k| k as f64),
-    set: |d, x| d.top_k = x.map(|x| x as usize),
-};
-
-/// See [`Decoding::top_p`].
-pub static TOP_P: Knob = Knob {
-    flag: "top-p",
-    column: "top_p",
-    short: "top-p",
-    letter: "P",
-    help: "Nucleus: share of the probability kept; 1 keeps all",
-    whole: false,
-    neutral: 1.0,
-    allowed: "(0, 1]",
-    server: &["top_p"],
-    fixed_column: true,
-    inside: |x| x > 0.0 && x <= 1.0,
-    get: |d| d.top_p,
-    set: |d, x| d.top_p = x,
-};
-
-/// See [`Decoding::min_p`].
-pub static MIN_P: Knob = Knob {
-    flag: "min-p",
-    column: "min_p",
-    short: "min-p",
-    letter: "P",
-    help: "Least probability kept, relative to the greatest; 0 keeps all",
-    whole: false,
-    neutral: 0.0,
-    allowed: "[0, 1]",
-    server: &["min_p"],
-    fixed_column: true,
-    inside: |x| (0.0..=1.0).contains(&x),
-    get: |d| d.min_p,
-    set: |d, x| d.min_p = x,
-};
-
-/// See [`Decoding::typical_p`].
-pub static TYPICAL_P: Knob = Knob {
-    flag: "typical-p",
-    column: "typical_p",
-    short: "typical",
-    letter: "P",
-    help: "Share of the probability kept, typical tokens first; 1 keeps all",
-    whole: false,
-    neutral: 1.0,
-    allowed: "(0, 1]",
-    server: &["typical_p"],
-    fixed_column: true,
-    inside: |x| x > 0.0 && x <= 1.0,
-    get: |d| d.typical_p,
-    set: |d, x| d.typical_p = x,
-};
-
-/// See [`Decoding::repetition_penalty`].
-pub static REPETITION_PENALTY: Knob = Knob {
-    flag: "repetition-penalty",
-    column: "repetition_penalty",
-    short: "penalty",
-    letter: "R",
-    help: "Repetition penalty; 1 is none",
-    whole: false,
-    neutral: 1.0,
-    allowed: "(0, ∞)",
-    server: &["repetition_penalty", "repeat_penalty"],
-    fixed_column: true,
-    inside: |x| x > 0.0,
-    get: |d| d.repetition_penalty,
-    set: |d, x| d.repetition_penalty = x,
-};
-
-/// See [`Decoding::top_n_sigma`].
-pub static TOP_N_SIGMA: Knob = Knob {
-    flag: "top-n-sigma",
-    column: "top_n_sigma",
-    short: "top-nσ",
-    letter: "N",
-    help: "Standard deviations of the logits, below the greatest, within which tokens are kept; 0 keeps all",
-    whole: false,
-    neutral: 0.0,
-    allowed: "(0, ∞)",
-    server: &["top_n_sigma"],
-    fixed_column: false,
-    inside: |x| x > 0.0,
-    get: |d| d.top_n_sigma,
-    set: |d, x| d.top_n_sigma = x,
-};
+/// What a setting shapes.
+#[derive(Debug)]
+pub struct Shapes {
+    /// The setting that switches the stage on.
+    pub of: &'static Knob,
+    /// The value, its authors', where only that one is given. It stands in every record.
+    pub usual: f64,
+}
 
 /// Every sampling setting in the order in which they are printed, the temperature first.
-pub static KNOBS: [&Knob; 7] =
-    [&TEMPERATURE, &TOP_K, &TOP_P, &MIN_P, &TYPICAL_P, &REPETITION_PENALTY, &TOP_N_SIGMA];
+pub static KNOBS: [&Knob; 22] = [
+    &TEMPERATURE,
+    &TOP_K,
+    &TOP_P,
+    &MIN_P,
+    &TYPICAL_P,
+    &REPETITION_PENALTY,
+    &TOP_N_SIGMA,
+    &EPSILON_CUTOFF,
+    &ETA_CUTOFF,
+    &P_LESS,
+    &MIROSTAT_TAU,
+    &MIROSTAT_ETA,
+    &XTC_PROBABILITY,
+    &XTC_THRESHOLD,
+    &DYNATEMP_RANGE,
+    &DYNATEMP_EXPONENT,
+    &FREQUENCY_PENALTY,
+    &PRESENCE_PENALTY,
+    &NO_REPEAT_NGRAM_SIZE,
+    &DRY_MULTIPLIER,
+    &DRY_BASE,
+    &DRY_ALLOWED_LENGTH,
+];
 
 /// The knobs that a decoding may leave out: all but the temperature.
 pub fn optional() -> &'static [&'static Knob] {
     &KNOBS[1..]
+}
+
+/// Refuses a setting that shapes another one which is off, and one that is on without what shapes it.
+pub(super) fn check_pairs(decoding: &Decoding) -> Result<(), DecodeError> {
+    for knob in KNOBS {
+        let Some(Shapes { of, .. }) = &knob.shapes else { continue };
+        let (name, value, needs) = match (of.get(decoding), knob.get(decoding)) {
+            (Some(value), None) => (of.column, value, knob.column),
+            (None, Some(value)) => (knob.column, value, of.column),
+            _ => continue,
+        };
+        return Err(DecodeError::Alone { name, value, needs });
+    }
+    Ok(())
 }
 
 /// Why settings in words are not understood.
@@ -208,7 +145,17 @@ impl Knob {
     /// Turns it to `value`; the neutral value switches it off. This is the one place where "1 is none"
     /// is decided. Whether the value is in range is asked by [`Chain::new`](super::Chain::new).
     pub fn set(&self, decoding: &mut Decoding, value: f64) {
-        (self.set)(decoding, (value != self.neutral).then_some(value));
+        (self.set)(decoding, (Some(value) != self.neutral).then_some(value));
+    }
+
+    /// Leaves it out.
+    pub fn clear(&self, decoding: &mut Decoding) {
+        (self.set)(decoding, None);
+    }
+
+    /// Whether it is on or off and has no other value.
+    pub fn is_switch(&self) -> bool {
+        self.allowed == SWITCH
     }
 
     /// A value as it is written; `None` for what is no number of its kind.
@@ -237,7 +184,8 @@ impl PartialEq for Knob {
 impl std::str::FromStr for Decoding {
     type Err = KnobError;
 
-    /// `T=0.7,top-p=0.9`, by any name that [`Knob::named`] knows; what is not named is neutral.
+    /// `T=0.7,top-p=0.9`, by any name that [`Knob::named`] knows; what is not named is neutral, or as
+    /// [`Decoding::completed`] has it.
     fn from_str(text: &str) -> Result<Self, KnobError> {
         let mut decoding = Self::default();
         for setting in text.split(',').filter(|setting| !setting.is_empty()) {
@@ -248,7 +196,7 @@ impl std::str::FromStr for Decoding {
                 || KnobError::NoNumber { name: name.to_owned(), value: value.to_owned() };
             knob.set(&mut decoding, knob.read(value).ok_or_else(no_number)?);
         }
-        Ok(decoding)
+        Ok(decoding.completed())
     }
 }
 
@@ -261,18 +209,55 @@ mod tests {
     fn a_value_that_is_set_is_got_back_and_the_neutral_one_is_none() {
         for knob in KNOBS {
             let mut decoding = Decoding::default();
-            // In every range, neutral nowhere, and whole.
-            let value = if knob.whole { 3.0 } else { 0.5 };
+            // In nearly every range, neutral nowhere, and whole.
+            let value = match knob.flag {
+                "p-less" => 1.0,
+                "dry-base" => 1.5,
+                _ => {
+                    if knob.whole {
+                        3.0
+                    } else {
+                        0.5
+                    }
+                }
+            };
             knob.set(&mut decoding, value);
             assert_eq!(knob.get(&decoding), Some(value), "{}", knob.flag);
-            assert_eq!(Chain::new(decoding).unwrap().stages().len(), 1, "{}", knob.flag);
             let others = KNOBS.iter().filter(|other| **other != knob);
             let moved = others.filter(|other| other.get(&decoding).is_some());
             let moved: Vec<&str> = moved.map(|other| other.flag).collect();
             assert!(moved.iter().all(|flag| *flag == TEMPERATURE.flag), "{moved:?}");
-            knob.set(&mut decoding, knob.neutral);
+            let of = knob.shapes.as_ref().map(|shapes| shapes.of);
+            of.inspect(|of| of.set(&mut decoding, 0.5));
+            let whole = decoding.completed();
+            assert_eq!(knob.get(&whole), Some(value), "{}", knob.flag);
+            let stages = Chain::new(whole).unwrap().stages().len();
+            // A temperature of 1 is no stage.
+            assert_eq!(stages, 1, "{}", knob.flag);
+            of.inspect(|of| of.set(&mut decoding, 0.0));
+            match knob.neutral {
+                Some(neutral) => knob.set(&mut decoding, neutral),
+                None => (knob.set)(&mut decoding, None),
+            }
             assert_eq!(decoding, Decoding::default(), "{}", knob.flag);
         }
+    }
+
+    #[test]
+    fn what_shapes_a_setting_comes_with_it_and_never_alone() {
+        let on: Decoding = "dry-multiplier=0.8".parse().unwrap();
+        assert_eq!((on.dry_base, on.dry_allowed_length), (Some(1.75), Some(2)));
+        let own: Decoding = "xtc=0.5,xtc-threshold=0.2".parse().unwrap();
+        assert_eq!((own.xtc_probability, own.xtc_threshold), (Some(0.5), Some(0.2)));
+        let error = |decoding| Chain::new(decoding).unwrap_err().to_string();
+        assert_eq!(
+            error("dry-base=2".parse().unwrap()),
+            "dry_base = 2 has no effect without dry_multiplier; set both or neither"
+        );
+        assert_eq!(
+            error(Decoding { mirostat_tau: Some(3.0), ..Decoding::default() }),
+            "mirostat_tau = 3 has no effect without mirostat_eta; set both or neither"
+        );
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! One row of logits on its way to a sampling distribution.
 
+mod adaptive;
+mod past;
+
 use super::{
-    DecodeError, Stage,
+    DecodeError, Past, Stage,
     select::{Buffers, nearest},
 };
 use crate::math::exp::{dot, exp_row, greatest, scale, widen};
@@ -25,6 +28,8 @@ pub struct Scratch {
     /// One bit a token: met in the context.
     seen: Vec<u64>,
     select: Buffers,
+    /// `−log₂ p` of every token before mirostat's cut, where there is one.
+    surprises: Vec<f64>,
 }
 
 impl Scratch {
@@ -37,19 +42,29 @@ impl Scratch {
         Ok(self.max + self.total.ln())
     }
 
-    pub(super) fn apply(&mut self, stage: Stage, context: &[u32]) -> Result<(), DecodeError> {
+    pub(super) fn apply(&mut self, stage: Stage, past: Past<'_>) -> Result<(), DecodeError> {
         match stage {
-            Stage::RepetitionPenalty(penalty) => self.penalize(context, penalty)?,
-            Stage::Temperature(t) if t > 0.0 => self.temper(t),
-            Stage::Temperature(_) => self.argmax(),
+            Stage::RepetitionPenalty(penalty) => self.penalize(past.context, penalty)?,
+            Stage::FrequencyPenalty(each) => self.lower(past, each, 0.0)?,
+            Stage::PresencePenalty(once) => self.lower(past, 0.0, once)?,
+            Stage::NoRepeatNgram(n) => self.no_repeat(past.context, n)?,
+            Stage::Dry { multiplier, base, allowed_length } => {
+                self.dry(past, multiplier, base, allowed_length)?;
+            }
+            Stage::TopNSigma(n) => self.top_n_sigma(n),
+            Stage::Temperature(t) => self.temperature(t),
+            Stage::DynamicTemperature { temperature, range, exponent } => {
+                self.dynamic_temperature(temperature, range, exponent);
+            }
+            Stage::PLess(_) => self.p_less(),
             Stage::TopK(k) => self.top_k(k),
             Stage::TopP(p) => self.top_p(p),
-            Stage::MinP(share) => {
-                let floor = share * greatest(&self.weights);
-                self.keep(|w, _| w >= floor);
-            }
+            Stage::MinP(share) => self.at_least(share * greatest(&self.weights)),
             Stage::TypicalP(p) => self.typical(p),
-            Stage::TopNSigma(n) => self.top_n_sigma(n),
+            Stage::EpsilonCutoff(epsilon) => self.epsilon(epsilon),
+            Stage::EtaCutoff(epsilon) => self.eta(epsilon),
+            Stage::Mirostat { tau, .. } => self.mirostat(past.mu.unwrap_or(2.0 * tau)),
+            Stage::Xtc { probability, threshold } => self.xtc(probability, threshold),
         }
         Ok(())
     }
@@ -108,24 +123,8 @@ impl Scratch {
         self.total = exp_row(&self.scores, self.max, &mut self.weights);
     }
 
-    fn penalize(&mut self, context: &[u32], penalty: f64) -> Result<(), DecodeError> {
-        let vocabulary = self.scores.len();
-        self.seen.clear();
-        self.seen.resize(vocabulary.div_ceil(64), 0);
-        for &token in context {
-            let at = token as usize;
-            if at >= vocabulary {
-                return Err(DecodeError::UnknownToken { token, vocabulary });
-            }
-            if self.seen[at / 64] >> (at % 64) & 1 == 0 {
-                self.seen[at / 64] |= 1 << (at % 64);
-                let score = self.scores[at];
-                self.scores[at] = if score < 0.0 { score * penalty } else { score / penalty };
-            }
-        }
-        self.forget_removed();
-        self.exponentiate();
-        Ok(())
+    fn temperature(&mut self, temperature: f64) {
+        if temperature > 0.0 { self.temper(temperature) } else { self.argmax() }
     }
 
     fn temper(&mut self, temperature: f64) {
@@ -209,6 +208,12 @@ impl Scratch {
     fn remaining(&self) -> impl Iterator<Item = (f64, f64)> + Clone {
         let all = self.weights.iter().zip(&self.scores);
         all.filter(|(w, _)| **w > 0.0).map(|(w, s)| (*w, *s))
+    }
+
+    /// Removes tokens of less weight, but never the heaviest.
+    fn at_least(&mut self, floor: f64) {
+        let floor = floor.min(greatest(&self.weights));
+        self.keep(|w, _| w >= floor);
     }
 
     /// Removes the tokens (weight, score) for which `keep` is false.

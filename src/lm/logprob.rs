@@ -10,7 +10,7 @@ use super::{
         network::{Depth, Interrupt, Network, Session},
     },
 };
-use crate::decode::Chain;
+use crate::decode::{Chain, Past};
 
 /// Tokens of one forward pass.
 const TOKENS: usize = 2048;
@@ -54,6 +54,7 @@ impl Continued<'_> {
 /// # Arguments
 ///
 /// * `eos`: the tokens that end a text, as in the model's configuration.
+/// * `breakers`: [`Past::breakers`], where the chain reads them.
 /// * `texts`: in any order; those that follow each other with one prompt share its keys and values.
 /// * `progress`: hears how many of how many tokens are done.
 ///
@@ -69,6 +70,7 @@ pub fn log_probs(
     network: &dyn Network,
     eos: &[u32],
     chain: &Chain,
+    breakers: &[u32],
     texts: &[Continued<'_>],
     interrupt: &Interrupt,
     progress: &mut dyn FnMut(usize, usize),
@@ -80,7 +82,7 @@ pub fn log_probs(
     }
     let mut session = Session::new(network);
     session.interrupt = interrupt.clone();
-    let scorer = Scorer { network, eos, chain };
+    let scorer = Scorer { network, eos, chain, breakers };
     let all = texts.iter().map(|text| text.tokens.len()).sum();
     let (mut out, mut done) = (Vec::with_capacity(texts.len()), 0);
     for run in texts.chunk_by(|a, b| a.prompt == b.prompt) {
@@ -127,6 +129,7 @@ struct Scorer<'a> {
     network: &'a dyn Network,
     eos: &'a [u32],
     chain: &'a Chain,
+    breakers: &'a [u32],
 }
 
 impl Scorer<'_> {
@@ -192,29 +195,48 @@ impl Scorer<'_> {
             return Ok(Vec::new());
         }
         let (d, vocab) = (self.network.config().hidden, self.network.config().vocab);
-        let mut found = vec![self.at(text, 0, &prompt.logits)?];
+        let (first, mut mu) = self.at(text, 0, &prompt.logits, None)?;
+        let mut found = vec![first];
         let mut logits = Vec::new();
         for states in states.chunks(SCORED * d) {
             self.network.logits(session, states, &mut logits)?;
+            if self.chain.needs_mu() {
+                // Where a cut hangs on the tokens before, one position follows the other.
+                for logits in logits.chunks_exact(vocab) {
+                    let (ln_p, next) = self.at(text, found.len(), logits, mu)?;
+                    found.push(ln_p);
+                    mu = next;
+                }
+                continue;
+            }
             let first = found.len();
             let rows: Result<Vec<f64>, LmError> = logits
                 .par_chunks_exact(vocab)
                 .enumerate()
-                .map(|(row, logits)| self.at(text, first + row, logits))
+                .map(|(row, logits)| Ok(self.at(text, first + row, logits, None)?.0))
                 .collect();
             found.extend(rows?);
         }
         Ok(found)
     }
 
-    /// The log-probability of the position `at` of a text.
-    fn at(&self, text: &Continued<'_>, at: usize, logits: &[f32]) -> Result<f64, LmError> {
+    /// The log-probability of the position `at` of a text, and mirostat's `μ` behind it.
+    fn at(
+        &self,
+        text: &Continued<'_>,
+        at: usize,
+        logits: &[f32],
+        mu: Option<f64>,
+    ) -> Result<(f64, Option<f64>), LmError> {
         let context = if self.chain.needs_context() {
             [text.prompt, &text.tokens[..at]].concat()
         } else {
             Vec::new()
         };
-        let shares = self.chain.distribution(logits, &context)?;
+        let prompt = text.prompt.len().min(context.len());
+        let past = Past { context: &context, prompt, breakers: self.breakers, mu };
+        let shares = self.chain.distribution(logits, past)?;
+        let next = text.tokens.get(at).map(|token| self.chain.mu_behind(logits, past, *token));
         let share = match text.tokens.get(at) {
             // The text would have ended here.
             Some(token) if self.eos.contains(token) => 0.0,
@@ -224,7 +246,7 @@ impl Scorer<'_> {
                 ends.into_iter().filter_map(|&end| shares.get(end as usize)).sum()
             }
         };
-        Ok(share.ln())
+        Ok((share.ln(), next.transpose()?.flatten()))
     }
 }
 

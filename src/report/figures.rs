@@ -17,6 +17,7 @@ use crate::{
 };
 
 mod curves;
+mod methods;
 mod truth;
 
 /// Trails that one panel shows at most; with more, those of the most shots.
@@ -30,6 +31,7 @@ pub fn figures(results: &Results) -> Vec<Figure> {
     figures.extend(along_temperature(&shown));
     figures.extend(truth::against_truth(&all));
     figures.extend(plane(&shown));
+    figures.extend(methods::methods_plane(results));
     figures.extend(along_shots(&all));
     figures.extend(more_measures(&shown));
     figures.extend(curves::pr_curves(&all));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{number::number, overview, record::Results, score::first};
+use super::{methods::EqualPrecision, number::number, overview, record::Results, score::first};
 use crate::score::record::{Estimate, Score};
 
 /// A score as a table of Markdown, with its warnings and its signature; the measures that matter first,
@@ -49,6 +49,9 @@ pub fn results(results: &Results) -> String {
     let _ = writeln!(out, "{} against itself", escaped(first.trim()).replace('\n', " ").trim_end());
     for line in others.lines() {
         let _ = writeln!(out, "- {}", escaped(line));
+    }
+    for equal in EqualPrecision::all(results) {
+        let _ = write!(out, "\n{}:\n\n{}", equal.title(), table(&equal.lines(), 1));
     }
     out
 }

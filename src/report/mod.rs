@@ -6,6 +6,7 @@ pub mod figure;
 pub mod figures;
 pub mod lm_eval;
 pub mod markdown;
+pub mod methods;
 pub mod number;
 pub mod overview;
 pub mod page;

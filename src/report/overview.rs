@@ -3,6 +3,7 @@
 use indexmap::{IndexMap, IndexSet};
 
 use super::{
+    methods::{EqualPrecision, written},
     number::three_decimals,
     record::{CellResult, Results, telling_name},
 };
@@ -33,8 +34,27 @@ const MEASURES: [(&Spec, &str, bool); 6] = [
 pub fn overview(results: &Results) -> String {
     match results.cells.is_empty() {
         true => String::new(),
-        false => format!("{}{}", lines(&columns(results)), legend(results)),
+        false => {
+            format!("{}{}{}", lines(&columns(results)), legend(results), equal_precision(results))
+        }
     }
+}
+
+/// What recall the methods of a run reach at the same precision, where it has several.
+fn equal_precision(results: &Results) -> String {
+    let mut out = String::new();
+    let tables = EqualPrecision::all(results);
+    for table in &tables {
+        let rows = table.lines();
+        let columns: Vec<Vec<String>> = (0..rows[0].len())
+            .map(|column| rows.iter().map(|row| row[column].clone()).collect())
+            .collect();
+        out += &format!("\n{}\n{}", table.title(), lines(&columns));
+    }
+    if let Some(table) = tables.first() {
+        out += &format!("{}\n", table.note().replace("; ", ";\n"));
+    }
+    out
 }
 
 /// The table by columns: heading, ceiling, then a value a cell.
@@ -72,8 +92,7 @@ pub(super) fn columns(results: &Results) -> Vec<Vec<String>> {
             cells.iter().map(|c| c.score.metrics.get(*measure)).collect();
         let known: Vec<Option<&Estimate>> = cells.iter().map(|c| c.truth.get(*measure)).collect();
         if measured.iter().any(Option::is_some) {
-            let text =
-                |e: &Estimate| if interval { with_interval(e) } else { three_decimals(e.value) };
+            let text = |e: &Estimate| if interval { written(e) } else { three_decimals(e.value) };
             add(heading, ceiling(&measured), &|c| {
                 c.score.metrics.get(*measure).map_or_else(|| "-".to_owned(), text)
             });
@@ -140,16 +159,6 @@ pub(super) fn legend(results: &Results) -> String {
         out.push_str(&format!("{letter}: {which}{meaning} ({count} {cells})\n"));
     }
     out
-}
-
-/// `0.712 [.66, .75]`: the value, and its interval to two digits.
-fn with_interval(estimate: &Estimate) -> String {
-    let bound = |v: f64| format!("{v:.2}").replacen("0.", ".", 1);
-    let mut text = three_decimals(estimate.value);
-    if let (Some(low), Some(high)) = (estimate.low, estimate.high) {
-        text.push_str(&format!(" [{}, {}]", bound(low), bound(high)));
-    }
-    text
 }
 
 /// The ceiling that cells share: the middle one, with `~` where it differs in the digits shown.

@@ -99,7 +99,7 @@ impl Spot<'_> {
     }
 }
 
-fn mean<'a>(estimates: impl Iterator<Item = &'a Estimate>) -> Option<Estimate> {
+pub(super) fn mean<'a>(estimates: impl Iterator<Item = &'a Estimate>) -> Option<Estimate> {
     let all: Vec<&Estimate> = estimates.filter(|e| e.value.is_finite()).collect();
     let of = |part: fn(&Estimate) -> Option<f64>| {
         let values: Option<Vec<f64>> = all.iter().map(|e| part(e)).collect();

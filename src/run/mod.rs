@@ -8,6 +8,7 @@ pub mod execute;
 pub mod features;
 pub mod folder;
 pub mod lock;
+pub mod methods;
 #[cfg(feature = "lm")]
 pub mod models;
 pub mod plan;

@@ -4,15 +4,13 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 use super::{
+    methods::{Axes, Methods},
     prompts::PlannedPrompts,
     range::{Integers, Reals},
 };
 use crate::{
     data::hex::hex,
-    decode::{
-        Chain, DecodeError, Decoding,
-        knobs::{KNOBS, Knob, TEMPERATURE},
-    },
+    decode::{Chain, DecodeError, Decoding},
     report::record::CellRecord,
     rng::Draw,
 };
@@ -59,25 +57,11 @@ pub struct Grid {
     pub shots: Integers,
     /// The other sampling settings that are set or vary.
     pub knobs: Axes,
+    /// Methods that are compared, each with the settings above but for those it names itself; without any, the
+    /// settings above.
+    pub methods: Methods,
     /// Seeds of the draws.
     pub seeds: Integers,
-}
-
-/// Values of the knobs that a sweep sets or varies.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Axes(Vec<(&'static Knob, Reals)>);
-
-impl Axes {
-    /// These, and `values` of `knob`.
-    pub fn with(mut self, knob: &'static Knob, values: impl Into<Reals>) -> Self {
-        self.0.retain(|(known, _)| *known != knob);
-        self.0.push((knob, values.into()));
-        self
-    }
-
-    fn values(&self, knob: &Knob) -> Option<&Reals> {
-        self.0.iter().find(|(known, _)| *known == knob).map(|(_, values)| values)
-    }
 }
 
 /// A point of the grid.
@@ -94,20 +78,14 @@ pub struct Point {
 }
 
 impl Grid {
-    /// Every combination, in the order shots, penalty, truncations, temperature, seed: what varies
+    /// Every combination, in the order shots, method, penalty, truncations, temperature, seed: what varies
     /// last is what a figure has on its axis.
     ///
     /// # Errors
     ///
     /// [`PlanError::Decoding`] for a setting outside its range, [`PlanError::TooMany`].
     pub fn points(&self) -> Result<Vec<Point>, PlanError> {
-        let mut decodings = vec![Decoding::default()];
-        for knob in KNOBS.into_iter().rev() {
-            let temperatures = (*knob == TEMPERATURE).then_some(&self.temperatures);
-            if let Some(values) = temperatures.or_else(|| self.knobs.values(knob)) {
-                decodings = each(&decodings, knob, values.values());
-            }
-        }
+        let decodings = self.methods.decodings(&self.knobs, &self.temperatures, MOST_CELLS + 1);
         let checked = |decoding| Chain::new(decoding).map(|chain| (decoding, chain));
         let decodings: Vec<(Decoding, Chain)> =
             decodings.into_iter().map(checked).collect::<Result<_, _>>()?;
@@ -127,19 +105,6 @@ impl Grid {
         }
         Ok(points)
     }
-}
-
-/// `decodings` × `values` of `knob`, the values varying last. Bounded, so that a hostile grid cannot fill
-/// memory before [`PlanError::TooMany`] is raised.
-fn each(decodings: &[Decoding], knob: &Knob, values: &[f64]) -> Vec<Decoding> {
-    let all = decodings.iter().flat_map(|&decoding| {
-        values.iter().map(move |&value| {
-            let mut decoding = decoding;
-            knob.set(&mut decoding, value);
-            decoding
-        })
-    });
-    all.take(MOST_CELLS + 1).collect()
 }
 
 /// A cell and the prompts its model reads.
@@ -284,6 +249,7 @@ mod tests {
             temperatures: temps.parse().unwrap(),
             shots: 0.into(),
             knobs: Axes::default(),
+            methods: Methods::default(),
             seeds: 0.into(),
         }
     }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::{
-    plan::{Axes, Grid, Shard},
+    methods::{Axes, Methods},
+    plan::{Grid, Shard},
     range::{Integers, Reals},
 };
 use crate::{
@@ -165,6 +166,7 @@ impl SweepSettings {
                 temperatures: Reals::new(temperatures),
                 shots: if world { Integers::new(vec![0, 2, 4]) } else { 0.into() },
                 knobs: Axes::default(),
+                methods: Methods::default(),
                 seeds: 0.into(),
             },
             n_samples: if world { 200 } else { 500 },

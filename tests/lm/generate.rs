@@ -33,14 +33,20 @@ pub fn requests(lm: &Lm, count: usize) -> Vec<Request> {
     let request = |i: usize| Request {
         tag: i as u64,
         prompt: Arc::clone(&prompts[i % 3]),
-        chain: Chain::new(Decoding {
-            temperature: [0.0, 0.5, 1.0, 1.3][i % 4],
-            top_k: [None, Some(20)][i % 2],
-            top_p: [None, None, Some(0.9)][i % 3],
-            repetition_penalty: i.is_multiple_of(5).then_some(1.2),
-            ..Decoding::default()
-        })
-        .unwrap(),
+        chain: {
+            let decoding = Decoding {
+                temperature: [0.0, 0.5, 1.0, 1.3][i % 4],
+                top_k: [None, Some(20)][i % 2],
+                top_p: [None, None, Some(0.9)][i % 3],
+                repetition_penalty: i.is_multiple_of(5).then_some(1.2),
+                mirostat_tau: (i % 9 == 4).then_some(3.0),
+                dry_multiplier: (i % 4 == 2).then_some(0.8),
+                frequency_penalty: (i % 6 == 1).then_some(0.4),
+                xtc_probability: (i % 7 == 3).then_some(0.5),
+                ..Decoding::default()
+            };
+            Chain::new(decoding.completed()).unwrap()
+        },
         seed: (i % 7) as u64,
         draw: Draw { prompt: (i % 3) as u32, sample: i as u32 },
         max_new_tokens: 1 + i * 7 % 40,

@@ -29,7 +29,7 @@ fn toy() -> Toy {
 fn read(chain: &Chain, texts: &[Vec<u32>]) -> Vec<Vec<f64>> {
     let asked: Vec<Continued<'_>> =
         texts.iter().map(|tokens| Continued { prompt: &[3], tokens, ended: false }).collect();
-    log_probs(&toy(), &[], chain, &asked, &Interrupt::default(), &mut |_, _| {}).unwrap()
+    log_probs(&toy(), &[], chain, &[], &asked, &Interrupt::default(), &mut |_, _| {}).unwrap()
 }
 
 fn settings() -> [(Decoding, Decoding); 4] {
@@ -44,7 +44,7 @@ fn the_curve_from_log_probabilities_is_the_exact_one_for_temperatures_and_trunca
     for (p, q) in settings() {
         let chains = [p, q].map(|decoding| Chain::new(decoding).unwrap());
         let all: Vec<Vec<u32>> = toy()
-            .texts(&Chain::new(Decoding::default()).unwrap(), 3, LENGTH)
+            .texts(&Chain::new(Decoding::default()).unwrap(), &[3], LENGTH)
             .unwrap()
             .into_iter()
             .map(|(text, _)| text)
@@ -123,7 +123,7 @@ fn drawn_texts_score_the_closed_forms_of_the_enumerated_models() {
         let unique = Sides { reference: 1, model: 1 };
         let options = ScoreOptions { resamples: 100, ..ScoreOptions::default() };
         let got = score_likelihood(slices, unique, Signature::default(), &options).unwrap();
-        let whole = chains.as_ref().map(|chain| toy().texts(chain, 3, LENGTH).unwrap());
+        let whole = chains.as_ref().map(|chain| toy().texts(chain, &[3], LENGTH).unwrap());
         let mut index = std::collections::BTreeMap::new();
         for (text, _) in whole.reference.iter().chain(&whole.model) {
             let next = index.len();

@@ -17,6 +17,7 @@ use llmpr::{
 };
 
 const LENGTH: usize = 3;
+const PROMPT: [u32; 2] = [1, 3];
 
 fn toy() -> Toy {
     let logits = (0..25).map(|i| ((i * 7 + i / 5 * 3) % 11) as f32 * 0.35).collect();
@@ -26,7 +27,7 @@ fn toy() -> Toy {
 fn drawn(toy: &Toy, chain: &Chain, count: u32, rows: usize) -> BTreeMap<Vec<u32>, f64> {
     let request = |sample| Request {
         tag: u64::from(sample),
-        prompt: [1, 3].into(),
+        prompt: PROMPT.into(),
         chain: chain.clone(),
         seed: 11,
         draw: Draw { prompt: 0, sample },
@@ -77,7 +78,7 @@ fn completions_follow_the_enumerated_distribution_under_every_truncation() {
             Decoding { top_n_sigma: Some(1.2), ..plain },
         ] {
             let chain = Chain::new(decoding).unwrap();
-            let texts = toy.texts(&chain, 3, LENGTH).unwrap();
+            let texts = toy.texts(&chain, &PROMPT, LENGTH).unwrap();
             let total: f64 = texts.iter().map(|(_, p)| p).sum();
             assert!((total - 1.0).abs() < 1e-9, "{total}");
             let counts = drawn(&toy, &chain, n, 64);
@@ -95,11 +96,86 @@ fn completions_follow_the_enumerated_distribution_under_every_truncation() {
     }
 }
 
+/// Settings of every method beside the usual truncations; those that read the past see the prompt, too.
+const METHODS: [&str; 14] = [
+    "epsilon-cutoff=0.08",
+    "eta-cutoff=0.3",
+    "p-less=1,T=1.5",
+    "mirostat-tau=1.5,mirostat-eta=0.4",
+    "mirostat-tau=1.4,top-k=4",
+    "xtc=0.5,xtc-threshold=0.15",
+    "xtc=1,xtc-threshold=0.1,top-p=0.9",
+    "dynatemp-range=0.6,dynatemp-exponent=1.5",
+    "frequency-penalty=1.2",
+    "presence-penalty=-0.8,min-p=0.02",
+    "no-repeat-ngram-size=2",
+    "dry=0.9,dry-allowed-length=1",
+    "repetition-penalty=1.5,xtc=0.3",
+    "dry=0.5,dry-allowed-length=1,mirostat-tau=2,xtc=0.4,frequency-penalty=0.3",
+];
+
+#[test]
+fn completions_follow_the_enumerated_distribution_under_every_method() {
+    let (toy, n) = (toy(), 8_000);
+    for settings in METHODS {
+        let chain = Chain::new(settings.parse().unwrap()).unwrap();
+        let texts = toy.texts(&chain, &PROMPT, LENGTH).unwrap();
+        let total: f64 = texts.iter().map(|(_, p)| p).sum();
+        assert!((total - 1.0).abs() < 1e-9, "{settings}: {total}");
+        let plain = toy.texts(&Chain::default(), &PROMPT, LENGTH).unwrap();
+        assert!(texts.len() < plain.len() || texts.iter().zip(&plain).any(|(a, b)| a.1 != b.1));
+        let counts = drawn(&toy, &chain, n, 64);
+        let outside = counts.keys().find(|text| texts.iter().all(|(t, _)| t != *text));
+        assert_eq!(outside, None, "{settings} drew what has no probability");
+        let (chi2, df) = chi_square(&counts, &texts, f64::from(n));
+        let z = ((chi2 / df.max(1.0)).cbrt() - 1.0 + 2.0 / (9.0 * df.max(1.0)))
+            / (2.0 / (9.0 * df.max(1.0))).sqrt();
+        assert!(df > 0.0 && z < 4.0, "{settings}: χ² = {chi2:.1} at {df} degrees of freedom");
+    }
+}
+
+#[test]
+fn what_hangs_on_the_past_hangs_on_the_row_s_own_whoever_shares_the_batch() {
+    let toy = toy();
+    for settings in METHODS {
+        let chain = Chain::new(settings.parse().unwrap()).unwrap();
+        let alone = texts_of(&toy, &chain, 1, 0);
+        for (rows, from) in [(7, 0), (64, 0), (5, 40)] {
+            let together = texts_of(&toy, &chain, rows, from);
+            let same = together.iter().all(|(tag, text)| alone[tag] == *text);
+            assert!(same && together.len() == 60 - from as usize, "{settings}: {rows} rows");
+        }
+    }
+}
+
+/// Texts of 12 tokens and their log-probabilities to the bit, samples `from..60`.
+fn texts_of(toy: &Toy, chain: &Chain, rows: usize, from: u32) -> BTreeMap<u64, (Vec<u32>, u64)> {
+    let request = |sample| Request {
+        tag: u64::from(sample),
+        prompt: PROMPT.into(),
+        chain: chain.clone(),
+        seed: 11,
+        draw: Draw { prompt: 0, sample },
+        max_new_tokens: 12,
+        stop: [].into(),
+    };
+    let options = GenerateOptions { batch: Some(rows), ..GenerateOptions::default() };
+    let mut texts = BTreeMap::new();
+    let mut on_event = |event| {
+        if let Event::Finished(c) = event {
+            texts.insert(c.tag, (c.tokens, c.logprob.to_bits()));
+        }
+        ControlFlow::Continue(())
+    };
+    run(toy, None, &[], (from..60).map(request), &options, &mut on_event).unwrap();
+    texts
+}
+
 #[test]
 fn the_argmax_text_is_the_only_one_at_temperature_zero() {
     let toy = toy();
     let greedy = Chain::new(Decoding { temperature: 0.0, ..Decoding::default() }).unwrap();
-    let texts = toy.texts(&greedy, 3, LENGTH).unwrap();
+    let texts = toy.texts(&greedy, &PROMPT, LENGTH).unwrap();
     assert_eq!(texts.len(), 1);
     assert_eq!(drawn(&toy, &greedy, 10, 4).keys().collect::<Vec<_>>(), [&texts[0].0]);
 }

@@ -11,8 +11,8 @@ use crate::{
         knobs::{self, Knob},
     },
     run::{
-        plan::Axes,
-        range::{Integers, Reals},
+        methods::{self, Axes},
+        range::Reals,
     },
 };
 
@@ -42,10 +42,7 @@ impl KnobValue for Reals {
     }
 
     fn read(knob: &Knob, text: &str) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        match knob.whole {
-            true => Ok(text.parse::<Integers>()?.into()),
-            false => Ok(text.parse()?),
-        }
+        Ok(methods::values(knob, text)?)
     }
 }
 
@@ -60,11 +57,12 @@ impl<V> Default for KnobFlags<V> {
 }
 
 impl KnobFlags<f64> {
-    /// The settings at the neutral temperature; a setting that is neutral is none. Ranges are not checked.
+    /// The settings at the neutral temperature; a setting that is neutral is none, and what shapes
+    /// one that is on is completed. Ranges are not checked.
     pub fn decoding(&self) -> Decoding {
         let mut decoding = Decoding::default();
         self.0.iter().for_each(|(knob, value)| knob.set(&mut decoding, *value));
-        decoding
+        decoding.completed()
     }
 }
 
@@ -86,11 +84,14 @@ impl<V> Layer for KnobFlags<V> {
 
 fn flag<V: KnobValue>(knob: &'static Knob) -> Arg {
     let read = move |text: &str| V::read(knob, text);
-    Arg::new(knob.column)
+    let arg = Arg::new(knob.column)
         .long(knob.flag)
         .value_name(V::name(knob))
         .help(knob.help)
-        .value_parser(ValueParser::new(read))
+        .allow_negative_numbers(true)
+        .value_parser(ValueParser::new(read));
+    // Alone, a switch is on.
+    if knob.is_switch() { arg.num_args(0..=1).default_missing_value("1") } else { arg }
 }
 
 impl<V: KnobValue> clap::Args for KnobFlags<V> {
@@ -136,6 +137,16 @@ mod tests {
         let wanted =
             Decoding { top_p: Some(0.9), repetition_penalty: Some(1.2), ..Decoding::default() };
         assert_eq!(got, wanted);
+        let on = read(&["--p-less", "--frequency-penalty", "-0.5", "--dry-multiplier", "0.8"]);
+        let wanted = Decoding {
+            p_less: Some(1),
+            frequency_penalty: Some(-0.5),
+            dry_multiplier: Some(0.8),
+            dry_base: Some(1.75),
+            dry_allowed_length: Some(2),
+            ..Decoding::default()
+        };
+        assert_eq!(on.unwrap(), wanted);
         let error = read(&["--top-k", "2.5"]).unwrap_err().to_string();
         assert!(error.contains("`2.5` is no whole number"), "{error}");
     }

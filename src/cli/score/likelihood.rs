@@ -20,7 +20,7 @@ use crate::{
         knobs::{KNOBS, Knob, KnobError},
     },
     lm::{
-        Checkpoint, Lm, LmError,
+        Checkpoint, Lm, LmError, Tokenizer,
         engine::device,
         generate::{Completion, Event, FinishReason, GenerateOptions, Request, generate},
         logprob::{Continued, log_probs},
@@ -115,7 +115,7 @@ impl FromStr for Speaker {
         }
         let chain = Chain::new(decoding)?;
         let told = |knob: &Knob| match knob.get(&decoding) {
-            value if value == Some(knob.neutral) => None,
+            Some(value) if Some(value) == knob.neutral => None,
             _ => Some(format!("{}={}", knob.short, knob.text(&decoding)?)),
         };
         let settings = KNOBS.into_iter().filter_map(told).collect::<Vec<_>>().join(",");
@@ -367,8 +367,10 @@ impl Ready {
         };
         let eos = &self.lm.config().eos;
         let network = self.lm.network();
-        let found =
-            log_probs(network, eos, &self.speaker.chain, &asked, &stop.interrupt(), &mut hear);
+        let chain = &self.speaker.chain;
+        let tokenizer = self.lm.tokenizer().filter(|_| chain.needs_breakers());
+        let breakers = tokenizer.map_or(&[][..], Tokenizer::breakers);
+        let found = log_probs(network, eos, chain, breakers, &asked, &stop.interrupt(), &mut hear);
         progress.end();
         let found = match found {
             Err(LmError::Interrupted) => return Err(stopped()),

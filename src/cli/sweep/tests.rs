@@ -35,8 +35,16 @@ fn flags_go_before_the_file_and_the_file_before_the_preset() {
 #[test]
 fn every_knob_s_flag_reaches_the_cells() {
     for knob in knobs::optional() {
-        let range = if knob.whole { "7,9" } else { "0.25,0.5" };
-        let settings = settings(&format!("--temps 1 --shots 0 --{} {range}", knob.flag)).unwrap();
+        let range = match knob.flag {
+            "p-less" => "1",
+            "dry-base" => "1.25,1.5",
+            _ if knob.whole => "7,9",
+            _ => "0.25,0.5",
+        };
+        let of = knob.shapes.as_ref().map(|shapes| format!(" --{} 0.5", shapes.of.flag));
+        let flags =
+            format!("--temps 1 --shots 0 --{} {range}{}", knob.flag, of.unwrap_or_default());
+        let settings = settings(&flags).unwrap();
         let points = settings.grid.points().unwrap();
         let values: Vec<_> = points.iter().map(|p| knob.text(&p.decoding)).collect();
         let wanted: Vec<_> = range.split(',').map(|value| Some(value.to_owned())).collect();

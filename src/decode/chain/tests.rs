@@ -3,6 +3,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::rng::{Draw, uniform};
 
+/// The past that most stages do not look at.
+const NOTHING: Past<'static> = Past { context: &[], prompt: 0, breakers: &[], mu: None };
+
 fn logits(p: &[f64]) -> Vec<f32> {
     p.iter().map(|p| p.ln() as f32).collect()
 }
@@ -12,7 +15,7 @@ fn chain(stages: &[Stage]) -> Chain {
 }
 
 fn check(stages: &[Stage], p: &[f64], expected: &[f64]) {
-    let got = chain(stages).distribution(&logits(p), &[]).unwrap();
+    let got = chain(stages).distribution(&logits(p), NOTHING).unwrap();
     for (token, (got, expected)) in got.iter().zip(expected).enumerate() {
         // Logits are f32: 2⁻²⁴ of a logit below 4.
         assert!((got - expected).abs() < 1e-6, "{stages:?}, token {token}: {got} for {expected}");
@@ -67,7 +70,7 @@ const SPREAD: [f32; 4] = [3.0, 1.0, -1.0, -3.0];
 
 /// Which of `logits` have any probability.
 fn kept(stages: &[Stage], logits: &[f32]) -> Vec<bool> {
-    let p = chain(stages).distribution(logits, &[]).unwrap();
+    let p = chain(stages).distribution(logits, NOTHING).unwrap();
     p.iter().map(|p| *p > 0.0).collect()
 }
 
@@ -76,7 +79,7 @@ fn top_n_sigma_keeps_what_is_within_n_deviations_of_the_greatest() {
     let e = [3.0, 1.0, -1.0].map(f64::exp);
     // 3 − √5 = 0.76, and 3 − 2√5 = −1.47.
     for (n, left) in [(0.5, 1), (1.0, 2), (2.0, 3)] {
-        let got = chain(&[Stage::TopNSigma(n)]).distribution(&SPREAD, &[]).unwrap();
+        let got = chain(&[Stage::TopNSigma(n)]).distribution(&SPREAD, NOTHING).unwrap();
         let total: f64 = e[..left].iter().sum();
         for (token, got) in got.iter().enumerate() {
             let expected = if token < left { e[token] / total } else { 0.0 };
@@ -116,19 +119,19 @@ fn what_top_n_sigma_keeps_does_not_depend_on_the_temperature() {
         assert_ne!(other, min_p, "min-p keeps more at a higher temperature");
     }
     let greedy = Decoding { temperature: 0.0, top_n_sigma: Some(1.0), ..Decoding::default() };
-    assert_eq!(Chain::new(greedy).unwrap().distribution(&[1.0, 3.0], &[]).unwrap(), [0.0, 1.0]);
+    assert_eq!(Chain::new(greedy).unwrap().distribution(&[1.0, 3.0], NOTHING).unwrap(), [0.0, 1.0]);
 }
 
 #[test]
 fn the_repetition_penalty_moves_each_seen_token_once() {
     let chain = chain(&[Stage::RepetitionPenalty(2.0)]);
-    let got = chain.distribution(&[2.0, -1.0, 0.5], &[0, 1, 1, 0, 0]).unwrap();
+    let got = chain.distribution(&[2.0, -1.0, 0.5], Past::of(&[0, 1, 1, 0, 0])).unwrap();
     let weights = [1.0f64.exp(), (-2.0f64).exp(), 0.5f64.exp()];
     let total: f64 = weights.iter().sum();
     for (got, w) in got.iter().zip(weights) {
         assert!((got - w / total).abs() < 1e-12, "{got}");
     }
-    let outside = chain.distribution(&[2.0, -1.0], &[7]);
+    let outside = chain.distribution(&[2.0, -1.0], Past::of(&[7]));
     assert_eq!(outside, Err(DecodeError::UnknownToken { token: 7, vocabulary: 2 }));
 }
 
@@ -136,7 +139,7 @@ fn the_repetition_penalty_moves_each_seen_token_once() {
 fn temperature_zero_is_argmax_with_the_lower_of_two() {
     let greedy = Chain::new(Decoding { temperature: 0.0, ..Decoding::default() }).unwrap();
     assert!(greedy.is_greedy());
-    let pick = greedy.draw(&[1.0, 3.0, 3.0], &[], 0.999, &mut Scratch::default()).unwrap();
+    let pick = greedy.draw(&[1.0, 3.0, 3.0], NOTHING, 0.999, &mut Scratch::default()).unwrap();
     assert_eq!((pick.token, pick.logprob, pick.entropy), (1, 0.0, 0.0));
     let norm = (1f64.exp() + 2.0 * 3f64.exp()).ln();
     assert!((pick.logprob_model - (3.0 - norm)).abs() < 1e-12);
@@ -145,7 +148,7 @@ fn temperature_zero_is_argmax_with_the_lower_of_two() {
 #[test]
 fn a_temperature_of_nearly_zero_does_not_overflow() {
     let cold = chain(&[Stage::Temperature(1e-300)]);
-    assert_eq!(cold.distribution(&[1e30, -1e30, 2.0], &[]).unwrap(), [1.0, 0.0, 0.0]);
+    assert_eq!(cold.distribution(&[1e30, -1e30, 2.0], NOTHING).unwrap(), [1.0, 0.0, 0.0]);
 }
 
 #[test]
@@ -158,6 +161,7 @@ fn settings_come_in_hugging_faces_order_and_neutral_ones_go() {
         typical_p: Some(1.0),
         repetition_penalty: Some(1.2),
         top_n_sigma: Some(1.5),
+        ..Decoding::default()
     };
     let stages = Chain::new(all).unwrap();
     let expected = [
@@ -194,8 +198,9 @@ fn settings_out_of_range_are_refused_from_code_and_from_a_file() {
 
 #[test]
 fn logits_that_mean_nothing_are_errors_that_name_the_token() {
-    let draw =
-        |logits: &[f32]| chain(&[Stage::TopP(0.9)]).draw(logits, &[], 0.5, &mut Scratch::default());
+    let draw = |logits: &[f32]| {
+        chain(&[Stage::TopP(0.9)]).draw(logits, NOTHING, 0.5, &mut Scratch::default())
+    };
     assert_eq!(draw(&[0.0, f32::NAN]), Err(DecodeError::NanLogit { token: 1 }));
     assert_eq!(draw(&[f32::INFINITY, 0.0]), Err(DecodeError::InfiniteLogit { token: 0 }));
     assert_eq!(draw(&[f32::NEG_INFINITY; 3]), Err(DecodeError::NoToken { vocabulary: 3 }));
@@ -208,12 +213,12 @@ fn draws_follow_the_distribution() {
     let p = [0.02, 0.3, 0.08, 0.25, 0.15, 0.2];
     let stages = [Stage::Temperature(1.3), Stage::TopK(5), Stage::TopP(0.9)];
     let (chain, logits) = (chain(&stages), logits(&p));
-    let expected = chain.distribution(&logits, &[]).unwrap();
+    let expected = chain.distribution(&logits, NOTHING).unwrap();
     let (n, mut counts, mut scratch) = (200_000, [0usize; 6], Scratch::default());
     let entropy: f64 = expected.iter().filter(|p| **p > 0.0).map(|p| -p * p.ln()).sum();
     for i in 0..n {
         let u = uniform(5, Draw { prompt: 0, sample: i }, 0);
-        let pick = chain.draw(&logits, &[], u, &mut scratch).unwrap();
+        let pick = chain.draw(&logits, NOTHING, u, &mut scratch).unwrap();
         let at = pick.token as usize;
         counts[at] += 1;
         assert!((pick.logprob - expected[at].ln()).abs() < 1e-12);
@@ -237,7 +242,7 @@ fn draws_follow_the_distribution() {
 #[test]
 fn the_number_is_a_quantile_in_index_order() {
     let (chain, logits) = (chain(&[]), logits(&[0.25, 0.5, 0.25]));
-    let token = |u| chain.draw(&logits, &[], u, &mut Scratch::default()).unwrap().token;
+    let token = |u| chain.draw(&logits, NOTHING, u, &mut Scratch::default()).unwrap().token;
     let tokens = [0.0, 0.2499, 0.2501, 0.7499, 0.7501, 1.0 - f64::EPSILON / 2.0].map(token);
     assert_eq!(tokens, [0, 0, 1, 1, 2, 2]);
 }
@@ -268,7 +273,7 @@ proptest! {
         let logits: Vec<f32> = steps.iter().map(|&s| s as f32 * -0.25).collect();
         let max = steps.iter().min().copied().unwrap_or(0) as f64 * -0.25;
         let weights: Vec<f64> = logits.iter().map(|&x| (f64::from(x) - max).exp()).collect();
-        let got = chain(&[Stage::TopP(p)]).distribution(&logits, &[]).unwrap();
+        let got = chain(&[Stage::TopP(p)]).distribution(&logits, NOTHING).unwrap();
         let kept: Vec<bool> = got.iter().map(|p| *p > 0.0).collect();
         prop_assert_eq!(kept, sorted_top_p(&weights, p));
         prop_assert!((got.iter().sum::<f64>() - 1.0).abs() < 1e-12);

@@ -37,7 +37,11 @@ pub struct Tokenizer {
     pub chat_templates: IndexMap<String, String>,
     adds_bos: bool,
     hash: OnceLock<String>,
+    breakers: OnceLock<Vec<u32>>,
 }
+
+/// The strings over which repetitions do not reach that DRY counts, its author's: a token that holds one is a breaker.
+const SEQUENCE_BREAKERS: [&str; 4] = ["\n", ":", "\"", "*"];
 
 /// What the template is called that `apply_chat_template` takes of several.
 const DEFAULT_TEMPLATE: &str = "default";
@@ -70,8 +74,8 @@ impl Tokenizer {
         let first = coder.encode("", true)?.first().copied();
         let processed = first.is_some() && first == bos.as_deref().and_then(|t| coder.id(t));
         let adds_bos = bos.is_some() && adds_bos.unwrap_or(processed);
-        let hash = OnceLock::new();
-        Ok(Self { coder, bos, eos, special_tokens, chat_templates, adds_bos, hash })
+        let (hash, breakers) = (OnceLock::new(), OnceLock::new());
+        Ok(Self { coder, bos, eos, special_tokens, chat_templates, adds_bos, hash, breakers })
     }
 
     /// The Jinja source that renders a conversation unless another is named, where there is one.
@@ -150,6 +154,18 @@ impl Tokenizer {
     /// Number of ids, added tokens included.
     pub fn vocab_size(&self) -> usize {
         self.coder.size()
+    }
+
+    /// The tokens whose text holds a line break, a colon, a quotation mark or an asterisk, over which repetitions do
+    /// not reach that DRY counts; ascending.
+    pub fn breakers(&self) -> &[u32] {
+        self.breakers.get_or_init(|| {
+            let breaks = |id: &u32| {
+                let text = self.decode(&[*id]);
+                SEQUENCE_BREAKERS.iter().any(|breaker| text.contains(breaker))
+            };
+            (0..self.vocab_size() as u32).filter(breaks).collect()
+        })
     }
 
     /// SHA-256, in hexadecimal, of what decides ids and chat prompts.

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use std::cell::RefCell;
 
 use crate::{
-    decode::{Chain, DecodeError, Pick, Scratch},
+    decode::{Chain, DecodeError, Past, Pick, Scratch},
     lm::LmError,
 };
 
@@ -51,8 +51,8 @@ pub struct Ask<'a> {
     pub logits: LogitRow<'a>,
     /// The stages before the draw.
     pub chain: &'a Chain,
-    /// Tokens before, where the chain reads them.
-    pub context: &'a [u32],
+    /// What the row has behind it.
+    pub past: Past<'a>,
     /// The number in `[0, 1)` that decides.
     pub u: f64,
 }
@@ -123,7 +123,7 @@ pub fn draw_on_host(asks: &[Ask<'_>]) -> Result<Vec<Result<Pick, DecodeError>>, 
     }
     let draw = |ask: &Ask<'_>| {
         let draw = |row: &[f32]| {
-            SCRATCH.with_borrow_mut(|scratch| ask.chain.draw(row, ask.context, ask.u, scratch))
+            SCRATCH.with_borrow_mut(|scratch| ask.chain.draw(row, ask.past, ask.u, scratch))
         };
         Ok(match ask.logits {
             LogitRow::Host(row) => draw(row),

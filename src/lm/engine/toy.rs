@@ -5,7 +5,7 @@ use super::{
     network::{Depth, Network, Session, States},
 };
 use crate::{
-    decode::{Chain, DecodeError},
+    decode::{Chain, DecodeError, Past},
     lm::{
         LmError,
         arch::{config::ModelConfig, llama},
@@ -33,9 +33,7 @@ impl Toy {
         Self { config, logits }
     }
 
-    /// Every continuation of `length` tokens after `last` with its probability under `chain`.
-    ///
-    /// The repetition penalty would need the whole context and is not covered.
+    /// Every continuation of `length` tokens after `prompt`, which has one at least, with its probability under `chain`.
     ///
     /// # Errors
     ///
@@ -43,22 +41,25 @@ impl Toy {
     pub fn texts(
         &self,
         chain: &Chain,
-        last: u32,
+        prompt: &[u32],
         length: usize,
     ) -> Result<Vec<(Vec<u32>, f64)>, DecodeError> {
-        let mut texts = vec![(Vec::new(), 1.0)];
+        let mut texts = vec![(prompt.to_vec(), 1.0, None)];
         for _ in 0..length {
             let mut longer = Vec::new();
-            for (text, p) in texts {
-                let row = *text.last().unwrap_or(&last) as usize * self.config.vocab;
-                let next = chain.distribution(&self.logits[row..][..self.config.vocab], &[])?;
+            for (text, p, mu) in texts {
+                let row = text.last().map_or(0, |last| *last as usize * self.config.vocab);
+                let logits = &self.logits[row..][..self.config.vocab];
+                let past = Past { mu, prompt: prompt.len(), ..Past::of(&text) };
+                let next = chain.distribution(logits, past)?;
                 for (token, share) in (0..).zip(next).filter(|(_, share)| *share > 0.0) {
-                    longer.push(([&text[..], &[token]].concat(), p * share));
+                    let mu = chain.mu_behind(logits, past, token)?;
+                    longer.push(([&text[..], &[token]].concat(), p * share, mu));
                 }
             }
             texts = longer;
         }
-        Ok(texts)
+        Ok(texts.into_iter().map(|(text, p, _)| (text[prompt.len()..].to_vec(), p)).collect())
     }
 }
 

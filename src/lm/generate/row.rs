@@ -2,7 +2,7 @@
 
 use super::{Completion, FinishReason, Request, prompts::PromptId};
 use crate::{
-    decode::{DecodeError, Pick},
+    decode::{DecodeError, Past, Pick},
     lm::{
         Incremental, LmError, Tokenizer,
         engine::{
@@ -24,6 +24,9 @@ pub(super) struct Row<'a> {
     pub tokens: Vec<u32>,
     text: Option<Incremental<'a>>,
     sums: [f64; 3],
+    breakers: &'a [u32],
+    /// Mirostat's state.
+    mu: Option<f64>,
     /// How it ended, once it has.
     pub end: Option<Result<FinishReason, LmError>>,
 }
@@ -37,16 +40,24 @@ impl<'a> Row<'a> {
     ) -> Self {
         let reads = request.chain.needs_context();
         let context = if reads { request.prompt.to_vec() } else { Vec::new() };
+        let breakers = tokenizer.filter(|_| request.chain.needs_breakers());
+        let breakers = breakers.map_or(&[][..], Tokenizer::breakers);
         let text = tokenizer.map(|tokenizer| Incremental::new(tokenizer, &request.prompt));
         let (tokens, sums) = (Vec::new(), [0.0; 3]);
-        Self { request, prompt, own, context, tokens, text, sums, end: None }
+        Self { request, prompt, own, context, tokens, text, sums, breakers, mu: None, end: None }
     }
 
     /// What the next token is drawn from.
     pub fn ask<'b>(&'b self, logits: LogitRow<'b>) -> Ask<'b> {
         let Request { chain, seed, draw, .. } = &self.request;
         let u = rng::uniform(*seed, *draw, self.tokens.len());
-        Ask { logits, chain, context: &self.context, u }
+        let past = Past {
+            context: &self.context,
+            prompt: self.request.prompt.len().min(self.context.len()),
+            breakers: self.breakers,
+            mu: self.mu,
+        };
+        Ask { logits, chain, past, u }
     }
 
     /// Takes what was drawn and decides whether it was the last token.
@@ -58,7 +69,8 @@ impl<'a> Row<'a> {
     }
 
     fn take(&mut self, pick: Pick, eos: &[u32]) {
-        let Pick { token, logprob, logprob_model, entropy } = pick;
+        let Pick { token, logprob, logprob_model, entropy, mu } = pick;
+        self.mu = mu;
         for (sum, term) in self.sums.iter_mut().zip([logprob, logprob_model, entropy]) {
             *sum += term;
         }

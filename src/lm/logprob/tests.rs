@@ -1,7 +1,10 @@
 //! On a Markov chain whose every text can be listed.
 
 use super::*;
-use crate::{decode::Decoding, lm::engine::toy::Toy};
+use crate::{
+    decode::{Decoding, Past},
+    lm::engine::toy::Toy,
+};
 
 fn toy() -> Toy {
     let logits = (0..25).map(|i| ((i * 7 + i / 5 * 3) % 11) as f32 * 0.35).collect();
@@ -13,13 +16,21 @@ fn chain(temperature: f64, top_k: Option<usize>, top_p: Option<f64>) -> Chain {
 }
 
 fn score(chain: &Chain, eos: &[u32], texts: &[Continued<'_>]) -> Vec<Vec<f64>> {
-    log_probs(&toy(), eos, chain, texts, &Interrupt::default(), &mut |_, _| {}).unwrap()
+    log_probs(&toy(), eos, chain, &[], texts, &Interrupt::default(), &mut |_, _| {}).unwrap()
 }
 
 #[test] // exact enumeration
 fn every_text_has_the_probability_that_can_be_written_down() {
-    for chain in [chain(1.0, None, None), chain(0.6, Some(3), None), chain(1.4, None, Some(0.7))] {
-        let texts = toy().texts(&chain, 3, 4).unwrap();
+    let others = [
+        "mirostat-tau=1.5,mirostat-eta=0.4",
+        "xtc=0.4,xtc-threshold=0.1",
+        "dry=0.9,dry-allowed-length=1",
+        "frequency-penalty=1,no-repeat-ngram-size=3",
+    ];
+    let others = others.map(|settings| Chain::new(settings.parse().unwrap()).unwrap());
+    let cut = [chain(1.0, None, None), chain(0.6, Some(3), None), chain(1.4, None, Some(0.7))];
+    for chain in cut.into_iter().chain(others) {
+        let texts = toy().texts(&chain, &[1, 3], 4).unwrap();
         let asked: Vec<Continued<'_>> = texts
             .iter()
             .map(|(tokens, _)| Continued { prompt: &[1, 3], tokens, ended: false })
@@ -34,7 +45,7 @@ fn every_text_has_the_probability_that_can_be_written_down() {
 
 #[test]
 fn a_text_that_the_settings_cannot_write_has_no_probability() {
-    let all = toy().texts(&chain(1.0, None, None), 3, 3).unwrap();
+    let all = toy().texts(&chain(1.0, None, None), &[3], 3).unwrap();
     let greedy = chain(1.0, Some(1), None);
     let asked: Vec<Continued<'_>> =
         all.iter().map(|(tokens, _)| Continued { prompt: &[3], tokens, ended: false }).collect();
@@ -77,7 +88,7 @@ fn the_penalty_for_repetition_reads_prompt_and_text() {
     let row = |last: usize| -> Vec<f32> {
         (0..5).map(|i| last * 5 + i).map(|i| ((i * 7 + i / 5 * 3) % 11) as f32 * 0.35).collect()
     };
-    let first = chain.distribution(&row(3), &[1, 3]).unwrap()[2].ln();
-    let second = chain.distribution(&row(2), &[1, 3, 2]).unwrap()[2].ln();
+    let first = chain.distribution(&row(3), Past::of(&[1, 3])).unwrap()[2].ln();
+    let second = chain.distribution(&row(2), Past::of(&[1, 3, 2])).unwrap()[2].ln();
     assert_eq!(got, [[first, second]]);
 }

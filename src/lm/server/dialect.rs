@@ -113,6 +113,30 @@ impl Dialect {
         Some(self.seed.unwrap_or("seed")).filter(|field| !field.is_empty())
     }
 
+    /// What has to stand beside a setting for it to have an effect: llama.cpp's server asks for mirostat's version, and
+    /// passes over samplers that its list does not name.
+    pub fn beside(&self, knob: &Knob) -> Map<String, Value> {
+        let all = json!([
+            "penalties",
+            "dry",
+            "top_n_sigma",
+            "temperature",
+            "top_k",
+            "top_p",
+            "min_p",
+            "typ_p",
+            "xtc",
+        ]);
+        let listed = self.neutral.contains_key("samplers");
+        match knob.column {
+            "mirostat_tau" => Map::from_iter([("mirostat".to_owned(), json!(2))]),
+            "dry_multiplier" | "xtc_probability" if listed => {
+                Map::from_iter([("samplers".to_owned(), all)])
+            }
+            _ => Map::new(),
+        }
+    }
+
     /// The field of a setting there.
     pub fn field<'a>(&'a self, knob: &Knob) -> &'a str {
         let own = self.fields.get(knob.column).map(String::as_str);
@@ -129,6 +153,7 @@ impl Dialect {
             }
             let value = if knob.whole { json!(value as u64) } else { json!(value) };
             fields.insert(self.field(knob).to_owned(), value);
+            fields.extend(self.beside(knob));
         }
         fields
     }

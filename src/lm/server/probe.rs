@@ -2,7 +2,7 @@
 //!
 //! A server passes over fields that it does not know, so a setting is believed only where it shows. One that
 //! leaves a single token (top-k 1, a nucleus of nothing) must make a hot draw the same under two seeds; a
-//! penalty must change what is repeated.
+//! penalty must change what is repeated; others must change a hot draw under one seed.
 
 use serde_json::{Map, Value, json};
 
@@ -14,9 +14,7 @@ use super::{
     identity::Served,
 };
 use crate::{
-    decode::knobs::{
-        KNOBS, Knob, MIN_P, REPETITION_PENALTY, TEMPERATURE, TOP_K, TOP_N_SIGMA, TOP_P, TYPICAL_P,
-    },
+    decode::knobs::{KNOBS, Knob, TEMPERATURE},
     lm::LmError,
 };
 
@@ -62,6 +60,36 @@ pub(super) struct Probe<'a, 'h> {
 struct Refusal(String);
 
 type Said<T> = Result<Result<T, Refusal>, LmError>;
+
+/// How a setting shows that it has an effect.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Evidence {
+    /// At this value one token is left, so that a hot draw is the same under two seeds.
+    Single(f64),
+    /// At the second value what is repeated comes out otherwise than at the first.
+    Repeats(f64, f64),
+    /// At this value a hot draw is another one under the same seed.
+    Moves(f64),
+    /// In no way.
+    None,
+}
+
+fn evidence(knob: &Knob) -> Evidence {
+    match knob.flag {
+        "top-k" | "min-p" => Evidence::Single(1.0),
+        "top-p" | "typical-p" | "top-n-sigma" | "mirostat-tau" => Evidence::Single(1e-6),
+        "epsilon-cutoff" => Evidence::Single(0.999_999),
+        "repetition-penalty" => Evidence::Repeats(1.0, 2.0),
+        "frequency-penalty" | "presence-penalty" | "no-repeat-ngram-size" => {
+            Evidence::Repeats(0.0, 2.0)
+        }
+        "dry-multiplier" => Evidence::Repeats(0.0, 5.0),
+        "eta-cutoff" => Evidence::Moves(0.999),
+        "xtc-probability" => Evidence::Moves(1.0),
+        "dynatemp-range" => Evidence::Moves(1.5),
+        _ => Evidence::None,
+    }
+}
 
 /// What is said of a setting without effect.
 fn no_effect(field: &str) -> String {
@@ -110,10 +138,21 @@ impl<'a, 'h> Probe<'a, 'h> {
                 lacking.push(("temperature".to_owned(), what));
             }
         }
-        let mut fields = indexmap::IndexMap::new();
+        let mut fields = indexmap::IndexMap::<String, String>::new();
         self.session.daring = true;
         for &knob in wants.knobs.iter().filter(|knob| ***knob != TEMPERATURE) {
-            match self.knob(knob, varied)? {
+            if let Some(shapes) = &knob.shapes {
+                let shown = fields.contains_key(shapes.of.column);
+                match knob.server.first().filter(|_| shown) {
+                    Some(field) => drop(fields.insert(knob.column.to_owned(), (*field).to_owned())),
+                    None => {
+                        let why = format!("there is no `{}` that it could shape", shapes.of.column);
+                        lacking.push((knob.column.to_owned(), why));
+                    }
+                }
+                continue;
+            }
+            match self.knob(knob, varied, seed)? {
                 Ok(field) => drop(fields.insert(knob.column.to_owned(), field)),
                 Err(Refusal(why)) => lacking.push((knob.column.to_owned(), why)),
             }
@@ -273,33 +312,49 @@ impl<'a, 'h> Probe<'a, 'h> {
     }
 
     /// The field by which `knob` has effect, or why none has.
-    fn knob(&mut self, knob: &'static Knob, varied: bool) -> Said<String> {
-        let extreme = match knob {
-            k if *k == TOP_K => json!(1),
-            k if *k == MIN_P => json!(1.0),
-            k if [&TOP_P, &TYPICAL_P, &TOP_N_SIGMA].contains(&k) => json!(1e-6),
-            _ => json!(null),
-        };
+    fn knob(&mut self, knob: &'static Knob, varied: bool, seed: bool) -> Said<String> {
         let mut refusal = None;
         let mut seen = no_effect(knob.column);
         for field in knob.server {
-            if *knob == REPETITION_PENALTY {
-                match self.penalty(field)? {
-                    Ok(true) => return Ok(Ok((*field).to_owned())),
-                    Ok(false) => {}
-                    Err(Refusal(why)) => refusal = Some(why),
+            let number = |value: f64| if knob.whole { json!(value as u64) } else { json!(value) };
+            let with = |value: f64| {
+                let mut more = self.dialect.beside(knob);
+                let shaping = KNOBS.iter().filter_map(|other| {
+                    let shapes = other.shapes.as_ref().filter(|shapes| shapes.of == knob)?;
+                    let usual =
+                        if other.whole { json!(shapes.usual as u64) } else { json!(shapes.usual) };
+                    Some(((*other.server.first()?).to_owned(), usual))
+                });
+                more.extend(shaping);
+                more.insert((*field).to_owned(), number(value));
+                more
+            };
+            let found = match evidence(knob) {
+                Evidence::None => return Ok(Ok((*field).to_owned())),
+                Evidence::Repeats(off, on) => {
+                    let (off, on) = (with(off), with(on));
+                    let prompt = self.repeating();
+                    self.moves(&prompt, 0.0, [off, on])?
                 }
-                continue;
-            }
-            if extreme.is_null() {
-                return Ok(Ok((*field).to_owned()));
-            }
-            if !varied {
-                seen = "all draws are alike there, so that it cannot be seen".to_owned();
-                continue;
-            }
-            let more = Map::from_iter([((*field).to_owned(), extreme.clone())]);
-            match self.alike(self.hot, more)? {
+                Evidence::Single(_) if !varied => {
+                    seen = "all draws are alike there, so that it cannot be seen".to_owned();
+                    continue;
+                }
+                Evidence::Single(value) => {
+                    let more = with(value);
+                    self.alike(self.hot, more)?
+                }
+                Evidence::Moves(_) if !(varied && seed) => {
+                    seen = "draws of one seed differ there, so that it cannot be seen".to_owned();
+                    continue;
+                }
+                Evidence::Moves(value) => {
+                    let more = with(value);
+                    let prompt = self.prompt();
+                    self.moves(&prompt, self.hot, [Map::new(), more])?
+                }
+            };
+            match found {
                 Ok(true) => return Ok(Ok((*field).to_owned())),
                 Ok(false) => seen = no_effect(field),
                 Err(Refusal(why)) => refusal = Some(why),
@@ -308,13 +363,16 @@ impl<'a, 'h> Probe<'a, 'h> {
         Ok(Err(Refusal(refusal.unwrap_or(seen))))
     }
 
-    /// Whether a penalty by that name changes what is repeated.
-    fn penalty(&mut self, field: &str) -> Said<bool> {
-        let prompt = self.repeating();
+    /// Whether two ways of asking give two texts under one seed.
+    fn moves(
+        &mut self,
+        prompt: &ServerPrompt,
+        temperature: f64,
+        ways: [Map<String, Value>; 2],
+    ) -> Said<bool> {
         let mut texts = Vec::new();
-        for value in [1.0, 2.0] {
-            let more = Map::from_iter([(field.to_owned(), json!(value))]);
-            match self.text(&prompt, 1, 0.0, more)? {
+        for more in ways {
+            match self.text(prompt, 1, temperature, more)? {
                 Ok(text) => texts.push(text),
                 Err(refusal) => return Ok(Err(refusal)),
             }

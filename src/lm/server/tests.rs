@@ -190,8 +190,23 @@ fn every_knob_has_a_field_in_a_request() {
     let body: Value = serde_json::from_slice(&body).unwrap();
     for knob in KNOBS {
         let wanted = if knob.whole { json!(7) } else { json!(0.25) };
-        assert_eq!(body[knob.server[0]], wanted, "{}", knob.column);
+        assert_eq!(body[Dialect::default().field(knob)], wanted, "{}", knob.column);
     }
+}
+
+#[test]
+fn llama_cpp_is_told_what_has_to_stand_beside_a_setting() {
+    let neutral = Dialect::neutral_of(Kind::LlamaCpp);
+    let dialect = Dialect { kind: Kind::LlamaCpp, neutral, ..Dialect::default() };
+    let said = |settings: &str| dialect.settings(&settings.parse().unwrap());
+    let dry = said("dry-multiplier=0.8");
+    assert_eq!((&dry["dry_base"], &dry["dry_allowed_length"]), (&json!(1.75), &json!(2)));
+    assert!(dry["samplers"].as_array().unwrap().contains(&json!("dry")), "{dry:?}");
+    let plain = said("top-p=0.9");
+    assert!(!plain["samplers"].as_array().unwrap().contains(&json!("dry")), "{plain:?}");
+    let mirostat = said("mirostat-tau=3");
+    assert_eq!((&mirostat["mirostat"], &mirostat["mirostat_eta"]), (&json!(2), &json!(0.1)));
+    assert_eq!(plain["mirostat"], json!(0));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{
     browse::Browser,
     figure::{Figure, STYLE, Theme},
+    methods::EqualPrecision,
     record::Results,
     sentences::{headline, verdicts},
     trail::models,
@@ -81,6 +82,7 @@ impl Page<'_> {
             verdicts => verdicts(results),
             notes,
             figures => drawings,
+            equal => equal_precision(results),
             columns => table.columns,
             rows => table.rows,
             failed => results.failed,
@@ -91,6 +93,24 @@ impl Page<'_> {
             data => embed(browser),
         })
     }
+}
+
+/// What recall decoding methods reach at the same precision.
+#[derive(Serialize)]
+struct Equal {
+    title: &'static str,
+    note: &'static str,
+    heading: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+fn equal_precision(results: &Results) -> Vec<Equal> {
+    let shown = |table: EqualPrecision| {
+        let mut rows = table.lines();
+        let heading = rows.remove(0);
+        Equal { title: table.title(), note: table.note(), heading, rows }
+    };
+    EqualPrecision::all(results).into_iter().map(shown).collect()
 }
 
 /// JSON that cannot end the element it stands in: `<` is written as an escape.

@@ -24,6 +24,19 @@ fn special_tokens_come_from_the_folder() {
 }
 
 #[test]
+fn breakers_are_the_tokens_that_hold_one_of_four_strings() {
+    let [.., gpt2] = tokenizers() else { return };
+    let breakers = gpt2.breakers();
+    // Ids of GPT-2: `"`, `*`, `:`, a line break, two of them.
+    for id in [1, 9, 25, 198, 628] {
+        assert!(breakers.binary_search(&id).is_ok(), "{id}");
+    }
+    let words = gpt2.encode("Hello world, once more").unwrap();
+    assert!(words.iter().all(|id| breakers.binary_search(id).is_err()), "{words:?}");
+    assert!(breakers.is_sorted());
+}
+
+#[test]
 fn a_prompt_begins_with_bos_where_the_tokenizer_uses_it() {
     let [stories, _, gpt2] = tokenizers() else { return };
     let plain = stories.encode("Once upon a time").unwrap();

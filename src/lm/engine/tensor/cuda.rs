@@ -330,7 +330,7 @@ pub(super) fn draw(
             continue;
         };
         let first = ids.len();
-        match distinct(ask.context, vocab) {
+        match distinct(ask.past.context, vocab) {
             Ok(context) => ids.extend(context),
             Err(error) => {
                 results[i] = Some(Err(error));
@@ -352,7 +352,7 @@ pub(super) fn draw(
             -1.0 => Err(DecodeError::NanLogit { token: logprob as usize }),
             -2.0 => Err(DecodeError::InfiniteLogit { token: logprob as usize }),
             -3.0 => Err(DecodeError::NoToken { vocabulary: vocab }),
-            token => Ok(Pick { token: token as u32, logprob, logprob_model, entropy }),
+            token => Ok(Pick { token: token as u32, logprob, logprob_model, entropy, mu: None }),
         });
     }
     let missing = || Err(DecodeError::NoToken { vocabulary: vocab });

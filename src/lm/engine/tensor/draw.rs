@@ -39,7 +39,7 @@ impl Settings {
                 Stage::TopK(k) => (3, all.top_k = k).0,
                 Stage::TopP(p) => (4, all.top_p = p).0,
                 Stage::MinP(p) => (5, all.min_p = p).0,
-                Stage::TypicalP(_) | Stage::TopNSigma(_) => return None,
+                _ => return None,
             };
             if rank <= last {
                 return None;
@@ -70,7 +70,7 @@ pub(super) fn on_host(asks: &[Ask<'_>]) -> Result<Vec<Result<Pick, DecodeError>>
             (LogitRow::Tensor { rows, row }, Some(settings)) => {
                 let row = rows.narrow(0, row, 1)?.force_contiguous()?.to_dtype(DType::F32)?;
                 let row = row.to_device(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>()?;
-                Ok(distinct(ask.context, row.len())
+                Ok(distinct(ask.past.context, row.len())
                     .and_then(|ids| by_masses(&row, settings, &ids, ask.u)))
             }
             _ => Ok(draw_on_host(std::slice::from_ref(ask))?.remove(0)),
@@ -141,7 +141,13 @@ fn by_masses(logits: &[f32], settings: Settings, ids: &[u32], u: f64) -> Result<
     if settings.temperature == 0.0 {
         let token = x.iter().position(|s| *s == most).unwrap_or(0);
         let logprob_model = model(token);
-        return Ok(Pick { token: token as u32, logprob: 0.0, logprob_model, entropy: 0.0 });
+        return Ok(Pick {
+            token: token as u32,
+            logprob: 0.0,
+            logprob_model,
+            entropy: 0.0,
+            mu: None,
+        });
     }
     let by = (1.0 / settings.temperature) as f32;
     x.iter_mut().for_each(|s| *s = (*s - most) * by);
@@ -187,13 +193,17 @@ fn by_masses(logits: &[f32], settings: Settings, ids: &[u32], u: f64) -> Result<
         logprob: f64::from(x[token]) - log_held,
         logprob_model: model(token),
         entropy: (log_held - spread / held as f64).max(0.0),
+        mu: None,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{decode::Decoding, rng};
+    use crate::{
+        decode::{Decoding, Past, knobs},
+        rng,
+    };
 
     /// Logits of 3000 tokens, many of them equal, as half-precision heads give them.
     fn logits(seed: u64) -> Vec<f32> {
@@ -241,7 +251,8 @@ mod tests {
             for i in 0..40 {
                 let u = (f64::from(i) + 0.5) / 40.0;
                 let ours = by_masses(&logits, settings, &ids, u).unwrap();
-                let exact = chain.draw(&logits, &context, u, &mut Default::default()).unwrap();
+                let exact =
+                    chain.draw(&logits, Past::of(&context), u, &mut Default::default()).unwrap();
                 all += 1;
                 // A number that falls on the edge between two tokens may be rounded to either.
                 if ours.token == exact.token {
@@ -264,12 +275,12 @@ mod tests {
 
     #[test]
     fn stages_that_the_kernel_does_not_have_are_drawn_without_it() {
-        let plain = Decoding::default();
-        for decoding in [
-            Decoding { typical_p: Some(0.9), ..plain },
-            Decoding { top_n_sigma: Some(1.0), temperature: 0.7, ..plain },
-        ] {
-            assert_eq!(Settings::of(&Chain::new(decoding).unwrap()), None, "{decoding:?}");
+        let served = ["temperature", "top-k", "top-p", "min-p", "repetition-penalty"];
+        for knob in knobs::KNOBS.into_iter().filter(|knob| knob.shapes.is_none()) {
+            let mut decoding = Decoding { temperature: 0.7, ..Decoding::default() };
+            knob.set(&mut decoding, if knob.whole { 1.0 } else { 0.5 });
+            let settings = Settings::of(&Chain::new(decoding.completed()).unwrap());
+            assert_eq!(settings.is_some(), served.contains(&knob.flag), "{}", knob.flag);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a server does is found out by what it answers.
 
 use super::*;
-use crate::decode::knobs::{MIN_P, REPETITION_PENALTY, TOP_K, TOP_P, TYPICAL_P};
+use crate::decode::knobs::{self, MIN_P, REPETITION_PENALTY, TOP_K, TOP_P, TYPICAL_P};
 
 /// A server that draws from nothing but a hash, and knows the settings named here.
 #[derive(Clone, Default)]
@@ -34,6 +34,7 @@ impl Toy {
         let one = number("top_k") == Some(1.0)
             || ["top_p", "typical_p"].iter().any(|f| number(f).is_some_and(|p| p < 1e-3))
             || number("min_p") == Some(1.0)
+            || number("mirostat_tau").is_some_and(|tau| tau < 1e-3) && body["mirostat"] == 2
             || body["temperature"] == 0.0;
         let penalty = ["repeat_penalty", "repetition_penalty"].iter().find_map(|f| number(f));
         let seed = match (one, self.ignores_seeds) {
@@ -43,6 +44,13 @@ impl Toy {
         };
         let seed = if self.always_the_same { 0 } else { seed };
         let mut text = format!(" draw {seed} penalty {}", penalty.unwrap_or(1.0));
+        // What a list of samplers does not name has no effect.
+        for (field, sampler) in [("dry_multiplier", "dry"), ("xtc_probability", "xtc")] {
+            let listed = body["samplers"].as_array().is_none_or(|s| s.contains(&json!(sampler)));
+            if let Some(value) = number(field).filter(|value| listed && *value > 0.0) {
+                text = format!("{text} {sampler} {value}");
+            }
+        }
         if body["echo"] == true && knows("echo") {
             text = format!("{}{text}", body["prompt"].as_str().unwrap_or_default());
         }
@@ -145,6 +153,35 @@ fn a_setting_without_effect_is_named_and_put_up_with_only_when_that_is_said() {
     run(&server, vec![ask(0, strict)]).unwrap();
     let body = heard.lock().unwrap().last().unwrap().body.clone();
     assert_eq!((&body["top_k"], &body["top_p"]), (&json!(0), &json!(0.5)));
+}
+
+#[test]
+fn later_methods_are_believed_where_they_show_and_what_shapes_them_with_them() {
+    let knows = vec!["mirostat_tau", "dry_multiplier", "xtc_probability"];
+    let toy = Toy { owner: "llamacpp", knows, ..Toy::default() };
+    let (server, _) = toy.clone().serve();
+    let known = [
+        &knobs::MIROSTAT_TAU,
+        &knobs::MIROSTAT_ETA,
+        &knobs::XTC_PROBABILITY,
+        &knobs::XTC_THRESHOLD,
+        &knobs::DRY_MULTIPLIER,
+        &knobs::DRY_BASE,
+    ];
+    let facts = server.meet(&wants(&known), ServerTerms::default()).unwrap();
+    let fields: Vec<&str> = facts.fields.keys().map(String::as_str).collect();
+    assert_eq!(fields, known.map(|knob| knob.column));
+    let (server, _) = toy.serve();
+    let other = wants(&[&knobs::P_LESS, &knobs::DYNATEMP_RANGE, &knobs::DYNATEMP_EXPONENT]);
+    let message = server.meet(&other, ServerTerms::default()).unwrap_err().to_string();
+    assert!(
+        message.contains(
+            "no effect of p_less (`p_less` changes nothing there), \
+             dynatemp_range (`dynatemp_range` changes nothing there), \
+             dynatemp_exponent (there is no `dynatemp_range` that it could shape)"
+        ),
+        "{message}"
+    );
 }
 
 #[test]
