@@ -6,6 +6,7 @@ pub mod batch;
 pub mod execute;
 #[cfg(feature = "lm")]
 pub mod features;
+pub mod finished;
 pub mod folder;
 pub mod lock;
 #[cfg(feature = "lm")]
@@ -22,6 +23,7 @@ pub mod sampling;
 pub mod scoring;
 #[cfg(feature = "lm")]
 pub mod settings;
+pub mod show;
 pub mod signals;
 #[cfg(feature = "lm")]
 pub mod status;
