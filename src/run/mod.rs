@@ -9,6 +9,7 @@ pub mod features;
 pub mod finished;
 pub mod folder;
 pub mod lock;
+pub mod mixture;
 #[cfg(feature = "lm")]
 pub mod models;
 pub mod plan;
