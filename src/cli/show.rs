@@ -38,7 +38,7 @@ pub struct Args {
     #[arg(long, group = "which", requires = "cell")]
     uncovered: bool,
     /// How many texts are shown
-    #[arg(short = 'n', long = "texts", value_name = "N", default_value_t = 5)]
+    #[arg(short = 'n', value_name = "N", default_value_t = 5)]
     texts: usize,
     /// Nearest texts of the other side that are named for each
     #[arg(long, value_name = "N", default_value_t = 3)]
