@@ -24,6 +24,8 @@ mod schema;
 mod score;
 #[path = "cli/selftest.rs"]
 mod selftest;
+#[path = "cli/show.rs"]
+mod show;
 #[path = "cli/slurm.rs"]
 mod slurm;
 #[path = "cli/sweep.rs"]

@@ -1,13 +1,16 @@
 //! `llmpr compare`: scores held against each other.
 
+mod base;
 mod difference;
 mod pairing;
 mod print;
+mod ranks;
 mod read;
 
 use anyhow::bail;
 use difference::{Difference, correct, difference};
 use pairing::Pairing;
+use ranks::agreements;
 use read::{Named, read};
 use std::{collections::HashSet, path::PathBuf};
 
@@ -41,6 +44,14 @@ pub struct Args {
     /// Hold the others against the cell whose settings contain this, such as T=1
     #[arg(long, value_name = "TEXT")]
     against: Option<String>,
+    /// Hold the other models' cells against this model's of the same settings, a row a setting: a base model against
+    /// its instruction-tuned ones
+    #[arg(long, value_name = "MODEL", conflicts_with = "against")]
+    base: Option<String>,
+    /// Say how alike runs of the same texts, by other embedders or poolings, put the cells in order: Kendall's and
+    /// Spearman's rank correlation of each measure
+    #[arg(long, conflicts_with_all = ["against", "base", "anyway"])]
+    ranks: bool,
     /// Only cells whose settings contain this, such as shots=0; may be repeated
     #[arg(long, value_name = "TEXT")]
     only: Vec<String>,
@@ -76,17 +87,23 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         scores.extend(read(path)?);
     }
     scores.retain(|score| args.only.iter().all(|part| says(&score.label, part)));
-    let pairs = pairs(&scores, args)?;
+    let wanted = |metric: &str| match &args.metrics {
+        None => HEADLINES.iter().any(|spec| spec.name == metric),
+        Some(asked) => asked.keeps_key(metric),
+    };
+    if args.ranks {
+        return args.out.write(&print::agreements(&agreements(&scores, wanted)?, args.format)?);
+    }
+    let pairs = match &args.base {
+        Some(base) => base::pairs(&scores, base)?,
+        None => pairs(&scores, args)?,
+    };
     let mut spreads = Pairing::default();
     let mut differences = Vec::new();
     let mut said = HashSet::new();
     for &(first, second) in &pairs {
         let (a, b) = (&scores[first], &scores[second]);
         let apart = apart(a, b, args.anyway, &mut said)?;
-        let wanted = |metric: &str| match &args.metrics {
-            None => HEADLINES.iter().any(|spec| spec.name == metric),
-            Some(asked) => asked.keeps_key(metric),
-        };
         let shared: Vec<&String> = a
             .score
             .metrics
@@ -105,7 +122,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         bail!("the scores share none of the measures{}", asked.replace(',', ", "));
     }
     correct(&mut differences);
+    let of_models = || base::tables(&differences, &scores, &pairs);
     let text = match args.format {
+        Form::Markdown if args.base.is_some() => print::models(&of_models(), &differences, true),
+        Form::Table if args.base.is_some() => print::models(&of_models(), &differences, false),
         Form::Markdown => print::markdown(&differences),
         Form::Json => serde_json::to_string_pretty(&differences)? + "\n",
         Form::Csv => print::csv(&differences),
@@ -148,7 +168,10 @@ fn apart(
         _ => format!("`{}` and `{}` differ in {}", a.name, b.name, apart.join(", ")),
     };
     if !anyway {
-        bail!("not comparable: {why}; --anyway computes the differences all the same");
+        bail!(
+            "not comparable: {why}; --anyway computes the differences all the same, and --ranks holds the orders \
+             against each other in which runs of the same texts put their cells"
+        );
     }
     if said.insert(apart.join(", ")) {
         eprintln!("llmpr: not comparable: {why}");

@@ -18,6 +18,7 @@ mod sample;
 mod schema;
 mod score;
 mod selftest;
+mod show;
 mod slurm;
 mod status;
 mod sweep;
@@ -57,6 +58,8 @@ enum Command {
     Score(score::Args),
     /// Render run folders as HTML, SVG and CSV
     Report(report::Args),
+    /// Show the texts of a cell: inside or outside, nearest references, copies
+    Show(show::Args),
     /// Hold cells or runs against each other, with intervals and p-values
     Compare(compare::Args),
     /// Find settings for a wanted precision, recall or F-beta
@@ -139,6 +142,7 @@ fn run(cli: Cli) -> u8 {
         Command::Texts(args) => texts::run(&args),
         Command::Score(args) => score::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Show(args) => show::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Tune(args) => tune::run(&args),
         Command::Refine(args) => refine::run(&args),

@@ -1,11 +1,14 @@
 //! `llmpr refine`: one in K of the completions, chosen to be nearest to the reference.
 
+mod mixture;
+
 use anyhow::bail;
+use std::path::PathBuf;
 
 use super::{
     flags::{
-        self, DeviceFlags, EmbedFlags, GapFlags, OutFlag, ReferenceFlag, SeedFlag, SpaceFlags,
-        score_defaults,
+        self, DeviceFlags, EmbedFlags, Format, FormatFlag, GapFlags, OutFlag, ReferenceFlag,
+        SeedFlag, SpaceFlags, score_defaults,
     },
     score::{FILES, input},
 };
@@ -45,7 +48,7 @@ const LEAST: usize = 10;
 #[derive(clap::Args)]
 #[command(
     mut_arg("seed", |arg| arg.alias("score-seed")),
-    mut_arg("reference", |arg| arg.required(true)),
+    mut_arg("reference", |arg| arg.required_unless_present("mixture")),
     mut_args(flags::defaults(usual())),
     after_help = format!("{KEPT}. {FILES}")
 )]
@@ -53,15 +56,21 @@ pub struct Args {
     #[command(flatten)]
     reference: ReferenceFlag,
     /// What the model wrote, in the same form as the reference
-    #[arg(long, value_name = "FILE[:FIELD]")]
-    samples: String,
+    #[arg(long, value_name = "FILE[:FIELD]", required_unless_present = "mixture")]
+    samples: Option<String>,
     /// One in K is kept
-    #[arg(long, value_name = "K")]
-    budget: f64,
+    #[arg(long, value_name = "K", required_unless_present = "mixture")]
+    budget: Option<f64>,
+    /// Instead of choosing completions, mix the settings of this finished run onto the best PR-curve, and measure the
+    /// mixtures on texts that they were not fitted to
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["reference", "samples", "budget", "method"])]
+    mixture: Option<PathBuf>,
     /// How they are chosen: optimal budgeted rejection, discriminator rejection, or Metropolis–Hastings
     /// chains over K completions each
     #[arg(long, value_enum, default_value_t = Method::Obrs)]
     method: Method,
+    #[command(flatten)]
+    format: FormatFlag,
     #[command(flatten)]
     out: OutFlag,
     #[command(flatten)]
@@ -97,12 +106,28 @@ enum Method {
 /// rows that the ratios were not fitted to.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let seed = args.seed.seed;
+    if let Some(run) = &args.mixture {
+        let json = match args.format.format {
+            Format::Table => false,
+            Format::Json => true,
+            other => {
+                bail!("--format {} is of measures; a mixture is a table or json", other.name())
+            }
+        };
+        return mixture::run(run, seed, json, &args.out);
+    }
+    if args.format.format != Format::Table {
+        bail!("--format is of --mixture; kept completions are written as JSONL");
+    }
     let usual = ScoreOptions { seed, ..ScoreOptions::default() };
     let options = args.space.clone().over(usual).checked()?;
-    let Some(reference) = &args.reference.reference else {
-        bail!("name what the completions come near to with --reference FILE");
+    let named = (&args.reference.reference, &args.samples, args.budget);
+    let (Some(reference), Some(samples), Some(budget)) = named else {
+        bail!(
+            "name what the completions come near to, and how many are kept: --reference FILE --samples FILE --budget K"
+        );
     };
-    let specs = Sides { reference: reference.as_str(), model: args.samples.as_str() };
+    let specs = Sides { reference: reference.as_str(), model: samples.as_str() };
     let read = input::read(specs, args.gaps, &args.embed, &args.device)?;
     let input::Input::Clouds { features, completions, .. } = read else {
         bail!("refine chooses among texts or features; histograms have no rows to keep");
@@ -116,7 +141,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let scores = cross_fitted(Clouds::new(sets)?, &Logistic::default(), &folds)?;
     // A ratio beyond this is noise of the fit, and one row must not spend the whole budget.
     let ratios: Vec<f64> = scores.ratios().model.iter().map(|ratio| ratio.min(1e12)).collect();
-    let (kept, spread) = choose(&ratios, args)?;
+    let (kept, spread) = choose(&ratios, budget, args)?;
 
     let mut out = String::new();
     if let Some(completions) = completions {
@@ -133,12 +158,13 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
          calibration error {:.3} on rows it did not see",
         kept.len(),
         ratios.len(),
-        args.budget,
+        budget,
         spread.map(|n| format!(", chosen among about {n:.0}")).unwrap_or_default(),
         scores.auc(),
         scores.calibration_error()
     );
-    judge(&clouds, &held_out, &kept, &scores, args, options.k)
+    let prospect = || prospect(&scores, budget);
+    judge(&clouds, &held_out, &kept, prospect, args, options.k)
 }
 
 /// Reference rows to fit ratios to, and others to judge by; all and none where there are few.
@@ -155,17 +181,14 @@ fn split(n: usize, seed: u64) -> (Vec<usize>, Vec<usize>) {
 }
 
 /// The kept rows, and over about how many rows their acceptances spread, where rows have such.
-fn choose(ratios: &[f64], args: &Args) -> anyhow::Result<(Vec<usize>, Option<f64>)> {
+fn choose(ratios: &[f64], budget: f64, args: &Args) -> anyhow::Result<(Vec<usize>, Option<f64>)> {
     let acceptance = match args.method {
-        Method::Obrs => obrs(ratios, args.budget)?.acceptance,
-        Method::Drs => drs(ratios, drs_gamma_for_budget(ratios, args.budget)?)?,
+        Method::Obrs => obrs(ratios, budget)?.acceptance,
+        Method::Drs => drs(ratios, drs_gamma_for_budget(ratios, budget)?)?,
         Method::Mh => {
-            let length = args.budget.round() as usize;
-            if (args.budget - args.budget.round()).abs() > 1e-9 || length < 1 {
-                bail!(
-                    "a chain has a whole number of completions; --budget {} has not",
-                    args.budget
-                );
+            let length = budget.round() as usize;
+            if (budget - budget.round()).abs() > 1e-9 || length < 1 {
+                bail!("a chain has a whole number of completions; --budget {} has not", budget);
             }
             return Ok((metropolis_hastings(ratios, length, args.seed.seed)?, None));
         }
@@ -179,7 +202,7 @@ fn judge(
     clouds: &Sides<Matrix>,
     held_out: &[usize],
     kept: &[usize],
-    scores: &Scores,
+    prospect: impl Fn() -> anyhow::Result<String>,
     args: &Args,
     k: usize,
 ) -> anyhow::Result<()> {
@@ -218,7 +241,7 @@ fn judge(
         eprintln!("  {name:10} {:>8} {:>8}", number(before), number(after));
     }
     if args.method == Method::Obrs {
-        eprintln!("{}", prospect(scores, args.budget)?);
+        eprintln!("{}", prospect()?);
     }
     Ok(())
 }

@@ -13,7 +13,8 @@ use crate::{
         results::{to_csv, to_long_csv},
     },
     run::{
-        publish::{publish, results},
+        finished::results,
+        publish::publish,
         store::{make_folder, write_json},
     },
 };

@@ -7,12 +7,15 @@ use anyhow::{Context, bail};
 use input::Input;
 use std::io::IsTerminal;
 
-use super::flags::{
-    self, DeviceFlags, EmbedFlags, Format, FormatFlag, GapFlags, OutFlag, ReferenceFlag,
-    ScoreFlags, SeedFlag, score_defaults,
+use super::{
+    flags::{
+        self, DeviceFlags, EmbedFlags, Format, FormatFlag, GapFlags, OutFlag, ReferenceFlag,
+        ScoreFlags, SeedFlag, score_defaults,
+    },
+    progress,
 };
 use crate::{
-    data::sides::Sides,
+    data::{matrix::Matrix, sides::Sides},
     report,
     score::{
         ScoreOptions,
@@ -94,7 +97,18 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         Input::Clouds { features, texts, made_of, .. } => {
             let options = made_of.sign(options);
             let texts = texts.as_ref().map(Sides::as_ref);
-            score(features.as_ref(), texts, None, &options).map_err(|error| {
+            // Texts have shown their progress so far; what is left takes as long where there are many.
+            let progress = texts.as_ref().map(|_| progress::for_stderr());
+            let Sides { reference: n, model: m } = features.as_ref().map(Matrix::rows);
+            progress
+                .iter()
+                .for_each(|of| of.begin(&format!("scoring {m} against {n}"), "scores", 1, 0));
+            let scored = score(features.as_ref(), texts, None, &options);
+            progress.iter().for_each(|of| {
+                of.advance(1, 0);
+                of.end();
+            });
+            scored.map_err(|error| {
                 let files = match error.side() {
                     Some(side) => format!("`{}`", specs.get(side)),
                     None => format!("`{}` and `{}`", specs.reference, specs.model),

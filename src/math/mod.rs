@@ -6,5 +6,6 @@ pub mod gemm;
 pub(crate) mod lanes;
 pub mod quant;
 pub(crate) mod quantile;
+pub mod ranks;
 pub mod simd;
 pub mod special;

@@ -14,6 +14,7 @@ pub mod histogram;
 pub mod inception;
 pub mod kernel;
 pub mod likelihood;
+pub mod mixture;
 pub mod ngram;
 pub mod nn_accuracy;
 pub mod nulls;

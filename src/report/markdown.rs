@@ -57,7 +57,7 @@ pub fn results(results: &Results) -> String {
 }
 
 /// Rows of which the first is the heading; columns from `right` on stand at the right.
-fn table(rows: &[Vec<String>], right: usize) -> String {
+pub fn table(rows: &[Vec<String>], right: usize) -> String {
     let mut out = String::new();
     for (at, row) in rows.iter().enumerate() {
         let cells: Vec<String> = row.iter().map(|cell| escaped(cell)).collect();

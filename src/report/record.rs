@@ -77,6 +77,16 @@ impl CellRecord {
         }
         label
     }
+
+    /// Whether `name` means this cell: its id, the first four letters of that or more, or some of the words of its
+    /// [`label`](Self::label).
+    pub fn is_called(&self, name: &str) -> bool {
+        let label = self.label();
+        let words: Vec<&str> = label.split_whitespace().collect();
+        let asked: Vec<&str> = name.split_whitespace().collect();
+        let said = !asked.is_empty() && asked.iter().all(|word| words.contains(word));
+        said || (name.len() >= 4 && self.id.starts_with(name))
+    }
 }
 
 /// The last part of a model's path or hub id.

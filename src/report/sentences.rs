@@ -5,6 +5,7 @@ use super::{
     trail::{Spot, Trail, models, trails},
 };
 use crate::{
+    math::ranks::spearman,
     metric::{
         extrapolated::{MODES_REACHED, RECALL_EXTRAPOLATED},
         prdc::{PRECISION, RECALL},
@@ -258,16 +259,16 @@ fn verdict(trail: &Trail<'_>, spec: &Spec, truth: Truth) -> Option<String> {
     let exact: Vec<f64> = rows.iter().map(|row| row.exact).collect();
     let estimated: Vec<f64> = rows.iter().map(|row| row.estimate.value).collect();
     let order = match spearman(&exact, &estimated) {
-        Some(rho) if rho >= 0.9 => {
+        rho if rho.is_nan() => "cannot be ranked against a truth that stays the same".to_owned(),
+        rho if rho >= 0.9 => {
             format!("ranks the temperatures as the truth does (Spearman {rho:.2})")
         }
-        Some(rho) if rho >= 0.5 => {
+        rho if rho >= 0.5 => {
             format!("ranks the temperatures roughly as the truth does (Spearman {rho:.2})")
         }
-        Some(rho) => {
+        rho => {
             format!("does not rank the temperatures as the truth does (Spearman {rho:.2})")
         }
-        None => "cannot be ranked against a truth that stays the same".to_owned(),
     };
     let size = match off(worst).abs() {
         d if d <= 0.05 => "never off by more than 0.05".to_owned(),
@@ -282,25 +283,6 @@ fn verdict(trail: &Trail<'_>, spec: &Spec, truth: Truth) -> Option<String> {
         trail.model,
         missed.count(),
     ))
-}
-
-/// Rank correlation, ties sharing their mean rank; `None` where one side is constant or alone.
-fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
-    let ranks = |values: &[f64]| -> Vec<f64> {
-        let rank = |v: &f64| {
-            let below = values.iter().filter(|w| *w < v).count() as f64;
-            let equal = values.iter().filter(|w| *w == v).count() as f64;
-            below + (equal - 1.0) / 2.0
-        };
-        values.iter().map(rank).collect()
-    };
-    let (a, b) = (ranks(a), ranks(b));
-    let center = (a.len() as f64 - 1.0) / 2.0;
-    let product = |x: &[f64], y: &[f64]| -> f64 {
-        x.iter().zip(y).map(|(x, y)| (x - center) * (y - center)).sum()
-    };
-    let norm = (product(&a, &a) * product(&b, &b)).sqrt();
-    (norm > 0.0).then(|| product(&a, &b) / norm)
 }
 
 #[cfg(test)]
@@ -384,15 +366,5 @@ mod tests {
         assert!(told.contains("estimated recall rises from 0.50 to 0.70"), "{told}");
         assert!(told.contains("its estimated recall is greatest at T = 0.8 (0.90)"), "{told}");
         assert!(verdicts(&near).is_empty());
-    }
-
-    #[test]
-    fn spearman_is_that_of_the_ranks() {
-        assert_eq!(spearman(&[1.0, 2.0, 9.0], &[0.1, 0.2, 0.3]), Some(1.0));
-        assert_eq!(spearman(&[1.0, 2.0, 9.0], &[3.0, 2.0, 1.0]), Some(-1.0));
-        // Ranks 0, 1.5, 1.5, 3 against 0, 1, 2, 3: 4.5/√(4.5·5).
-        let tied = spearman(&[1.0, 2.0, 2.0, 3.0], &[1.0, 2.0, 3.0, 4.0]).unwrap();
-        assert!((tied - 4.5 / (4.5f64 * 5.0).sqrt()).abs() < 1e-12);
-        assert_eq!(spearman(&[1.0, 1.0], &[1.0, 2.0]), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::record::CellResult;
 use crate::{
+    math::ranks::spearman,
     metric::spec::{Parameter, Spec, Truth},
     score::catalog,
 };
@@ -69,29 +70,6 @@ fn tracking(spec: &Spec, truth: Truth, cells: &[&CellResult]) -> Option<Tracking
     })
 }
 
-/// Spearman's rank correlation; equal values share their mean rank. NaN where a side does not vary.
-pub fn spearman(a: &[f64], b: &[f64]) -> f64 {
-    let (a, b) = (ranks(a), ranks(b));
-    let mean = (a.len() as f64 - 1.0) / 2.0;
-    let product = |x: &[f64], y: &[f64]| -> f64 {
-        x.iter().zip(y).map(|(x, y)| (x - mean) * (y - mean)).sum()
-    };
-    let scale = (product(&a, &a) * product(&b, &b)).sqrt();
-    if scale > 0.0 { product(&a, &b) / scale } else { f64::NAN }
-}
-
-fn ranks(values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&i, &j| values[i].total_cmp(&values[j]));
-    let mut ranks = vec![0.0; values.len()];
-    for group in order.chunk_by(|&i, &j| values[i] == values[j]) {
-        let below = values.iter().filter(|&&v| v < values[group[0]]).count();
-        let rank = below as f64 + (group.len() as f64 - 1.0) / 2.0;
-        group.iter().for_each(|&i| ranks[i] = rank);
-    }
-    ranks
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,15 +91,5 @@ mod tests {
             .collect();
         let scores = ["density", "vendi_score", "vendi_score"];
         assert_eq!(unscaled, [&scores[..], &distances].concat());
-    }
-
-    #[test] // closed form
-    fn ranks_decide_and_ties_share_theirs() {
-        assert_eq!(spearman(&[1.0, 2.0, 9.0], &[0.1, 0.2, 0.3]), 1.0);
-        assert_eq!(spearman(&[3.0, 2.0, 1.0], &[0.1, 0.2, 0.3]), -1.0);
-        // Ranks 0, ½+½, 2 against 0, 1, 2 with one pair tied: (0, 0.5, 0.5, 3) with (0, 1, 2, 3).
-        let tied = spearman(&[1.0, 2.0, 2.0, 3.0], &[1.0, 2.0, 3.0, 4.0]);
-        assert!((tied - 4.5 / (4.5f64 * 5.0).sqrt()).abs() < 1e-12, "{tied}");
-        assert!(spearman(&[1.0, 1.0], &[1.0, 2.0]).is_nan());
     }
 }

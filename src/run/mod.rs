@@ -6,9 +6,11 @@ pub mod batch;
 pub mod execute;
 #[cfg(feature = "lm")]
 pub mod features;
+pub mod finished;
 pub mod folder;
 pub mod lock;
 pub mod methods;
+pub mod mixture;
 #[cfg(feature = "lm")]
 pub mod models;
 pub mod plan;
@@ -23,6 +25,7 @@ pub mod sampling;
 pub mod scoring;
 #[cfg(feature = "lm")]
 pub mod settings;
+pub mod show;
 pub mod signals;
 #[cfg(feature = "lm")]
 pub mod status;

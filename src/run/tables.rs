@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    publish::{PublishError, open_all, own_cells, reference_texts, texts_of},
+    finished::{open_all, own_cells, reference_texts, texts_of},
+    publish::PublishError,
     store::{make_folder, write_whole},
 };
 use crate::report::{

@@ -4,6 +4,7 @@ pub mod chat;
 pub mod grammar;
 pub mod prompt;
 mod read;
+pub mod spans;
 pub mod task;
 mod template;
 

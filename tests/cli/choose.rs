@@ -6,8 +6,9 @@ use std::{
 };
 
 use super::{
+    schema::check,
     score::{Ran, llmpr},
-    sweep::{World, done, ran},
+    sweep::{World, cluster, done, ran},
 };
 
 #[test]
@@ -121,4 +122,37 @@ fn completions_on_standard_input_are_chosen_from_and_come_back_as_they_were() {
     let kept: Vec<_> = kept.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(kept.len().abs_diff(20) <= 1, "{} kept: {said}", kept.len());
     assert!(kept.iter().all(|text| given.contains(text)), "{kept:?}");
+}
+
+#[test]
+fn settings_of_a_run_are_mixed_and_measured_on_texts_that_were_held_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    done(&mut cluster::sweep(&out, &["-n", "40"]));
+    let run = out.to_str().unwrap();
+    let printed = llmpr(&["refine", "--mixture", run, "--format", "json"]);
+    let found: serde_json::Value = serde_json::from_str(&printed.stdout).unwrap();
+    check("mixture", &found);
+    assert_eq!((found["cells"].as_u64(), found["bins"].as_u64()), (Some(6), Some(4)));
+    let mut last = 0.0;
+    for point in found["points"].as_array().unwrap() {
+        let value = |name: &str| point[name].as_f64().unwrap();
+        // On the texts that it was fitted to no single setting is above the mixture; α grows with the slope.
+        assert!(value("predicted") >= value("single_predicted") - 1e-9, "{point}");
+        assert!(value("predicted") >= last && value("measured") <= 1.0, "{point}");
+        last = value("predicted");
+        let shares = point["parts"].as_array().unwrap().iter();
+        let total: f64 = shares.map(|part| part["share"].as_f64().unwrap()).sum();
+        assert!((total - 1.0).abs() < 1e-4, "{point}");
+    }
+    let table = llmpr(&["refine", "--mixture", run]).stdout;
+    assert!(table.contains("best single setting") && table.contains("\nλ = 1: "), "{table}");
+    assert!(table.contains("on texts that were held back the mixture is above"), "{table}");
+    let both = llmpr(&["refine", "--mixture", run, "--budget", "2"]);
+    assert_eq!(both.code, 2, "{}", both.stderr);
+    let form =
+        ["refine", "--reference", "p", "--samples", "q", "--budget", "2", "--format", "json"];
+    assert!(llmpr(&form).stderr.contains("--format is of --mixture"), "{}", llmpr(&form).stderr);
+    let neither = llmpr(&["refine", "--reference", "p"]);
+    assert_eq!(neither.code, 2, "{}", neither.stderr);
 }

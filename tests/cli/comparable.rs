@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::{
     choose::cloud,
+    schema::check,
     score::{Ran, llmpr, score_json},
+    sweep::{cluster, done},
 };
 
 /// Scores of clouds without a seed of their own, as files in a folder.
@@ -150,4 +152,46 @@ fn scores_that_0_1_0_signed_are_compared_with_a_word_and_not_with_later_ones() {
         "{}",
         apart.stderr
     );
+}
+
+#[test]
+fn runs_of_the_same_texts_by_other_poolings_are_refused_and_agree_on_an_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let [last, mean] = ["last", "mean"].map(|pooling| {
+        let out = dir.path().join(pooling);
+        done(&mut cluster::sweep(&out, &["--pooling", pooling]));
+        out.to_str().unwrap().to_owned()
+    });
+    let refused = llmpr(&["compare", &last, &mean]);
+    assert!(refused.stderr.contains("differ in pooling (last and mean)"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("--ranks"), "{}", refused.stderr);
+    let ranks = ["compare", &last, &mean, "--ranks", "--format", "json"];
+    let ranks: serde_json::Value = serde_json::from_str(&llmpr(&ranks).stdout).unwrap();
+    check("ranks", &ranks);
+    let names: Vec<&str> =
+        ranks.as_array().unwrap().iter().map(|of| of["metric"].as_str().unwrap()).collect();
+    assert_eq!(names, ["precision", "recall", "density", "coverage"]);
+    for of in ranks.as_array().unwrap() {
+        assert_eq!(
+            (of["cells"].as_u64(), &of["differs_in"][0]),
+            (Some(6), &"pooling (last and mean)".into())
+        );
+        assert!(of["kendall"].is_null() || of["kendall"].as_f64().unwrap().abs() <= 1.0, "{of}");
+    }
+    let markdown = llmpr(&["compare", &last, &mean, "--ranks", "--format", "markdown"]).stdout;
+    assert!(markdown.starts_with("| measure | runs |"), "{markdown}");
+    let one = llmpr(&["compare", &last, "--ranks"]);
+    assert!(one.stderr.contains("name two or more"), "{}", one.stderr);
+
+    // A base model against its tuned one: a row a setting.
+    let base = ["compare", &last, "--base", "tiny-bio", "--format", "markdown"];
+    let table = llmpr(&base).stdout;
+    assert!(
+        table.starts_with("**tiny-bio-chat against tiny-bio**\n\n| settings | precision |"),
+        "{table}"
+    );
+    assert_eq!(table.lines().filter(|line| line.starts_with("| T=")).count(), 3, "{table}");
+    assert!(table.contains(" → "), "{table}");
+    let unknown = llmpr(&["compare", &last, "--base", "gpt5"]);
+    assert!(unknown.stderr.contains("there are tiny-bio, tiny-bio-chat"), "{}", unknown.stderr);
 }

@@ -5,10 +5,7 @@ use std::path::{Path, PathBuf};
 use llmpr::{
     report::browse::Limits,
     run::{
-        folder::RunFolder,
-        progress::Quiet,
-        publish::{publish, results},
-        signals::Stop,
+        finished::results, folder::RunFolder, progress::Quiet, publish::publish, signals::Stop,
         status::status,
     },
 };

@@ -1,8 +1,13 @@
 //! Differences for people and for spreadsheets.
 
-use super::difference::{Difference, LEVEL};
+use super::{
+    Form,
+    base::SHOWN,
+    difference::{Difference, LEVEL},
+    ranks::{self, Agreement},
+};
 use crate::report::{
-    markdown::escaped,
+    markdown::{self, escaped},
     number::{exact, number},
 };
 
@@ -65,6 +70,64 @@ pub fn markdown(differences: &[Difference]) -> String {
     out + &notes(differences).join("\n") + "\n"
 }
 
+/// A table a model, a row a setting; in Markdown, or with columns that line up.
+pub fn models(
+    tables: &[(String, Vec<Vec<String>>)],
+    differences: &[Difference],
+    in_markdown: bool,
+) -> String {
+    let mut out = String::new();
+    for (title, rows) in tables {
+        out += &match in_markdown {
+            true => format!("**{}**\n\n{}\n", escaped(title), markdown::table(rows, 1)),
+            false => format!("{title}\n{}", aligned(rows, 1)),
+        };
+    }
+    out + &format!("{}: the difference is shown\n{}\n", SHOWN.trim(), notes(differences).join("\n"))
+}
+
+/// How alike runs order the cells, in that form.
+pub fn agreements(agreements: &[Agreement], form: Form) -> anyhow::Result<String> {
+    let (rows, notes) = (ranks::rows(agreements), ranks::notes(agreements).join("\n"));
+    Ok(match form {
+        Form::Json => serde_json::to_string_pretty(agreements)? + "\n",
+        Form::Markdown => format!("{}\n{notes}\n", markdown::table(&rows, 2)),
+        Form::Table => format!("{}{notes}\n", aligned(&rows, 2)),
+        Form::Csv => {
+            let mut out = String::from("metric,first,second,cells,kendall,spearman,differs_in\n");
+            for of in agreements {
+                let [first, second] = [&of.first, &of.second].map(|name| quoted(name));
+                let [kendall, spearman] = [of.kendall, of.spearman].map(exact);
+                let differs = quoted(&of.differs_in.join("; "));
+                out += &format!(
+                    "{},{first},{second},{},{kendall},{spearman},{differs}\n",
+                    of.metric, of.cells
+                );
+            }
+            out
+        }
+    })
+}
+
+/// Rows whose columns line up, those from `right` on at the right.
+fn aligned(rows: &[Vec<String>], right: usize) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut out = String::new();
+    for row in rows {
+        let cells = row.iter().zip(&widths).enumerate().map(|(at, (cell, &width))| {
+            if at < right { format!("{cell:width$}") } else { format!("{cell:>width$}") }
+        });
+        out += &format!("  {}\n", cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+    out
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 fn interval(d: &Difference) -> String {
     match (d.low, d.high) {
         (Some(low), Some(high)) => format!("{} … {}", number(low), number(high)),
@@ -124,7 +187,6 @@ pub fn csv(differences: &[Difference]) -> String {
     let mut out = String::from(
         "first,second,metric,a,b,difference,low,high,p_value,paired,p_holm,p_benjamini_hochberg,shown,smallest_shown,differs_in\n",
     );
-    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     for d in differences {
         let numbers = [Some(d.a), Some(d.b), Some(d.difference), d.low, d.high, d.p_value];
         let numbers = numbers.map(|value| value.map(exact).unwrap_or_default()).join(",");

@@ -18,6 +18,12 @@ pub struct Named {
     pub name: String,
     /// The settings of the cell alone; empty for a bare score.
     pub label: String,
+    /// The cell's id, a hash of what determines its texts; empty for a bare score.
+    pub id: String,
+    /// The model as it was named; empty for a bare score.
+    pub model: String,
+    /// The settings without the model.
+    pub settings: String,
     /// The run or file that it came from.
     pub source: PathBuf,
     /// The measures.
@@ -26,14 +32,19 @@ pub struct Named {
     pub files: Option<Files>,
 }
 
-#[cfg(test)]
 impl Named {
+    /// A score of which no cell is known.
+    fn of_score(name: String, source: &Path, score: Score) -> Self {
+        let [label, id, model, settings] = [const { String::new() }; 4];
+        Self { name, label, id, model, settings, source: source.to_owned(), score, files: None }
+    }
+
     /// A score without measures.
+    #[cfg(test)]
     pub fn bare(name: &str) -> Self {
         let result =
             crate::report::record::tests::result(crate::report::record::tests::cell(name, 1.0));
-        let (name, score) = (name.to_owned(), result.score);
-        Self { name, label: String::new(), source: PathBuf::new(), score, files: None }
+        Self::of_score(name.to_owned(), Path::new(""), result.score)
     }
 }
 
@@ -92,7 +103,7 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<Named>> {
         SCHEMA => serde_json::from_value(value).with_context(wrong)?,
         _ => bail!("{}: its schema is `{schema}`, not {SCHEMA}", wrong()),
     };
-    Ok(vec![Named { name, label: String::new(), source: path.to_owned(), score, files: None }])
+    Ok(vec![Named::of_score(name, path, score)])
 }
 
 fn of_cell(run: &Path, cell: CellResult) -> Named {
@@ -101,6 +112,9 @@ fn of_cell(run: &Path, cell: CellResult) -> Named {
         name: format!("{}: {label}", run.display()),
         files: Files::find(run, &cell.cell.id),
         source: run.to_owned(),
+        settings: label.strip_prefix(&cell.cell.model).unwrap_or(&label).trim().to_owned(),
+        id: cell.cell.id,
+        model: cell.cell.model,
         score: cell.score,
         label,
     }

@@ -34,3 +34,14 @@ fn a_grammar_that_cannot_be_drawn_from_gets_a_sentence() {
     assert!(complaint("synthetic-bio?n=many").contains("`n=many`: n is a whole number"));
     assert!(complaint("no.grammar").contains("cannot read the grammar `no.grammar`"));
 }
+
+#[test]
+fn progress_goes_on_from_the_texts_to_their_score() {
+    let of = |spec: &'static str| ["--reference", "synthetic-bio?n=20", "--samples", spec];
+    let rest = ["--embedder", "tiny-gpt2", "--metrics", "precision", "--resamples", "0"];
+    let ran = llmpr(&[&["score"], &of("synthetic-bio?n=24&seed=1")[..], &rest].concat());
+    let at =
+        |words: &str| ran.stderr.find(words).unwrap_or_else(|| panic!("{words}: {}", ran.stderr));
+    assert!(at("embedding 24 model texts") < at("scoring 24 against 20"), "{}", ran.stderr);
+    assert!(at("scoring 24 against 20: 1 of 1 scores") > 0, "{}", ran.stderr);
+}

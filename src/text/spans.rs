@@ -1,0 +1,218 @@
+//! What texts have in common, word for word: the longest run of words that one shares with another.
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+
+/// The longest run of words that a text shares with another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// How many words.
+    pub words: usize,
+    /// The word of the text that it begins with.
+    pub start: usize,
+    /// Index of a text that has it too.
+    pub other: usize,
+}
+
+/// For each of `texts` the longest run of words that one of `others` has, too; `None` where they share no word.
+///
+/// Words are what stands between white space, letter for letter.
+///
+/// # Cost
+///
+/// `O(N log² L)` for `N` words in all and `L` in the longest text: suffixes are sorted by doubling (Manber & Myers 1993),
+/// and what neighbors have in common is that of Kasai et al. 2001.
+///
+/// # Example
+///
+/// ```
+/// use llmpr::text::spans::{Span, shared_with};
+/// let found = shared_with(&["she was born in Oslo", "a"], &["he was born in Rome", "it was"]);
+/// assert_eq!(found, [Some(Span { words: 3, start: 1, other: 0 }), None]);
+/// ```
+pub fn shared_with(texts: &[&str], others: &[&str]) -> Vec<Option<Span>> {
+    let all = [texts, others].concat();
+    // Two kinds: a text is held against those of the other kind.
+    let kind = |text: usize| usize::from(text >= texts.len());
+    let mut found = longest(&all, kind);
+    found.truncate(texts.len());
+    let local = |span: Span| Span { other: span.other - texts.len(), ..span };
+    found.into_iter().map(|span| span.map(local)).collect()
+}
+
+/// For each of `texts` the longest run of words that another of them has, too. Cost as that of [`shared_with`].
+///
+/// # Example
+///
+/// ```
+/// use llmpr::text::spans::{Span, shared_among};
+/// let found = shared_among(&["a b c d", "x b c", "a b a b"]);
+/// assert_eq!(found[1], Some(Span { words: 2, start: 1, other: 0 }));
+/// ```
+pub fn shared_among(texts: &[&str]) -> Vec<Option<Span>> {
+    longest(texts, |text| text)
+}
+
+/// The word at a place of all words, one behind another.
+#[derive(Clone, Copy)]
+struct Place {
+    text: usize,
+    word: usize,
+}
+
+/// A text that lately came by in the order of suffixes, and what its suffix shares with the present one.
+#[derive(Clone, Copy)]
+struct Late {
+    kind: usize,
+    text: usize,
+    words: usize,
+}
+
+fn longest(texts: &[&str], kind: impl Fn(usize) -> usize) -> Vec<Option<Span>> {
+    let (words, places) = numbered(texts);
+    let order = suffixes(&words);
+    let shared = shared_with_previous(&words, &order);
+    let mut found: Vec<Option<Span>> = vec![None; texts.len()];
+    let mut walk = |steps: &mut dyn Iterator<Item = (usize, usize)>| {
+        // The last suffix of each of the two kinds that came last.
+        let mut late: [Option<Late>; 2] = [None, None];
+        for (at, words) in steps {
+            late.iter_mut().flatten().for_each(|of| of.words = of.words.min(words));
+            let Place { text, word } = places[at];
+            let kind = kind(text);
+            let other = late.iter().flatten().find(|of| of.kind != kind);
+            if let Some(&Late { text: other, words, .. }) = other
+                && words > found[text].map_or(0, |span| span.words)
+            {
+                found[text] = Some(Span { words, start: word, other });
+            }
+            if late[0].is_some_and(|of| of.kind != kind) {
+                late[1] = late[0];
+            }
+            late[0] = Some(Late { kind, text, words: usize::MAX });
+        }
+    };
+    let n = order.len();
+    walk(&mut (0..n).map(|i| (order[i] as usize, shared[i])));
+    walk(&mut (0..n).rev().map(|i| (order[i] as usize, shared.get(i + 1).copied().unwrap_or(0))));
+    found
+}
+
+/// All words as numbers, and behind each text a number of its own, so that nothing is shared across it.
+fn numbered(texts: &[&str]) -> (Vec<u32>, Vec<Place>) {
+    let mut known: HashMap<&str, u32> = HashMap::new();
+    let (mut words, mut places) = (Vec::new(), Vec::new());
+    for (text, content) in texts.iter().enumerate() {
+        // Ends come first in the order, each before the next.
+        let end = text as u32;
+        for (word, name) in content.split_whitespace().enumerate() {
+            let next = (texts.len() + known.len()) as u32;
+            words.push(*known.entry(name).or_insert(next));
+            places.push(Place { text, word });
+        }
+        words.push(end);
+        places.push(Place { text, word: usize::MAX });
+    }
+    (words, places)
+}
+
+/// Where suffixes begin, in their order.
+fn suffixes(words: &[u32]) -> Vec<u32> {
+    let n = words.len();
+    let mut order: Vec<u32> = (0..n as u32).collect();
+    let mut rank = words.to_vec();
+    let mut known = 1;
+    loop {
+        // A suffix by its first words, then by those behind: a shorter one comes first.
+        let key = |&at: &u32| {
+            let behind = rank.get(at as usize + known).map_or(0, |&rank| u64::from(rank) + 1);
+            u64::from(rank[at as usize]) << 32 | behind
+        };
+        order.par_sort_unstable_by_key(key);
+        let mut next = vec![0; n];
+        let mut different = 0;
+        for pair in order.windows(2) {
+            different += u32::from(key(&pair[0]) != key(&pair[1]));
+            next[pair[1] as usize] = different;
+        }
+        rank = next;
+        if different as usize + 1 >= n {
+            return order;
+        }
+        known *= 2;
+    }
+}
+
+/// How many words each suffix shares with the one before it in the order.
+fn shared_with_previous(words: &[u32], order: &[u32]) -> Vec<usize> {
+    let mut place = vec![0; words.len()];
+    order.iter().enumerate().for_each(|(i, &at)| place[at as usize] = i);
+    let mut shared = vec![0; words.len()];
+    let mut common = 0usize;
+    for at in 0..words.len() {
+        if place[at] == 0 {
+            common = 0;
+            continue;
+        }
+        let before = order[place[at] - 1] as usize;
+        let same = |&(a, b): &(&u32, &u32)| a == b;
+        let rest = words[at + common..].iter().zip(&words[before + common..]);
+        common += rest.take_while(same).count();
+        shared[place[at]] = common;
+        common = common.saturating_sub(1);
+    }
+    shared
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// By holding every beginning against every other.
+    fn plain(text: &str, other: &str) -> usize {
+        let [a, b] = [text, other].map(|t| t.split_whitespace().collect::<Vec<_>>());
+        let run = |i: usize, j: usize| a[i..].iter().zip(&b[j..]).take_while(|(x, y)| x == y);
+        let each = (0..a.len()).flat_map(|i| (0..b.len()).map(move |j| (i, j)));
+        each.map(|(i, j)| run(i, j).count()).max().unwrap_or(0)
+    }
+
+    #[test]
+    fn what_stands_in_two_texts_is_not_shared_across_their_ends() {
+        // `b c` stands nowhere: `b` ends one text and `c` begins the next.
+        let found = shared_with(&["b c"], &["a b", "c d"]);
+        assert_eq!(found[0].map(|span| span.words), Some(1));
+        assert_eq!(shared_with(&["", "x"], &[]), [None, None]);
+        assert_eq!(shared_among(&[]), []);
+        assert_eq!(shared_among(&["a a a a"]), [None]);
+    }
+
+    proptest! {
+        #[test]
+        fn spans_are_as_long_as_a_plain_search_finds_and_stand_where_they_are_said_to(
+            own in prop::collection::vec("[ab ]{0,12}", 1..4),
+            others in prop::collection::vec("[abc ]{0,12}", 0..4),
+        ) {
+            let [texts, rest] = [&own, &others].map(|t| t.iter().map(String::as_str).collect::<Vec<_>>());
+            let check = |text: &str, span: Option<Span>, among: &[&str], but: Option<usize>| {
+                let others = among.iter().enumerate().filter(|(i, _)| Some(*i) != but);
+                let best = others.map(|(_, other)| plain(text, other)).max().unwrap_or(0);
+                prop_assert_eq!(span.map_or(0, |span| span.words), best);
+                if let Some(Span { words, start, other }) = span {
+                    let own: Vec<&str> = text.split_whitespace().collect();
+                    let run = own[start..start + words].join(" ");
+                    prop_assert_eq!(plain(&run, among[other]), words);
+                }
+                Ok(())
+            };
+            for (text, span) in texts.iter().zip(shared_with(&texts, &rest)) {
+                check(text, span, &rest, None)?;
+            }
+            for (i, span) in shared_among(&texts).into_iter().enumerate() {
+                check(texts[i], span, &texts, Some(i))?;
+            }
+        }
+    }
+}
