@@ -10,6 +10,9 @@ use run::Run;
 use super::{MetricError, space::Rows};
 use crate::{data::matrix::Matrix, rng};
 
+/// Rows that are taken at a time. Weights are summed by block, so what a seed draws depends on it.
+const BLOCK: usize = 512;
+
 /// How to cluster: the settings of `mauve-text` (faiss), but for the start.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct KMeansOptions {

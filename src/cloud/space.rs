@@ -21,8 +21,9 @@ use crate::{
     },
 };
 
-/// Rows in a tile of products: 512 × 512 values of f32 are 1 MiB, about a core's second-level cache.
-pub(crate) const BLOCK: usize = 512;
+/// Rows in a tile of products: 256 × 256 values of f32 are 256 KiB, half of the smallest second-level caches. No value
+/// depends on it.
+pub(crate) const BLOCK: usize = 256;
 
 /// The distinct rows of one cloud, shifted and scaled.
 pub(crate) struct Rows<'a> {
@@ -65,6 +66,8 @@ impl<'a> Space<'a> {
 
 /// The mean of all rows, and the power of two that brings every shifted value below 1.
 fn frame(parts: &[&Matrix]) -> (Vec<f64>, f64) {
+    /// Rows that are summed before sums are added: the last bits of the mean depend on it.
+    const SUMMED: usize = 512;
     let d = parts.iter().map(|m| m.cols()).max().unwrap_or(0);
     // Sums of blocks, added in their order, are the same for any number of threads. They are
     // not those of `rows::mean`, which reads values to 48 bits: products see 24, and where rows were
@@ -76,7 +79,7 @@ fn frame(parts: &[&Matrix]) -> (Vec<f64>, f64) {
     };
     let mut shift = vec![0.0; d];
     for part in parts.iter().filter(|part| part.cols() > 0) {
-        let sums: Vec<Vec<f64>> = part.as_slice().par_chunks(BLOCK * d).map(sum_of).collect();
+        let sums: Vec<Vec<f64>> = part.as_slice().par_chunks(SUMMED * d).map(sum_of).collect();
         sums.iter().for_each(|sum| add(&mut shift, sum));
     }
     let n: usize = parts.iter().map(|m| m.rows()).sum();

@@ -262,6 +262,10 @@ impl<'a> Part<'a> {
             return Ok(vec![self.number()?]);
         };
         let first_value = first.number()?;
+        if let Some(at) = self.text.find("...") {
+            let remedy = "write two dots, and a digit before a point: 0.2..5 or 0.2..0.5";
+            return Err(self.slice(at, self.text.len()).error("three dots in a row", remedy));
+        }
         let (last, step) = rest.split(":");
         let (last, count) = if step.is_none() { rest.split("/") } else { (last, None) };
         let last_value = last.number()?;
@@ -413,6 +417,7 @@ mod tests {
             ("é,1", "character 1: `é` is no number"),
             ("1,é", "character 3: `é` is no number"),
             ("..", "character 1: a number is missing"),
+            ("0,0.2...5", "character 6: three dots in a row; write two dots"),
         ];
         for (text, wanted) in cases {
             let message = real_error(text);

@@ -2,8 +2,9 @@
 
 use rayon::prelude::*;
 
+use super::BLOCK;
 use crate::{
-    cloud::space::{BLOCK, Rows},
+    cloud::space::Rows,
     math::{
         gemm::Panels,
         lanes::{least_of_rows, squared_difference, squared_length},

@@ -7,9 +7,11 @@
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::points::{Nearest, Points, twice_negative};
+use super::{
+    BLOCK,
+    points::{Nearest, Points, twice_negative},
+};
 use crate::{
-    cloud::space::BLOCK,
     math::{
         gemm::Panels,
         lanes::{least_of_rows, squared_difference, sum_of_weights},
