@@ -2,7 +2,7 @@
 
 use super::{Knob, Shapes};
 
-/// See [`Decoding::epsilon_cutoff`].
+/// See [`Decoding::epsilon_cutoff`](crate::decode::Decoding::epsilon_cutoff).
 pub static EPSILON_CUTOFF: Knob = Knob {
     flag: "epsilon-cutoff",
     column: "epsilon_cutoff",
@@ -20,7 +20,7 @@ pub static EPSILON_CUTOFF: Knob = Knob {
     set: |d, x| d.epsilon_cutoff = x,
 };
 
-/// See [`Decoding::eta_cutoff`].
+/// See [`Decoding::eta_cutoff`](crate::decode::Decoding::eta_cutoff).
 pub static ETA_CUTOFF: Knob = Knob {
     flag: "eta-cutoff",
     column: "eta_cutoff",
@@ -38,7 +38,7 @@ pub static ETA_CUTOFF: Knob = Knob {
     set: |d, x| d.eta_cutoff = x,
 };
 
-/// See [`Decoding::p_less`].
+/// See [`Decoding::p_less`](crate::decode::Decoding::p_less).
 pub static P_LESS: Knob = Knob {
     flag: "p-less",
     column: "p_less",
@@ -56,7 +56,7 @@ pub static P_LESS: Knob = Knob {
     set: |d, x| d.p_less = x.map(|x| x as usize),
 };
 
-/// See [`Decoding::mirostat_tau`].
+/// See [`Decoding::mirostat_tau`](crate::decode::Decoding::mirostat_tau).
 pub static MIROSTAT_TAU: Knob = Knob {
     flag: "mirostat-tau",
     column: "mirostat_tau",
@@ -74,7 +74,7 @@ pub static MIROSTAT_TAU: Knob = Knob {
     set: |d, x| d.mirostat_tau = x,
 };
 
-/// See [`Decoding::mirostat_eta`].
+/// See [`Decoding::mirostat_eta`](crate::decode::Decoding::mirostat_eta).
 pub static MIROSTAT_ETA: Knob = Knob {
     flag: "mirostat-eta",
     column: "mirostat_eta",
@@ -92,7 +92,7 @@ pub static MIROSTAT_ETA: Knob = Knob {
     set: |d, x| d.mirostat_eta = x,
 };
 
-/// See [`Decoding::xtc_probability`].
+/// See [`Decoding::xtc_probability`](crate::decode::Decoding::xtc_probability).
 pub static XTC_PROBABILITY: Knob = Knob {
     flag: "xtc-probability",
     column: "xtc_probability",
@@ -110,7 +110,7 @@ pub static XTC_PROBABILITY: Knob = Knob {
     set: |d, x| d.xtc_probability = x,
 };
 
-/// See [`Decoding::xtc_threshold`].
+/// See [`Decoding::xtc_threshold`](crate::decode::Decoding::xtc_threshold).
 pub static XTC_THRESHOLD: Knob = Knob {
     flag: "xtc-threshold",
     column: "xtc_threshold",
@@ -128,7 +128,7 @@ pub static XTC_THRESHOLD: Knob = Knob {
     set: |d, x| d.xtc_threshold = x,
 };
 
-/// See [`Decoding::dynatemp_range`].
+/// See [`Decoding::dynatemp_range`](crate::decode::Decoding::dynatemp_range).
 pub static DYNATEMP_RANGE: Knob = Knob {
     flag: "dynatemp-range",
     column: "dynatemp_range",
@@ -146,7 +146,7 @@ pub static DYNATEMP_RANGE: Knob = Knob {
     set: |d, x| d.dynatemp_range = x,
 };
 
-/// See [`Decoding::dynatemp_exponent`].
+/// See [`Decoding::dynatemp_exponent`](crate::decode::Decoding::dynatemp_exponent).
 pub static DYNATEMP_EXPONENT: Knob = Knob {
     flag: "dynatemp-exponent",
     column: "dynatemp_exponent",
@@ -164,7 +164,7 @@ pub static DYNATEMP_EXPONENT: Knob = Knob {
     set: |d, x| d.dynatemp_exponent = x,
 };
 
-/// See [`Decoding::frequency_penalty`].
+/// See [`Decoding::frequency_penalty`](crate::decode::Decoding::frequency_penalty).
 pub static FREQUENCY_PENALTY: Knob = Knob {
     flag: "frequency-penalty",
     column: "frequency_penalty",
@@ -182,7 +182,7 @@ pub static FREQUENCY_PENALTY: Knob = Knob {
     set: |d, x| d.frequency_penalty = x,
 };
 
-/// See [`Decoding::presence_penalty`].
+/// See [`Decoding::presence_penalty`](crate::decode::Decoding::presence_penalty).
 pub static PRESENCE_PENALTY: Knob = Knob {
     flag: "presence-penalty",
     column: "presence_penalty",
@@ -200,7 +200,7 @@ pub static PRESENCE_PENALTY: Knob = Knob {
     set: |d, x| d.presence_penalty = x,
 };
 
-/// See [`Decoding::no_repeat_ngram_size`].
+/// See [`Decoding::no_repeat_ngram_size`](crate::decode::Decoding::no_repeat_ngram_size).
 pub static NO_REPEAT_NGRAM_SIZE: Knob = Knob {
     flag: "no-repeat-ngram-size",
     column: "no_repeat_ngram_size",
@@ -218,7 +218,7 @@ pub static NO_REPEAT_NGRAM_SIZE: Knob = Knob {
     set: |d, x| d.no_repeat_ngram_size = x.map(|x| x as usize),
 };
 
-/// See [`Decoding::dry_multiplier`].
+/// See [`Decoding::dry_multiplier`](crate::decode::Decoding::dry_multiplier).
 pub static DRY_MULTIPLIER: Knob = Knob {
     flag: "dry-multiplier",
     column: "dry_multiplier",
@@ -236,7 +236,7 @@ pub static DRY_MULTIPLIER: Knob = Knob {
     set: |d, x| d.dry_multiplier = x,
 };
 
-/// See [`Decoding::dry_base`].
+/// See [`Decoding::dry_base`](crate::decode::Decoding::dry_base).
 pub static DRY_BASE: Knob = Knob {
     flag: "dry-base",
     column: "dry_base",
@@ -254,7 +254,7 @@ pub static DRY_BASE: Knob = Knob {
     set: |d, x| d.dry_base = x,
 };
 
-/// See [`Decoding::dry_allowed_length`].
+/// See [`Decoding::dry_allowed_length`](crate::decode::Decoding::dry_allowed_length).
 pub static DRY_ALLOWED_LENGTH: Knob = Knob {
     flag: "dry-allowed-length",
     column: "dry_allowed_length",

@@ -20,7 +20,7 @@ pub static TEMPERATURE: Knob = Knob {
     set: |d, x| d.temperature = x.unwrap_or(1.0),
 };
 
-/// See [`Decoding::top_k`].
+/// See [`Decoding::top_k`](crate::decode::Decoding::top_k).
 pub static TOP_K: Knob = Knob {
     flag: "top-k",
     column: "top_k",
@@ -38,7 +38,7 @@ pub static TOP_K: Knob = Knob {
     set: |d, x| d.top_k = x.map(|x| x as usize),
 };
 
-/// See [`Decoding::top_p`].
+/// See [`Decoding::top_p`](crate::decode::Decoding::top_p).
 pub static TOP_P: Knob = Knob {
     flag: "top-p",
     column: "top_p",
@@ -56,7 +56,7 @@ pub static TOP_P: Knob = Knob {
     set: |d, x| d.top_p = x,
 };
 
-/// See [`Decoding::min_p`].
+/// See [`Decoding::min_p`](crate::decode::Decoding::min_p).
 pub static MIN_P: Knob = Knob {
     flag: "min-p",
     column: "min_p",
@@ -74,7 +74,7 @@ pub static MIN_P: Knob = Knob {
     set: |d, x| d.min_p = x,
 };
 
-/// See [`Decoding::typical_p`].
+/// See [`Decoding::typical_p`](crate::decode::Decoding::typical_p).
 pub static TYPICAL_P: Knob = Knob {
     flag: "typical-p",
     column: "typical_p",
@@ -92,7 +92,7 @@ pub static TYPICAL_P: Knob = Knob {
     set: |d, x| d.typical_p = x,
 };
 
-/// See [`Decoding::repetition_penalty`].
+/// See [`Decoding::repetition_penalty`](crate::decode::Decoding::repetition_penalty).
 pub static REPETITION_PENALTY: Knob = Knob {
     flag: "repetition-penalty",
     column: "repetition_penalty",
@@ -110,7 +110,7 @@ pub static REPETITION_PENALTY: Knob = Knob {
     set: |d, x| d.repetition_penalty = x,
 };
 
-/// See [`Decoding::top_n_sigma`].
+/// See [`Decoding::top_n_sigma`](crate::decode::Decoding::top_n_sigma).
 pub static TOP_N_SIGMA: Knob = Knob {
     flag: "top-n-sigma",
     column: "top_n_sigma",
