@@ -70,7 +70,8 @@ def run(command):
     seconds = time.perf_counter() - start
     if child.returncode:
         sys.exit(f"{command} failed: {err.strip()}")
-    return seconds, json.loads(out)
+    # prdc prints two lines of its own before.
+    return seconds, json.loads(out[out.index("{"):])
 
 
 def processor():

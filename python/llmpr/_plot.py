@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING, Any, List, Sequence, Tuple
 
 if TYPE_CHECKING:
@@ -61,6 +60,8 @@ def _reach(value: "Value") -> Any:
 
 
 def _svg(points: Sequence[Named]) -> Svg:
+    import html
+
     size, edge = 360, 48
     side = size - 2 * edge
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import logging
 import os
@@ -304,6 +303,8 @@ class Run:
         return len(self.cells)
 
     def _repr_html_(self) -> str:
+        import html
+
         rows = []
         for cell in self.cells:
             of = ", ".join(f"{name} {value:g}" for name, value in cell.settings.items())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import html
 import json
 import logging
 import warnings as python_warnings
@@ -117,6 +115,8 @@ class Score:
             raise AttributeError(self._missing(name)) from None
 
     def _missing(self, name: str) -> str:
+        import difflib
+
         near = difflib.get_close_matches(name, list(self._values), n=3, cutoff=0.4)
         hint = f"; the nearest are {', '.join(near)}" if near else ""
         return f"there is no measure `{name}` in this score{hint}"
@@ -254,10 +254,12 @@ class Score:
     # To look at.
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name}</th>" for name in ("", "value", "95 % interval", "ceiling", "p"))
-        body = []
+        import html
+
         from ._llmpr import first_measures
 
+        head = "".join(f"<th>{name}</th>" for name in ("", "value", "95 % interval", "ceiling", "p"))
+        body = []
         for name in first_measures(self._json):
             value = self._values[name]
             interval = "" if value.low is None else f"{value.low:.3f} … {value.high:.3f}"
