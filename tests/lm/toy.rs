@@ -46,6 +46,12 @@ fn drawn(toy: &Toy, chain: &Chain, count: u32, rows: usize) -> BTreeMap<Vec<u32>
     counts
 }
 
+/// How many standard deviations χ² is above its mean, by Wilson and Hilferty: its cube root is nearly normal.
+fn deviations(chi2: f64, df: f64) -> f64 {
+    let spread = 2.0 / (9.0 * df.max(1.0));
+    ((chi2 / df.max(1.0)).cbrt() - 1.0 + spread) / spread.sqrt()
+}
+
 /// χ² of the counts, and its degrees of freedom; texts expected fewer than five times are one class.
 fn chi_square(counts: &BTreeMap<Vec<u32>, f64>, texts: &[(Vec<u32>, f64)], n: f64) -> (f64, f64) {
     let (mut chi2, mut classes, mut rare) = (0.0, 0, (0.0, 0.0));
@@ -85,9 +91,7 @@ fn completions_follow_the_enumerated_distribution_under_every_truncation() {
             let outside = counts.keys().find(|text| texts.iter().all(|(t, _)| t != *text));
             assert_eq!(outside, None, "{decoding:?} drew what has no probability");
             let (chi2, df) = chi_square(&counts, &texts, f64::from(n));
-            // Wilson and Hilferty: the cube root is nearly normal; 4 standard deviations.
-            let z = ((chi2 / df.max(1.0)).cbrt() - 1.0 + 2.0 / (9.0 * df.max(1.0)))
-                / (2.0 / (9.0 * df.max(1.0))).sqrt();
+            let z = deviations(chi2, df);
             assert!(
                 df == 0.0 || z < 4.0,
                 "{decoding:?}: χ² = {chi2:.1} at {df} degrees of freedom"
@@ -128,8 +132,7 @@ fn completions_follow_the_enumerated_distribution_under_every_method() {
         let outside = counts.keys().find(|text| texts.iter().all(|(t, _)| t != *text));
         assert_eq!(outside, None, "{settings} drew what has no probability");
         let (chi2, df) = chi_square(&counts, &texts, f64::from(n));
-        let z = ((chi2 / df.max(1.0)).cbrt() - 1.0 + 2.0 / (9.0 * df.max(1.0)))
-            / (2.0 / (9.0 * df.max(1.0))).sqrt();
+        let z = deviations(chi2, df);
         assert!(df > 0.0 && z < 4.0, "{settings}: χ² = {chi2:.1} at {df} degrees of freedom");
     }
 }
