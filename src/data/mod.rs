@@ -9,3 +9,4 @@ pub mod secret;
 pub mod sides;
 pub mod signature;
 pub mod stop;
+pub mod whole;

@@ -1,13 +1,12 @@
 //! Feature files out: whole or not at all.
 
 use std::{
-    fs::{self, File},
-    io::{self, BufWriter, Write},
-    path::{Path, PathBuf},
+    io::{self, Write},
+    path::Path,
 };
 
 use super::FeatureError;
-use crate::data::matrix::Matrix;
+use crate::data::{matrix::Matrix, whole::Whole};
 
 /// Writes `matrix` as a `.npy` of little-endian f32 in C order.
 ///
@@ -17,20 +16,20 @@ use crate::data::matrix::Matrix;
 ///
 /// [`FeatureError::Io`].
 pub fn write_npy(path: &Path, matrix: &Matrix) -> Result<(), FeatureError> {
-    atomically(path, |file| {
-        let mut header = format!(
-            "{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}",
-            matrix.rows(),
-            matrix.cols()
-        );
-        // The values start at a multiple of 64, after the magic, the version and the length.
-        header.push_str(&" ".repeat(63 - (10 + header.len()) % 64));
-        header.push('\n');
-        file.write_all(b"\x93NUMPY\x01\x00")?;
-        file.write_all(&(header.len() as u16).to_le_bytes())?;
-        file.write_all(header.as_bytes())?;
-        write_values(file, matrix)
-    })
+    let mut header = format!(
+        "{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}",
+        matrix.rows(),
+        matrix.cols()
+    );
+    // The values start at a multiple of 64, after the magic, the version and the length.
+    header.push_str(&" ".repeat(63 - (10 + header.len()) % 64));
+    header.push('\n');
+    let mut file = Whole::create(path)?;
+    file.write_all(b"\x93NUMPY\x01\x00")?;
+    file.write_all(&(header.len() as u16).to_le_bytes())?;
+    file.write_all(header.as_bytes())?;
+    write_values(&mut file, matrix)?;
+    Ok(file.finish()?)
 }
 
 /// Writes `matrix` as the f32 tensor `features` of a safetensors file.
@@ -61,50 +60,13 @@ pub fn write_safetensors(
     );
     let mut header = serde_json::Value::Object(header).to_string();
     header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
-    atomically(path, |file| {
-        file.write_all(&(header.len() as u64).to_le_bytes())?;
-        file.write_all(header.as_bytes())?;
-        write_values(file, matrix)
-    })
+    let mut file = Whole::create(path)?;
+    file.write_all(&(header.len() as u64).to_le_bytes())?;
+    file.write_all(header.as_bytes())?;
+    write_values(&mut file, matrix)?;
+    Ok(file.finish()?)
 }
 
 fn write_values(file: &mut impl Write, matrix: &Matrix) -> io::Result<()> {
     matrix.as_slice().iter().try_for_each(|value| file.write_all(&value.to_le_bytes()))
-}
-
-/// Lets `fill` write a temporary file beside `path`, syncs it and renames it to `path`.
-fn atomically(
-    path: &Path,
-    fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> Result<(), FeatureError> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let name = path.file_name().ok_or_else(|| {
-        io::Error::new(io::ErrorKind::InvalidInput, format!("{} names no file", path.display()))
-    })?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    // Numbers of processes are those of one machine, and a folder may be several machines'.
-    let chance = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ());
-    hidden.push(format!(".{}-{chance:016x}.tmp", std::process::id()));
-    let temporary: PathBuf = folder.join(hidden);
-    let written = (|| {
-        let mut file = BufWriter::new(File::create(&temporary)?);
-        fill(&mut file)?;
-        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        fs::rename(&temporary, path)?;
-        // The rename itself is on disk once the folder is; not every system can sync a folder.
-        File::open(folder).and_then(|folder| folder.sync_all()).or_else(|error| {
-            match error.kind() {
-                io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput => Ok(()),
-                _ => Err(error),
-            }
-        })
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    Ok(written?)
 }

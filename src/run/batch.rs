@@ -5,7 +5,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    io::{BufRead, BufReader, BufWriter, Write},
+    io::{BufRead, BufReader, Write},
     path::Path,
     time::Duration,
 };
@@ -20,11 +20,11 @@ use super::{
     progress::Quiet,
     sampling::{Open, SampleError, is_complete, sample_record},
     signals::Stop,
-    store::{StoreError, read_log, temporary_beside, write_error},
+    store::{StoreError, read_log, write_error},
     sweep::{Group, Sweep},
 };
 use crate::{
-    data::secret::without_logins,
+    data::{secret::without_logins, whole::Whole},
     lm::server::{BatchAnswer, Dialect, Server},
     report::record::SampleRecord,
     rng::Draw,
@@ -168,9 +168,8 @@ pub fn export(sweep: &Sweep, command: Vec<String>, path: &Path) -> Result<Export
     let folder = RunFolder::new(&sweep.settings.out);
     let never = Stop::never();
     let _lock = folder.lock(waiting(&never))?;
-    let temporary = temporary_beside(path);
     let failed = |source| BatchError::from(write_error(path, source));
-    let mut out = BufWriter::new(std::fs::File::create(&temporary).map_err(failed)?);
+    let mut out = Whole::create(path).map_err(failed)?;
     let (mut requests, mut bytes, mut models) = (0, 0u64, HashSet::new());
     for group in &sweep.groups {
         let (server, dialect) = speech(group)?;
@@ -187,13 +186,9 @@ pub fn export(sweep: &Sweep, command: Vec<String>, path: &Path) -> Result<Export
         }
     }
     if requests == 0 {
-        drop(out);
-        let _ = std::fs::remove_file(&temporary);
         return Err(BatchError::NothingOpen);
     }
-    let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
-    file.sync_all().map_err(failed)?;
-    std::fs::rename(&temporary, path).map_err(failed)?;
+    out.finish().map_err(failed)?;
     note_session(sweep, &folder, command, &format!("exported {requests} requests"), 0)?;
     let mut notes = Vec::new();
     if requests > MOST.0 || bytes > MOST.1 {

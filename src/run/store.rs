@@ -9,6 +9,8 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::data::whole;
+
 /// Why a run folder cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages name the fields")]
@@ -63,30 +65,17 @@ pub fn make_folder(path: &Path) -> Result<(), StoreError> {
     std::fs::create_dir_all(path).map_err(|source| write_error(path, source))
 }
 
-/// Puts `bytes` at `path`: to a temporary beside it, synced, renamed. Readers see the old file or the
-/// new one, never a part. A file that already holds these bytes is left untouched.
+/// Puts `bytes` at `path`, whole or not at all, as [`whole::replace`] does. A file that already holds these
+/// bytes is left untouched.
 ///
 /// # Errors
 ///
 /// [`StoreError::Write`]; the old file is then still there.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    if std::fs::read(path).is_ok_and(|old| old == bytes) {
+    if whole::holds(path, bytes) {
         return Ok(());
     }
-    let temporary = temporary_beside(path);
-    let write = || {
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        drop(file);
-        std::fs::rename(&temporary, path)?;
-        sync_folder(path);
-        Ok(())
-    };
-    write().map_err(|source| {
-        let _ = std::fs::remove_file(&temporary);
-        write_error(path, source)
-    })
+    whole::replace(path, bytes).map_err(|source| write_error(path, source))
 }
 
 /// [`write_whole`] of indented JSON with a newline at the end.
@@ -117,24 +106,6 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreErr
         what: error.to_string(),
     };
     serde_json::from_str(&text).map(Some).map_err(bad)
-}
-
-/// A temporary name in the same folder that nobody else takes: numbers of processes are those of one machine,
-/// and a folder may be several machines'.
-pub fn temporary_beside(path: &Path) -> PathBuf {
-    use std::hash::{BuildHasher, RandomState};
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let chance = RandomState::new().hash_one(());
-    path.with_file_name(format!(".{name}.{}-{chance:016x}.tmp", std::process::id()))
-}
-
-/// Makes a rename survive a power cut; not every file system can, and then it is left to it.
-pub fn sync_folder(path: &Path) {
-    if let Some(folder) = path.parent()
-        && let Ok(folder) = File::open(folder)
-    {
-        let _ = folder.sync_all();
-    }
 }
 
 /// What [`Log::open`] found.

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use crate::{cli::to_stdout, run::store};
+use crate::{cli::to_stdout, data::whole::temporary_beside, run::store};
 
 /// Submits the array that draws and the job that scores after it, and prints their numbers. The script is kept at
 /// `out` where that is given; sbatch copies it.
@@ -16,7 +16,7 @@ use crate::{cli::to_stdout, run::store};
 ///
 /// What sbatch says.
 pub fn submit(script: &str, out: Option<&PathBuf>) -> anyhow::Result<()> {
-    let temporary = store::temporary_beside(&std::env::temp_dir().join("llmpr.sh"));
+    let temporary = temporary_beside(&std::env::temp_dir().join("llmpr.sh"));
     let file = out.unwrap_or(&temporary);
     store::write_whole(file, script.as_bytes())?;
     let submitted = both(file);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{Args, Exit};
 use crate::{
     cli::{flags, progress, to_stdout},
+    data::whole::temporary_beside,
     report::number::exact,
     run::{
         execute,
@@ -14,7 +15,6 @@ use crate::{
         repeat::{CellRepeated, Compared, Differing, Repeated, compare},
         settings::SweepSettings,
         signals::Stop,
-        store::temporary_beside,
         sweep::Sweep,
     },
 };

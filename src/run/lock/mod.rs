@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use watch::{Rules, Verdict, Watch};
 
 use super::{progress::Progress, signals::Stop};
+use crate::data::whole::temporary_beside;
 
 /// Why a lock was not obtained, or is no longer held.
 #[derive(Debug, thiserror::Error)]
@@ -285,7 +286,7 @@ fn by_old_rules(path: &Path, holder: &Holder, alive: &Arc<Alive>) -> Result<(), 
 /// Makes a file whole where there is none; whether it did. A link is made by one process alone on network file
 /// systems, too.
 fn make(path: &Path, text: &[u8]) -> std::io::Result<bool> {
-    let temporary = super::store::temporary_beside(path);
+    let temporary = temporary_beside(path);
     let linked =
         std::fs::write(&temporary, text).and_then(|()| std::fs::hard_link(&temporary, path));
     let _ = std::fs::remove_file(&temporary);
@@ -316,7 +317,7 @@ fn make(path: &Path, text: &[u8]) -> std::io::Result<bool> {
 
 /// Puts `text` in the place of a file, whole.
 fn replace(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    let temporary = super::store::temporary_beside(path);
+    let temporary = temporary_beside(path);
     std::fs::write(&temporary, text)?;
     std::fs::rename(&temporary, path)
 }
