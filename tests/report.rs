@@ -148,22 +148,21 @@ fn several_runs_become_one_report_that_says_what_cannot_be_compared() {
 fn runs_that_cannot_be_compared_are_drawn_apart_and_said_to_be() {
     let dir = tempfile::tempdir().unwrap();
     let a = fabricate::run(dir.path(), "a", "tiny", 1.0);
+    let b = fabricate::run(dir.path(), "b", "tiny", 1.0);
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+    let (whole, scores) = (read(&b.join("run.json")), read(&b.join("results.json")));
     for (field, value, what) in [
         ("/shared/task_hash", "else", "task"),
         ("/shared/embedder_hash", "else", "embedder"),
         ("/scoring/k", "9", "settings of scores"),
         ("/models/0/dtype", "f16", "type of numbers or device"),
     ] {
-        let b = fabricate::run(dir.path(), "b", "tiny", 1.0);
-        let read = |path: &Path| std::fs::read_to_string(path).unwrap();
-        let mut record: serde_json::Value =
-            serde_json::from_str(&read(&b.join("run.json"))).unwrap();
+        let mut record: serde_json::Value = serde_json::from_str(&whole).unwrap();
         let old = record.pointer_mut(field).unwrap();
         *old = if old.is_number() { value.parse::<u64>().unwrap().into() } else { value.into() };
         std::fs::write(b.join("run.json"), record.to_string()).unwrap();
         // Cells of other numbers or another embedder have signatures of their own.
-        let results =
-            read(&b.join("results.json")).replace("\"signature\":\"", "\"signature\":\"other|");
+        let results = scores.replace("\"signature\":\"", "\"signature\":\"other|");
         let results = results.replace("\"signature\": \"", "\"signature\": \"other|");
         std::fs::write(b.join("results.json"), results).unwrap();
         let out = dir.path().join("out");

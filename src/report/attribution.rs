@@ -105,3 +105,67 @@ pub fn reach(cells: &[CellTexts<'_>], total: usize) -> Vec<Reach> {
     }
     found
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::report::record::tests::{cell, result};
+
+    /// A cell at a temperature with its completions, whose balls hold the references that `reached` says.
+    pub(in crate::report) fn texts<'a>(
+        result: &'a CellResult,
+        samples: &[&str],
+        reached: &[bool],
+    ) -> CellTexts<'a> {
+        let sample = |(at, text): (usize, &&str)| SampleRecord {
+            id: format!("0-{at}"),
+            prompt_id: "p".into(),
+            prompt: String::new(),
+            text: Some((*text).to_owned()),
+            completion: None,
+            tokens: vec![1; 3],
+            n_tokens: None,
+            finish_reason: "eos".into(),
+            logprob: -1.0,
+            logprob_model: -1.0,
+            entropy: 1.0,
+            decoding: result.cell.decoding,
+            seed: 0,
+            prompt_index: 0,
+            sample: at as u32,
+            shots_used: 0,
+        };
+        let row = |balls: bool| RowEvidence {
+            balls: u32::from(balls),
+            held: 0,
+            nearest: 0,
+            distance: 1.0,
+        };
+        CellTexts {
+            result,
+            samples: samples.iter().enumerate().map(sample).collect(),
+            references: 0..reached.len(),
+            evidence: Some(Sides {
+                reference: reached.iter().map(|&of| row(of)).collect(),
+                model: samples.iter().map(|_| row(true)).collect(),
+            }),
+            realism: Some(vec![f64::NAN; samples.len()]),
+            shares: Vec::new(),
+            topics: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_first_cell_that_reaches_a_reference_is_the_coolest_one() {
+        let results = [1.2, 0.4, 0.8].map(|t| result(cell("tiny", t)));
+        let cells = [
+            texts(&results[0], &["a"], &[true, true, false]),
+            texts(&results[1], &["b"], &[true, false, false]),
+            texts(&results[2], &["c"], &[true, true, false]),
+        ];
+        let found = reach(&cells, 3);
+        let told: Vec<_> = found.iter().map(|of| (of.cells, of.first)).collect();
+        assert_eq!(told, [(3, Some(1)), (2, Some(2)), (0, None)]);
+        assert_eq!(cells[0].realism(0), None, "what is undefined is not there");
+    }
+}

@@ -354,3 +354,51 @@ fn choose(n: usize, count: usize, what: &str) -> Vec<usize> {
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{
+        attribution::tests::texts,
+        record::tests::{cell, result},
+    };
+
+    #[test]
+    fn a_page_of_many_cells_holds_as_many_texts_as_it_may_and_files_hold_all() {
+        let results: Vec<_> = (0..50)
+            .map(|at| {
+                let mut record = cell("tiny", 0.1 * f64::from(at));
+                record.id = format!("cell{at}");
+                result(record)
+            })
+            .collect();
+        let long = "word ".repeat(5000);
+        let own = [long.as_str(), "b", "c", "d"];
+        let cells: Vec<_> = results.iter().map(|r| texts(r, &own, &[false, true])).collect();
+        let references = ["one", "two"].map(str::to_owned);
+        let all = Texts::new(&cells, &references, &[], &[None, None]);
+        let page = all.browser(Limits { texts: 10, characters: 100, ..Limits::default() });
+        let shown: usize = page.cells.iter().map(|cell| cell.texts.len()).sum();
+        let missed: usize = page.cells.iter().map(|cell| cell.uncovered_shown.len()).sum();
+        assert_eq!((page.cells.len(), shown, missed), (50, 10, 10));
+        let lengths = page.cells.iter().flat_map(|cell| &cell.texts).map(|text| text.text.len());
+        assert!(lengths.max() <= Some(100));
+        let files = all.files();
+        assert_eq!((page.files, files.len()), (2, 2), "a megabyte each, of 1.3 in all");
+        let mut texts = 0;
+        for (at, file) in files.iter().enumerate() {
+            let json: serde_json::Value = serde_json::from_str(&all.file(file.clone())).unwrap();
+            for (cell, place) in json["cells"].as_array().unwrap().iter().zip(file.clone()) {
+                assert_eq!(
+                    (cell["id"].as_str(), page.cells[place].file),
+                    (Some(&*page.cells[place].id), at)
+                );
+                texts += cell["texts"].as_array().unwrap().len();
+                assert_eq!(cell["texts"][0]["text"].as_str().map(str::len), Some(long.len()));
+            }
+        }
+        assert_eq!(texts, 200);
+        let small = Texts::new(&cells[..1], &references, &[], &[None, None]);
+        assert_eq!(small.browser(Limits { characters: 30_000, ..Limits::default() }).files, 0);
+    }
+}

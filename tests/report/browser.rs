@@ -45,7 +45,10 @@ pub fn dump(browser: &str, address: &str, home: &Path, more: &[&str]) -> String 
     let output = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"])
         // No name resolves and every address but this machine is refused: the network is not there.
-        .args(["--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9"])
+        .args([
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+            "--proxy-server=127.0.0.1:9",
+        ])
         .args(["--enable-logging=stderr", "--v=0", "--virtual-time-budget=10000", "--dump-dom"])
         .arg(format!("--user-data-dir={}", home.display()))
         .args(more)
@@ -101,7 +104,8 @@ fn each_control_of_the_page_does_what_it_says() {
         seen.rows = all("#table tbody tr").length;
         seen.cards = cards();
         seen.text = document.querySelector(".card .text").textContent.slice(0, 9);
-        // Which texts.
+        // Which texts, of a hot cell.
+        set("cell", "4", "change");
         set("view", "out", "change");
         seen.out = [all(".badge.in").length, all(".badge.out").length > 0, location.hash.includes("show=out")];
         set("view", "missed", "change");
@@ -134,8 +138,9 @@ fn each_control_of_the_page_does_what_it_says() {
         set("filter", "T=0.6 tiny-chat", "input");
         seen.filtered = all("#table tbody tr").length;
         set("filter", "", "input");
-        document.querySelectorAll("#table tbody a")[3].click();
-        await until("a link chooses a cell", () => id("cell").value !== "0");
+        document.querySelectorAll("#table tbody a")[1].click();
+        await until("a link chooses a cell", () => id("cell").value === "9");
+        seen.kept = location.hash.includes("sort=T");
         // Legends and points.
         const key = document.querySelector("figure .key"), figure = key.closest("figure");
         const lines = () => [...figure.querySelectorAll(`[data-k="${key.dataset.k}"]:not(.key)`)].filter(shows).length;
@@ -180,6 +185,7 @@ fn each_control_of_the_page_does_what_it_says() {
     assert_eq!((&seen["none"], &seen["marks"]), (&json!(0), &json!(true)), "{seen}");
     assert_eq!((&seen["least"], &seen["greatest"]), (&json!("0.3"), &json!(["1.5", "descending"])));
     assert_eq!(seen["filtered"], 2, "{seen}");
+    assert_eq!(seen["kept"], true, "a link to a cell keeps how the table is sorted: {seen}");
     assert_eq!(seen["toggled"], json!([true, 0, "false"]), "{seen}");
     assert_eq!((&seen["back"], &seen["tip"][0]), (&json!(true), &json!(false)), "{seen}");
     assert!(seen["tip"][1].as_str().unwrap().contains("precision 0."), "{seen}");

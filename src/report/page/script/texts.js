@@ -201,6 +201,15 @@ if (data.cells.length) {
   topic.addEventListener("change", () => { keep({topic: topic.value}); update(); });
   search.addEventListener("input", () => { keep({q: search.value}); update(); });
   everywhere.addEventListener("change", () => { keep({every: everywhere.checked ? "1" : ""}); update(); });
+  // A link to a cell of this page leaves the rest of the view as it is.
+  document.addEventListener("click", event => {
+    const link = event.target.closest && event.target.closest("a[href^='#cell=']");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    keep({cell: new URLSearchParams(link.hash.slice(1)).get("cell"), topic: ""});
+    update();
+    $("texts").scrollIntoView();
+  });
   more.addEventListener("click", page);
   $("others").addEventListener("click", () => { keep({seed: String(Number(state.seed || 0) + 1)}); update(); });
   listeners.push(update);
