@@ -67,13 +67,11 @@ pub fn bradley_terry(votes: &[Vote], count: usize) -> Vec<Strength> {
             won[side] += share;
         }
     }
-    for i in 0..count {
-        for j in 0..i {
-            if wins[i][j] + wins[j][i] > 0.0 {
-                wins[i][j] += 0.5;
-                wins[j][i] += 0.5;
-            }
-        }
+    let all = (0..count).flat_map(|i| (0..i).map(move |j| (i, j)));
+    let met: Vec<(usize, usize)> = all.filter(|&(i, j)| wins[i][j] + wins[j][i] > 0.0).collect();
+    for (i, j) in met {
+        wins[i][j] += 0.5;
+        wins[j][i] += 0.5;
     }
     let mut s = vec![0.0; count];
     let mut inverse = Vec::new();

@@ -145,10 +145,7 @@ pub fn sheet(
     let key = Key {
         schema: BLIND_SCHEMA.to_owned(),
         cells: cells.iter().map(|cell| (cell.cell.id.clone(), cell.cell.label())).collect(),
-        pairs: pairs
-            .iter()
-            .map(|pair| pair.clone().map(|(cell, of)| (cell, of.id.clone())))
-            .collect(),
+        pairs: pairs.iter().map(|pair| pair.map(|(cell, of)| (cell, of.id.clone()))).collect(),
     };
     write_json(&key_path(sheet), &key)?;
     write_whole(sheet, &bytes)?;

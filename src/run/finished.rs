@@ -164,13 +164,17 @@ fn rename(runs: &mut [Run]) -> Vec<String> {
 /// What makes the numbers of two runs incomparable.
 fn differences(first: &Run, other: &Run) -> Vec<&'static str> {
     let (a, b) = (&first.record.shared, &other.record.shared);
-    let numbers = |run: &Run| -> IndexMap<String, (String, String)> {
-        let of =
-            |model: &ModelRecord| (model.hash.clone(), (model.dtype.clone(), model.device.clone()));
+    type Numbers = IndexMap<(String, String), (String, String)>;
+    let numbers = |run: &Run| -> Numbers {
+        let of = |model: &ModelRecord| {
+            let ModelRecord { name, hash, dtype, device, .. } = model.clone();
+            ((name, hash), (dtype, device))
+        };
         run.record.models.iter().map(of).collect()
     };
     let (own, others) = (numbers(first), numbers(other));
-    let same_numbers = others.iter().all(|(hash, type_)| own.get(hash).is_none_or(|t| t == type_));
+    let same_numbers =
+        others.iter().all(|(model, numbers)| own.get(model).is_none_or(|known| known == numbers));
     let pairs = [
         ("task", a.task_hash == b.task_hash),
         ("reference", a.reference_hash == b.reference_hash && a.reference_n == b.reference_n),

@@ -108,6 +108,7 @@ fn each_control_of_the_page_does_what_it_says() {
         set("cell", "4", "change");
         set("view", "out", "change");
         seen.out = [all(".badge.in").length, all(".badge.out").length > 0, location.hash.includes("show=out")];
+        set("cell", "0", "change");
         set("view", "missed", "change");
         seen.missed = cards();
         seen.reached = all(".card .facts").every(node => /reached by (no cell|\d+ of the other cells, first by )/.test(node.textContent));
