@@ -100,8 +100,8 @@ fn a_run_that_is_being_written_is_told_of_and_its_new_scores_shown() {
     let (head, page) = served.get("/");
     assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
     assert!(page.contains("0 of 20 cells are scored, 1600 of 1600 texts are drawn."), "{page}");
-    for at in 0..3 {
-        std::fs::rename(away(at), &kept[at]).unwrap();
+    for (at, path) in kept.iter().enumerate().take(3) {
+        std::fs::rename(away(at), path).unwrap();
     }
     let (_, page) = served.get("/report.html");
     assert!(page.contains("<meta name=\"llmpr-live\"") && page.contains("data-cells=\"3\""));
