@@ -145,8 +145,11 @@ impl Plan<'_> {
             let flops = (0.0, 2.0 * kept as f64 * d);
             self.add("distances that draws are read from", 1, flops, 4.0 * kept as f64);
         }
-        let passes = soft && kept.is_none();
-        let across = |n: f64, m: f64| (if passes { 2.0 * n * m * d } else { 0.0 }, 0.0);
+        let across = |n: f64, m: f64| match kept {
+            _ if !soft => (0.0, 0.0),
+            Some(_) => (0.0, 4.0 * n * m),
+            None => (2.0 * n * m * d, 0.0),
+        };
         let bytes = |rows: f64| 4.0 * rows * d;
         if measures.has_ceilings_of_halves()
             && let Some(parts) = Parts::of(self.sizes.reference, self.sizes.model)
