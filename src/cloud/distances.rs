@@ -24,8 +24,10 @@ const LANES: usize = 8;
 
 /// Squared distances from the first rows of a set to all of its rows.
 pub(crate) struct Distances {
-    /// First rows × all rows.
+    /// First rows × all rows, in units of `unit`.
     squared: Vec<f32>,
+    /// A power of two near the largest, so that none is beyond the range of `f32`, whatever the features' unit.
+    unit: f64,
     columns: usize,
 }
 
@@ -64,6 +66,8 @@ impl Distances {
             values.iter().map(|x| x * x).sum()
         };
         let norms: Vec<f64> = (0..columns).into_par_iter().map(norm).collect();
+        let largest = norms.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+        let unit = largest.log2().floor().exp2();
         let mut squared = vec![0.0; values];
         squared.par_chunks_mut((BLOCK * columns).max(1)).enumerate().for_each(|(block, out)| {
             stop::check();
@@ -75,18 +79,18 @@ impl Distances {
             for ((out, products), norm) in rows.zip(&norms[from..]) {
                 let of = out.iter_mut().zip(products).zip(&norms);
                 of.for_each(|((out, product), other)| {
-                    *out = (norm + other + product).max(0.0) as f32;
+                    *out = ((norm + other + product).max(0.0) / unit) as f32;
                 });
             }
         });
-        Some(Self { squared, columns })
+        Some(Self { squared, unit, columns })
     }
 
     /// Per row of either part: `Π min(1, d/R)` over the rows of the other, `R` being the radius around the other's;
     /// 0 where it vanishes. The first part is of the first rows. As exact as distances in `f32` are.
     pub(crate) fn soft(&self, parts: &Sides<Taken<'_>>, radii: Sides<f64>) -> Sides<Vec<f64>> {
         let Sides { reference: p, model: q } = parts;
-        let scale = radii.map(|radius| 1.0 / (radius * radius));
+        let scale = radii.map(|radius| self.unit / (radius * radius));
         let mut of_q = vec![1.0; q.rows.len()];
         let mut squared = vec![0.0; q.rows.len()];
         let of_row = |(&row, &copies): (&usize, &u32)| {
