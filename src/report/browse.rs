@@ -52,6 +52,8 @@ pub struct Texts<'a> {
     pub labels: &'a [Option<u32>],
     /// Who reaches each reference.
     reach: Vec<Reach>,
+    /// The first topic of each run, by the place of its first reference.
+    first_topics: BTreeMap<usize, usize>,
 }
 
 /// What the page's browser shows, as it is embedded.
@@ -184,7 +186,15 @@ impl<'a> Texts<'a> {
         topics: &'a [Topic],
         labels: &'a [Option<u32>],
     ) -> Self {
-        Self { cells, references, topics, labels, reach: reach(cells, references.len()) }
+        let mut first_topics = BTreeMap::new();
+        for cell in cells {
+            first_topics.entry(cell.references.start).or_insert_with(|| {
+                let own = labels.get(cell.references.clone()).unwrap_or_default();
+                own.iter().flatten().min().map_or(0, |least| *least as usize)
+            });
+        }
+        let reach = reach(cells, references.len());
+        Self { cells, references, topics, labels, reach, first_topics }
     }
 
     /// Chooses texts at random, the same ones whenever the report is made.
@@ -234,7 +244,7 @@ impl<'a> Texts<'a> {
     fn cell(&self, cell: &CellTexts<'_>, texts: Vec<Shown>, missed: (usize, Vec<Missed>)) -> Cell {
         let judged = cell.judged();
         let labels = self.labels.get(cell.references.clone()).unwrap_or_default();
-        let topic = labels.iter().flatten().min().map_or(0, |least| *least as usize);
+        let topic = self.first_topic(cell);
         let end = labels.iter().flatten().max().map_or(topic, |most| *most as usize + 1);
         let own: Option<Vec<u32>> =
             labels.iter().map(|label| label.map(|label| label - topic as u32)).collect();
@@ -254,6 +264,10 @@ impl<'a> Texts<'a> {
         }
     }
 
+    fn first_topic(&self, cell: &CellTexts<'_>) -> usize {
+        self.first_topics.get(&cell.references.start).copied().unwrap_or(0)
+    }
+
     fn topic(&self, reference: usize) -> Option<usize> {
         self.labels.get(reference).copied().flatten().map(|label| label as usize)
     }
@@ -263,8 +277,6 @@ impl<'a> Texts<'a> {
         let (text, cut) = room.clip(sample.text());
         let per_token = sample.logprob_model / sample.count().max(1) as f64;
         let first = cell.references.start;
-        let least = self.labels.get(cell.references.clone()).unwrap_or_default();
-        let least = least.iter().flatten().min().map_or(0, |least| *least as usize);
         let shared = cell.longest(row).filter(|shared| shared.words > 1).map(|shared| Shared {
             text: room.clip(&shared.text).0,
             of: match (shared.with, shared.of.parse::<usize>()) {
@@ -283,7 +295,7 @@ impl<'a> Texts<'a> {
             distance: of.map(|of| of.distance),
             shared,
             copy: cell.is_copy(row),
-            topic: cell.topics.get(row).map(|topic| *topic as usize + least),
+            topic: cell.topics.get(row).map(|topic| *topic as usize + self.first_topic(cell)),
             finish: sample.finish_reason.clone(),
             tokens: sample.count(),
             logprob: per_token.is_finite().then_some(per_token),
