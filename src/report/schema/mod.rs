@@ -11,9 +11,31 @@ use serde_json::{Map, Value, json};
 const DEFINITIONS: &str = include_str!("definitions.json");
 
 /// What has a schema, in the order of a run.
-pub const NAMES: [&str; 19] = [
-    "run", "cell", "sample", "result", "results", "text", "features", "holder", "status", "repeat",
-    "score", "show", "compare", "ranks", "tune", "mixture", "texts", "prompt", "scoring",
+pub const NAMES: [&str; 24] = [
+    "run",
+    "cell",
+    "sample",
+    "result",
+    "results",
+    "text",
+    "features",
+    "holder",
+    "status",
+    "repeat",
+    "score",
+    "show",
+    "compare",
+    "ranks",
+    "tune",
+    "mixture",
+    "texts",
+    "prompt",
+    "scoring",
+    "blind",
+    "votes",
+    "progress",
+    "page_texts",
+    "page_references",
 ];
 
 /// The schema of that name by itself; `None` where there is none.
