@@ -167,6 +167,7 @@ fn cell(model: &str, chat: bool, shots: usize, temperature: f64) -> CellRecord {
         device: "cpu".into(),
         dtype: "f32".into(),
         ignored: Vec::new(),
+        quirks: Vec::new(),
     }
 }
 
