@@ -230,6 +230,18 @@ def listed(words):
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
 
 
+def together(results, target):
+    """Which measures rise with a target, and which fall as it rises, each at p ≤ 0.05."""
+    told = [(m, results[m, target][0]) for m in MEASURES if results[m, target][1] <= 0.05]
+    same = [f"{named(m)} ({rho:.2f})" for m, rho in told if rho > 0]
+    opposite = [f"{named(m)} ({rho:.2f})" for m, rho in told if rho < 0]
+    if not told:
+        return "no measure goes together at p ≤ 0.05."
+    words = [f"{listed(same)} in the same direction"] if same else []
+    words += [f"{listed(opposite)} in the opposite one"] if opposite else []
+    return "what goes together at p ≤ 0.05 each: " + ", ".join(words) + "."
+
+
 def web(scorer, data):
     """The part of the page on the eight settings that people judged."""
     human = scorer.features(data / "mauve-web-human.jsonl")
@@ -244,22 +256,20 @@ def web(scorer, data):
     targets = [(name, [values[at] for _, _, values in MAUVE_WEB]) for at, name in enumerate(PUBLISHED)]
     found, results = orders(MEASURES, targets, draws)
     own = results["mauve", "MAUVE"]
-    told = [f"{named(m)} ({results[m, 'human-like'][0]:.2f})" for m in MEASURES if results[m, "human-like"][1] <= 0.05]
     same = [named(m) for m in MEASURES if math.isclose(results[m, "MAUVE"][0], 1)]
     answer = f"In the order of the published MAUVE: {listed(same)}. " if same else \
         "No measure puts the eight settings in the order of the published MAUVE. "
     answer += f"MAUVE itself has a Spearman correlation of {own[0]:.2f} with it (p = {own[1]:.4f}). "
-    answer += (f"With how human-like people found the settings, {listed(told)} go together at p ≤ 0.05 each."
-               if told else "With how human-like people found the settings, no measure goes together at p ≤ 0.05.")
+    answer += "With how human-like people found the settings, " + together(results, "human-like")
     k = max(2, round(n / 10))
     return f"""## The eight settings of the MAUVE paper
 
 {answer}
 
 Texts of GPT-2 of four sizes at two samplings, of those that people judged for the paper, against people's. A setting has {n} to
-{max(map(len, sets.values()))} texts here; {n} of each were taken, and {n} of people's {len(human)}. Published: Pillutla et al. 2021 (arXiv 2102.01454), Table 2's
-values as its notebook has them: MAUVE of 5000 texts of up to 1024 tokens in GPT-2 large's features, and Bradley-Terry strengths from
-people's choices between two texts.
+{max(map(len, sets.values()))} texts here; {n} of each were taken, and {n} of people's {len(human)}. Published: Pillutla et al. 2021 (arXiv 2102.01454), MAUVE of
+5000 texts of up to 1024 tokens in GPT-2 large's features, as its notebook has it, and Bradley-Terry strengths from people's choices
+between two texts.
 
 {values}
 
@@ -302,9 +312,7 @@ def continued(scorer, data, name, title, where):
              "the others: " if as_published else
              "Published (Le Bronnec et al. 2024) is that training to follow instructions raises precision and lowers recall. Here it "
              "is not so in both: ")
-    larger = [f"{named(m)} ({results[m, 'parameters'][0]:.2f})" for m in MEASURES if results[m, "parameters"][1] <= 0.05]
-    grows = (f"With the number of parameters, {listed(larger)} go together at p ≤ 0.05 each." if larger else
-             "With the number of parameters, no measure goes together at p ≤ 0.05.")
+    grows = "With the number of parameters, " + together(results, "parameters")
     return f"""## {title}
 
 {claim}{p_words}; {r_words} (means of two and of six models). {grows}

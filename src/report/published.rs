@@ -24,7 +24,7 @@ struct Paper {
 
 const ACL: &str = "Le Bronnec et al., ACL 2024 (arXiv 2402.10693), read off Figure 1, ±0.001; its texts and seeds are others";
 const MAUVE: &str = "Pillutla et al., NeurIPS 2021 (arXiv 2102.01454): MAUVE of its notebook, Bradley-Terry strengths of \
-    its Table; its texts go on to 1024 tokens from prompts of 35, and texts and seeds are others";
+    the paper; its texts go on to 1024 tokens from prompts of 35, and texts and seeds are others";
 
 /// Everything that is known: precision and recall of base and chat models, MAUVE and what people preferred.
 const PAPERS: [Paper; 5] = [
