@@ -8,6 +8,8 @@ mod examples;
 mod pages;
 #[path = "house/printing.rs"]
 mod printing;
+#[path = "house/results.rs"]
+mod results;
 #[path = "house/sizes.rs"]
 mod sizes;
 

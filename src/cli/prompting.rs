@@ -92,7 +92,7 @@ impl Source<'_> {
     ) -> anyhow::Result<PlannedPrompts> {
         let Self { reference, n, count, seed, shots, .. } = *self;
         let reference = reference.map(hub::local).transpose()?;
-        let found = Material::find(task, reference.as_deref(), n, seed)?;
+        let found = Material::find(task, reference.as_deref(), n, seed, false)?;
         let (pools, notes) = found.map(|texts| (texts.pools, texts.notes)).unwrap_or_default();
         note(&notes);
         let style = model.style(self.shots_as);

@@ -149,6 +149,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         device,
         dtype,
         ignored,
+        quirks: Vec::new(),
     };
     record.id = cell_id(&record);
     let cell = PlannedCell { record, chain, prompts: Arc::new(prompts) };

@@ -1,6 +1,7 @@
 //! `llmpr sweep`.
 
 pub(super) mod dry_run;
+mod presets;
 mod repeat;
 
 use anyhow::{Context, bail};
@@ -24,6 +25,7 @@ use crate::{
         methods::Methods,
         plan::{Grid, Shard},
         publish::{Published, publish},
+        quirks::Quirks,
         range::{Integers, Reals},
         settings::{PcaFit, SweepSettings, WORLD},
         signals::Stop,
@@ -42,6 +44,9 @@ pub struct Args {
     /// Take the settings of a published protocol; flags and --config go before it
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
+    /// Imitate the faults of the code that the preset's numbers came from, too; see --quirks
+    #[arg(long)]
+    faithful: bool,
     /// Read settings from a TOML file; its keys are the long flags, and flags go before it
     #[arg(long, value_name = "FILE.toml")]
     config: Option<PathBuf>,
@@ -149,6 +154,14 @@ options! {
         /// Fit components once for the run, or for each cell with the reference as in the papers
         #[arg(long, value_name = "run|joint")]
         pub pca_fit: Option<PcaFit>,
+        /// Numbers of tokens after which texts of both sides are cut to measure their beginnings, too, such as 16,32,64
+        #[arg(long, value_name = "RANGE")]
+        pub prefixes: Option<Integers>,
+        /// Faults of published code to imitate, apart by commas: chars:N cuts the model's texts alone to N characters,
+        /// penalized-eos counts end-of-text as seen under a repetition penalty, cut-prompts cuts the ends of prompts that
+        /// do not fit, shared-texts takes examples and prefixes from the reference; or none
+        #[arg(long, value_name = "LIST")]
+        pub quirks: Option<Quirks>,
         /// Seed of everything random in scoring
         #[arg(long, value_name = "SEED")]
         pub score_seed: Option<u64>,
@@ -177,35 +190,22 @@ impl ShotsAs {
     }
 }
 
-/// Every preset: name and settings.
-const PRESETS: [(&str, &str); 5] = [
-    ("acl2024-bio", include_str!("../../prompts/presets/acl2024-bio.toml")),
-    ("acl2024-webtext", include_str!("../../prompts/presets/acl2024-webtext.toml")),
-    ("decoding-compare", include_str!("../../prompts/presets/decoding-compare.toml")),
-    ("mauve-webtext", include_str!("../../prompts/presets/mauve-webtext.toml")),
-    ("quick", include_str!("../../prompts/presets/quick.toml")),
-];
-
-fn preset(name: &str) -> anyhow::Result<Options> {
-    match PRESETS.iter().find(|(known, _)| *known == name) {
-        Some((name, text)) => options::parse(&format!("preset {name}"), text),
-        None => {
-            let known: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
-            bail!("no preset `{name}`; there are {}", known.join(", "))
-        }
-    }
-}
-
 impl Args {
-    /// Defaults < preset < file < flags, checked.
+    /// Defaults < preset < its faults < file < flags, checked.
     pub fn settings(&self) -> anyhow::Result<SweepSettings> {
         let mut options = self.options.clone();
         if let Some(path) = &self.config {
             options = options.or(options::read(path)?);
         }
-        if let Some(name) = &self.preset {
-            options = options.or(preset(name)?);
-        }
+        options = match (&self.preset, self.faithful) {
+            (Some(name), true) => options.or(presets::faithful(name)?).or(presets::sound(name)?),
+            (Some(name), false) => options.or(presets::sound(name)?),
+            (None, true) => bail!(
+                "--faithful imitates the code of a paper; say whose with --preset: {}",
+                presets::with_code().join(", ")
+            ),
+            (None, false) => options,
+        };
         let settings = resolve(options, self.shard.clone())?;
         Ok(SweepSettings { draw: !self.no_draw, ..settings })
     }
@@ -289,6 +289,10 @@ fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<SweepSettin
         shots_as: o.shots_as.map_or(usual.shots_as, ShotsAs::style),
         score,
         pca_fit: o.pca_fit.unwrap_or(usual.pca_fit),
+        prefixes: o
+            .prefixes
+            .map_or(usual.prefixes, |all| all.values().iter().map(|&n| n as usize).collect()),
+        quirks: o.quirks.unwrap_or(usual.quirks),
         out: o.out.unwrap_or(usual.out),
         shard,
         draw: usual.draw,

@@ -23,7 +23,10 @@ use super::{DecodeError, Decoding, Past, Stage, row::Scratch};
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Stage>", into = "Vec<Stage>")]
-pub struct Chain(Arc<[Stage]>);
+pub struct Chain {
+    stages: Arc<[Stage]>,
+    seen: Arc<[u32]>,
+}
 
 impl TryFrom<Vec<Stage>> for Chain {
     type Error = DecodeError;
@@ -31,20 +34,21 @@ impl TryFrom<Vec<Stage>> for Chain {
     /// Stages in an order of one's own.
     fn try_from(stages: Vec<Stage>) -> Result<Self, DecodeError> {
         stages.iter().try_for_each(|stage| stage.check())?;
-        Ok(Self(stages.into_iter().filter(|stage| !stage.is_neutral()).collect()))
+        let stages = stages.into_iter().filter(|stage| !stage.is_neutral()).collect();
+        Ok(Self { stages, ..Self::default() })
     }
 }
 
 impl Default for Chain {
     /// No stage: the model's own distribution.
     fn default() -> Self {
-        Self(Arc::new([]))
+        Self { stages: Arc::new([]), seen: Arc::new([]) }
     }
 }
 
 impl From<Chain> for Vec<Stage> {
     fn from(chain: Chain) -> Self {
-        chain.0.to_vec()
+        chain.stages.to_vec()
     }
 }
 
@@ -74,14 +78,24 @@ impl Chain {
         Self::try_from(Stage::in_order(&decoding)?)
     }
 
+    /// The same stages, to which `tokens` are seen before every prompt; they are no part of the chain's written form.
+    pub fn with_seen(self, tokens: &[u32]) -> Self {
+        Self { seen: tokens.into(), ..self }
+    }
+
+    /// Tokens that count as seen before every prompt: they go first in [`Past::context`].
+    pub fn seen(&self) -> &[u32] {
+        &self.seen
+    }
+
     /// The stages, neutral ones left out.
     pub fn stages(&self) -> &[Stage] {
-        &self.0
+        &self.stages
     }
 
     /// Whether the draw is an argmax and the random number is not looked at.
     pub fn is_greedy(&self) -> bool {
-        self.0.contains(&Stage::Temperature(0.0))
+        self.stages.contains(&Stage::Temperature(0.0))
     }
 
     /// Whether [`Past::context`] matters.
@@ -97,12 +111,12 @@ impl Chain {
                     | Dry { .. }
             )
         };
-        self.0.iter().any(reads)
+        self.stages.iter().any(reads)
     }
 
     /// Whether [`Past::breakers`] matter.
     pub fn needs_breakers(&self) -> bool {
-        self.0.iter().any(|stage| matches!(stage, Stage::Dry { .. }))
+        self.stages.iter().any(|stage| matches!(stage, Stage::Dry { .. }))
     }
 
     /// Whether [`Past::mu`] matters, so that a token's distribution hangs on the logits before, too.
@@ -111,7 +125,7 @@ impl Chain {
     }
 
     fn mirostat(&self) -> Option<(f64, f64)> {
-        self.0.iter().find_map(|stage| match *stage {
+        self.stages.iter().find_map(|stage| match *stage {
             Stage::Mirostat { tau, eta } => Some((tau, eta)),
             _ => None,
         })
@@ -185,7 +199,7 @@ impl Chain {
         scratch: &mut Scratch,
     ) -> Result<f64, DecodeError> {
         let log_norm = scratch.load(logits)?;
-        self.0.iter().try_for_each(|&stage| scratch.apply(stage, past))?;
+        self.stages.iter().try_for_each(|&stage| scratch.apply(stage, past))?;
         Ok(log_norm)
     }
 }

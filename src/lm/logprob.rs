@@ -229,11 +229,11 @@ impl Scorer<'_> {
         mu: Option<f64>,
     ) -> Result<(f64, Option<f64>), LmError> {
         let context = if self.chain.needs_context() {
-            [text.prompt, &text.tokens[..at]].concat()
+            [self.chain.seen(), text.prompt, &text.tokens[..at]].concat()
         } else {
             Vec::new()
         };
-        let prompt = text.prompt.len().min(context.len());
+        let prompt = (self.chain.seen().len() + text.prompt.len()).min(context.len());
         let past = Past { context: &context, prompt, breakers: self.breakers, mu };
         let shares = self.chain.distribution(logits, past)?;
         let next = text.tokens.get(at).map(|token| self.chain.mu_behind(logits, past, *token));

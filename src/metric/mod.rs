@@ -30,6 +30,7 @@ pub mod spec;
 pub mod support;
 pub mod topological;
 pub mod vendi;
+pub mod within;
 pub mod zipf;
 
 /// Where version 0.1 had these; they go on being found here for one more version.

@@ -18,9 +18,12 @@ use crate::{
 
 mod cost;
 mod curves;
+mod examples;
 mod lambda;
 mod methods;
+mod per_prompt;
 mod plane;
+mod prefixes;
 mod shots;
 mod truth;
 
@@ -37,7 +40,10 @@ pub fn figures(results: &Results) -> Vec<Figure> {
     figures.extend(plane::plane(&shown));
     figures.extend(methods::methods_plane(results));
     figures.extend(shots::along_shots(&all));
+    figures.extend(examples::along_examples(&all));
     figures.extend(more_measures(&shown));
+    figures.extend(per_prompt::per_prompt(&shown));
+    figures.extend(prefixes::along_prefixes(&all));
     figures.extend(cost::cost_of_texts(&shown));
     figures.extend(curves::pr_curves(&all));
     figures.extend(lambda::along_lambda(&all));

@@ -15,6 +15,7 @@ pub mod page;
 pub mod parquet;
 #[cfg(feature = "png")]
 pub mod png;
+pub mod published;
 pub mod recommend;
 pub mod record;
 pub mod results;

@@ -102,6 +102,11 @@ pub(super) fn columns(results: &Results) -> Vec<Vec<String>> {
                 c.truth.get(*measure).map_or_else(|| "-".to_owned(), |e| three_decimals(e.value))
             });
         }
+        if cells.iter().any(|c| c.published(measure).is_some()) {
+            add("published", String::new(), &|c| {
+                c.published(measure).map_or_else(|| "-".to_owned(), three_decimals)
+            });
+        }
     }
     let unique =
         |c: &CellResult| format!("{:.0}%", 100.0 * c.texts.unique as f64 / c.texts.n.max(1) as f64);
@@ -132,6 +137,11 @@ fn codes(cells: &[CellResult]) -> IndexMap<&Code, usize> {
     found
 }
 
+/// Where published values come from, each source once.
+pub(super) fn sources(cells: &[CellResult]) -> IndexSet<&str> {
+    cells.iter().filter_map(|cell| Some(cell.published.as_ref()?.source.as_str())).collect()
+}
+
 /// What the table's columns and letters say.
 pub(super) fn legend(results: &Results) -> String {
     let mut out = String::from(
@@ -148,6 +158,9 @@ pub(super) fn legend(results: &Results) -> String {
     }
     if results.cells.iter().any(|cell| !cell.truth.is_empty()) {
         out.push_str("exact: known from the grammar the task was drawn from, not estimated\n");
+    }
+    for source in sources(&results.cells) {
+        out.push_str(&format!("published: {source}\n"));
     }
     for (code, count) in codes(&results.cells) {
         let (letter, meaning) = (code.letter(), code.meaning());
@@ -251,6 +264,10 @@ mod tests {
                     warnings: codes.iter().map(warning).collect(),
                 },
                 truth: [("precision".to_owned(), measured(0.7, 1.0))].into_iter().collect(),
+                per_prompt: Default::default(),
+                examples: Default::default(),
+                prefixes: Default::default(),
+                published: None,
             }
         };
         let results = Results {

@@ -60,6 +60,9 @@ pub struct CellRecord {
     /// Settings that have no effect on the server that drew, by their columns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<String>,
+    /// Faults of published code that were imitated, see `run::quirks`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quirks: Vec<String>,
 }
 
 impl CellRecord {
@@ -74,6 +77,9 @@ impl CellRecord {
         }
         if self.seed != 0 {
             label.push_str(&format!(" seed={}", self.seed));
+        }
+        if !self.quirks.is_empty() {
+            label.push_str(&format!(" quirks={}", self.quirks.join(",")));
         }
         label
     }
@@ -210,6 +216,35 @@ pub struct CellResult {
     /// Exact values (`precision`, `recall`, …) where the task knows its true distribution.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub truth: IndexMap<String, Estimate>,
+    /// How varied the completions of one prompt are, and as many of different prompts, where prompts have several:
+    /// [`crate::metric::within`].
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub per_prompt: IndexMap<String, Estimate>,
+    /// What became of in-context examples, where there are any: copied, dropped, met again in the reference.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub examples: IndexMap<String, Estimate>,
+    /// Measures of the texts' beginnings as `name_first_N`, both sides cut after `N` tokens.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub prefixes: IndexMap<String, Estimate>,
+    /// What was published of the same model under the same settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<Published>,
+}
+
+impl CellResult {
+    /// What was published of that measure, where it was.
+    pub fn published(&self, measure: &str) -> Option<f64> {
+        self.published.as_ref()?.values.get(measure).copied()
+    }
+}
+
+/// Numbers of a paper, and where in it they stand.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Published {
+    /// Where they come from, and what of the settings there is known to differ.
+    pub source: String,
+    /// Values by the names of measures.
+    pub values: IndexMap<String, f64>,
 }
 
 /// A cell that has no score, and why.
@@ -270,6 +305,7 @@ pub(crate) mod tests {
             device: "cpu".to_owned(),
             dtype: "f32".to_owned(),
             ignored: Vec::new(),
+            quirks: Vec::new(),
         }
     }
 
@@ -291,6 +327,10 @@ pub(crate) mod tests {
                 warnings: Vec::new(),
             },
             truth: IndexMap::new(),
+            per_prompt: IndexMap::new(),
+            examples: IndexMap::new(),
+            prefixes: IndexMap::new(),
+            published: None,
         }
     }
 

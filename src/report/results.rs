@@ -24,7 +24,7 @@ const TEXTS: [&str; 6] =
 
 /// The table as CSV: settings, then `name`, `name_low`, `name_high`, `name_ceiling`, `name_p` for each
 /// measure (a column that would be empty throughout is left out), then the same as `true_name`, …
-/// where the truth is known (`true_recall` counts the modes that texts reach, faulty texts included,
+/// where the truth is known, then `published_name` where a paper has a value of the same settings, `prompt_name` and `across_name` before it where prompts have several completions and `examples_name` where they have examples (`true_recall` counts the modes that texts reach, faulty texts included,
 /// `true_recall_accepted` those of accepted texts alone), facts about the texts, warning codes and the
 /// signature.
 ///
@@ -55,6 +55,10 @@ struct Columns {
     knobs: Vec<&'static Knob>,
     measures: Vec<(String, usize)>,
     truth: Vec<(String, usize)>,
+    per_prompt: Vec<(String, usize)>,
+    examples: Vec<(String, usize)>,
+    prefixes: Vec<(String, usize)>,
+    published: Vec<String>,
 }
 
 /// The settings of draws that have a column.
@@ -65,12 +69,23 @@ pub(super) fn knobs(cells: &[CellResult]) -> Vec<&'static Knob> {
     KNOBS.into_iter().filter(used).collect()
 }
 
+/// Names of what was published of some cell.
+fn published(cells: &[CellResult]) -> Vec<String> {
+    let names =
+        cells.iter().filter_map(|cell| cell.published.as_ref()).flat_map(|p| p.values.keys());
+    names.cloned().collect::<IndexSet<_>>().into_iter().collect()
+}
+
 impl Columns {
     fn of(cells: &[CellResult]) -> Self {
         Self {
             knobs: knobs(cells),
             measures: Self::filled(cells, |cell| &cell.score.metrics),
             truth: Self::filled(cells, |cell| &cell.truth),
+            per_prompt: Self::filled(cells, |cell| &cell.per_prompt),
+            examples: Self::filled(cells, |cell| &cell.examples),
+            prefixes: Self::filled(cells, |cell| &cell.prefixes),
+            published: published(cells),
         }
     }
 
@@ -97,6 +112,10 @@ impl Columns {
         let named = |(name, part): &(String, usize)| format!("{name}{}", PARTS[*part].0);
         header.extend(self.measures.iter().map(named));
         header.extend(self.truth.iter().map(|column| format!("true_{}", named(column))));
+        header.extend(self.per_prompt.iter().map(named));
+        header.extend(self.examples.iter().map(named));
+        header.extend(self.prefixes.iter().map(named));
+        header.extend(self.published.iter().map(|name| format!("published_{name}")));
         header.extend(TEXTS.map(str::to_owned));
         header.extend(["warnings".to_owned(), "signature".to_owned()]);
         header
@@ -120,6 +139,10 @@ impl Columns {
         };
         estimates(&self.measures, &score.metrics);
         estimates(&self.truth, truth);
+        estimates(&self.per_prompt, &result.per_prompt);
+        estimates(&self.examples, &result.examples);
+        estimates(&self.prefixes, &result.prefixes);
+        row.extend(self.published.iter().map(|name| Entry::Real(result.published(name))));
         let ended = |how: &str| Entry::count(texts.ended.get(how).copied().unwrap_or(0));
         row.extend([
             Entry::count(texts.unique),
@@ -187,6 +210,10 @@ mod tests {
                     warnings: vec![warning],
                 },
                 truth: Default::default(),
+                per_prompt: Default::default(),
+                examples: Default::default(),
+                prefixes: Default::default(),
+                published: None,
             }
         };
         let cells = vec![result(0.3, 0.75, None), result(1.0, f64::NAN, Some(0.125))];

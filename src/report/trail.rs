@@ -93,6 +93,33 @@ impl Spot<'_> {
         mean(self.cells.iter().filter_map(|cell| cell.score.metrics.get(spec.name)))
     }
 
+    /// A measure of the completions of one prompt, or of as many of different prompts.
+    pub fn per_prompt(&self, spec: &Spec) -> Option<Estimate> {
+        mean(self.cells.iter().filter_map(|cell| cell.per_prompt.get(spec.name)))
+    }
+
+    /// A measure of beginnings with its numbers of tokens, ascending.
+    pub fn prefixes(&self, spec: &Spec) -> Vec<(usize, Estimate)> {
+        let of = |key: &String| {
+            let (name, tokens) = key.rsplit_once("_first_")?;
+            (name == spec.name).then(|| tokens.parse().ok())?
+        };
+        let keys = self.cells.iter().flat_map(|cell| cell.prefixes.keys());
+        let mut lengths: Vec<usize> = keys.filter_map(of).collect();
+        lengths.sort_unstable();
+        lengths.dedup();
+        let at = |tokens: usize| {
+            let key = format!("{}_first_{tokens}", spec.name);
+            Some((tokens, mean(self.cells.iter().filter_map(|cell| cell.prefixes.get(&key)))?))
+        };
+        lengths.into_iter().filter_map(at).collect()
+    }
+
+    /// What became of in-context examples, by its name.
+    pub fn examples(&self, name: &str) -> Option<Estimate> {
+        mean(self.cells.iter().filter_map(|cell| cell.examples.get(name)))
+    }
+
     /// The exact value, where the task knows it.
     pub fn truth(&self, truth: Truth) -> Option<Estimate> {
         mean(self.cells.iter().filter_map(|cell| cell.truth.get(truth.name())))

@@ -1,5 +1,6 @@
 //! A sweep from start to end: draw, embed, score. Every step finds what an earlier run left and goes on.
 
+mod prefixes;
 mod score;
 
 use indexmap::IndexMap;
@@ -72,6 +73,8 @@ struct Execution<'a> {
     sweep: &'a mut Sweep,
     folder: RunFolder,
     record: RunRecord,
+    /// What files of features are called.
+    file: String,
     stop: &'a Stop,
     progress: &'a dyn Progress,
     failed: IndexMap<String, FailedCell>,
@@ -140,6 +143,7 @@ pub fn run(
         sweep,
         folder,
         record,
+        file: "features.npy".to_owned(),
         stop,
         progress,
         failed: IndexMap::new(),

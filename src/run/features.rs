@@ -127,6 +127,15 @@ impl Features {
         Ok(Self { settings, model, key, max_tokens, known, repeated })
     }
 
+    /// The same embedder for texts cut after fewer tokens; its weights are read anew.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Features::open`].
+    pub fn cut_to(&self, max_tokens: usize) -> Result<Self, LmError> {
+        Self::open(EmbedSettings { max_tokens, ..self.settings.clone() })
+    }
+
     /// Hash of the model, its tokenizer and the settings that decide vectors.
     pub fn key(&self) -> &str {
         &self.key

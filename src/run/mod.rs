@@ -4,6 +4,7 @@ mod attribution;
 #[cfg(feature = "lm")]
 pub mod batch;
 pub mod blind;
+pub mod examples;
 #[cfg(feature = "lm")]
 pub mod execute;
 #[cfg(feature = "lm")]
@@ -19,6 +20,7 @@ pub mod plan;
 pub mod progress;
 pub mod prompts;
 pub mod publish;
+pub mod quirks;
 pub mod range;
 pub mod repeat;
 #[cfg(feature = "lm")]

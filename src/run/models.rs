@@ -4,7 +4,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::{ops::ControlFlow, sync::Arc};
 
-use super::{folder::ModelRecord, plan::PlannedCell};
+use super::{folder::ModelRecord, plan::PlannedCell, quirks::Quirk};
 use crate::{
     data::hex::hex,
     decode::Decoding,
@@ -48,6 +48,14 @@ pub enum ModelError {
         then: String,
         /// What it says now.
         now: String,
+    },
+    /// Something that needs the tokens of a model on this machine.
+    #[error(
+        "the quirk `{quirk}` needs a model of this machine, whose tokens are known; leave it out of --quirks"
+    )]
+    Quirk {
+        /// What was asked for.
+        quirk: Quirk,
     },
     /// No room for a prompt.
     #[error(
@@ -275,6 +283,16 @@ impl SweepModel {
             None => Vec::new(),
         };
         Ok((text, ids))
+    }
+
+    /// The text of token ids; nothing for what has none here.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Lm`].
+    pub fn decode(&self, ids: &[u32]) -> Result<String, ModelError> {
+        let Some(checkpoint) = self.checkpoint() else { return Ok(String::new()) };
+        Ok(checkpoint.tokenizer()?.decode(ids))
     }
 }
 

@@ -152,7 +152,7 @@ pub struct Material {
 
 impl Material {
     /// The texts of the file or grammar `reference`, else of the task's grammar, for `n` completions; parted
-    /// under `seed`. `None` where there is neither.
+    /// under `seed`, or, where they are `shared`, all of them for every purpose. `None` where there is neither.
     ///
     /// # Errors
     ///
@@ -162,6 +162,7 @@ impl Material {
         reference: Option<&str>,
         n: usize,
         seed: u64,
+        shared: bool,
     ) -> Result<Option<Self>, TextError> {
         let (source, grammar) = match reference {
             Some(name) if Grammar::is_meant(name) => (name.to_owned(), Some(Grammar::named(name)?)),
@@ -178,7 +179,10 @@ impl Material {
             (None, None) => return Ok(None),
         };
         let (shots, prefixes) = set_apart(task, texts.len());
-        let pools = split(texts, shots, prefixes, seed);
+        let pools = match shared {
+            true => Pools { shots: texts.clone(), prefixes: texts.clone(), reference: texts },
+            false => split(texts, shots, prefixes, seed),
+        };
         Ok(Some(Self { source, grammar, pools, notes }))
     }
 }

@@ -13,6 +13,7 @@ use super::{
     models::Drawer,
     plan::{PlannedCell, draws},
     progress::Progress,
+    quirks,
     signals::Stop,
     store::{Log, StoreError, read_log, sort_log, write_json},
 };
@@ -190,6 +191,7 @@ pub fn sample_record(
 ) -> SampleRecord {
     let prompt = &cell.prompts.prompts[draw.prompt as usize];
     let scored = task.scored_completion(&completion.text, &prompt.prefix);
+    let scored = quirks::cut(&cell.record.quirks, scored);
     let text = (!completion.without_text).then_some(scored);
     let finish_reason = match completion.finish_reason {
         FinishReason::Eos => "eos",

@@ -2,8 +2,10 @@
 
 use indexmap::IndexMap;
 use sha2::{Digest, Sha256};
+use std::sync::OnceLock;
 
 use super::{
+    examples::examples,
     features::texts_hash,
     folder::RunFolder,
     settings::PcaFit,
@@ -12,10 +14,11 @@ use super::{
 use crate::{
     cloud::pca::{Keep, Pca, PcaError},
     data::{hex::hex, matrix::Matrix, rows::UnitRows, sides::Sides},
+    metric::within::{self, Groups, Mean},
     report::record::{CellRecord, CellResult, RESULT_SCHEMA, SampleRecord, TextFacts},
     score::{
         self, Normalize, Reduce, ScoreError, ScoreOptions,
-        record::{Estimate, Warning},
+        record::{Estimate, Score, Warning},
         warnings::Code,
     },
 };
@@ -72,6 +75,10 @@ pub struct Scoring<'a> {
     pub reference: &'a EmbeddedReference,
     /// Exact values of a cell's texts, where the task knows its true distribution.
     pub truth: Option<Truth<'a>>,
+    /// The reference's texts.
+    pub texts: &'a [String],
+    /// The reference's [`within::radius`], once it is asked for.
+    pub radius: OnceLock<f64>,
 }
 
 /// Components fitted once for a run, and the hash of what they were fitted on.
@@ -141,6 +148,30 @@ impl Scoring<'_> {
             let renamed = CellRecord { model: cell.record.model.clone(), ..old.cell.clone() };
             return Ok(CellResult { cell: renamed, ..old });
         }
+        let score = self.measure(basis, cell)?;
+        let written: Vec<&str> = cell.samples.iter().map(SampleRecord::text).collect();
+        let result = CellResult {
+            schema: RESULT_SCHEMA.to_owned(),
+            cell: cell.record.clone(),
+            inputs,
+            texts: cell.facts(),
+            score,
+            truth: self.truth.map(|truth| truth(&written)).unwrap_or_default(),
+            per_prompt: self.per_prompt(cell)?,
+            examples: examples(&cell.samples, cell.record.shots, self.texts),
+            prefixes: IndexMap::new(),
+            published: None,
+        };
+        write_json(&path, &result)?;
+        Ok(result)
+    }
+
+    /// The measures of one cell, computed.
+    ///
+    /// # Errors
+    ///
+    /// [`ScoringError::Score`].
+    pub fn measure(&self, basis: &Basis, cell: &EmbeddedCell) -> Result<Score, ScoringError> {
         let EmbeddedReference { ids, features, .. } = self.reference;
         let texts = Sides {
             reference: score::TextFacts { tokens: ids.clone(), ..Default::default() },
@@ -158,17 +189,39 @@ impl Scoring<'_> {
         if !cell.record.ignored.is_empty() {
             score.signature.push_str(&format!("|ignored:{}", cell.record.ignored.join(",")));
         }
-        let written: Vec<&str> = cell.samples.iter().map(SampleRecord::text).collect();
-        let result = CellResult {
-            schema: RESULT_SCHEMA.to_owned(),
-            cell: cell.record.clone(),
-            inputs,
-            texts: cell.facts(),
-            score,
-            truth: self.truth.map(|truth| truth(&written)).unwrap_or_default(),
-        };
-        write_json(&path, &result)?;
-        Ok(result)
+        if !cell.record.quirks.is_empty() {
+            score.signature.push_str(&format!("|quirks:{}", cell.record.quirks.join(",")));
+        }
+        Ok(score)
+    }
+
+    /// How varied the completions of one prompt are, beside as many of different prompts.
+    fn per_prompt(&self, cell: &EmbeddedCell) -> Result<IndexMap<String, Estimate>, ScoringError> {
+        let Some(groups) = Groups::of(&prompts(&cell.samples)) else { return Ok(IndexMap::new()) };
+        let radius = *self.radius.get_or_init(|| within::radius(&self.reference.features));
+        let means = within::within(&cell.features, &cell.ids, &groups, radius);
+        let size = groups.within.first().map_or(0, Vec::len) as f64;
+        let mut found: IndexMap<String, Estimate> =
+            [("prompt_completions".to_owned(), Estimate::bare(size))].into_iter().collect();
+        let mut means = means.map_err(ScoreError::from)?;
+        if let Some(truth) = self.truth {
+            let modes = |sets: &[Vec<usize>]| -> Vec<f64> {
+                let of = |set: &Vec<usize>| {
+                    let texts: Vec<&str> =
+                        set.iter().map(|&row| cell.samples[row].text()).collect();
+                    truth(&texts).get("modes").map_or(f64::NAN, |modes| modes.value)
+                };
+                sets.iter().map(of).collect()
+            };
+            let (prompt, across) = within::EXACT;
+            means.push(within::mean(prompt, &modes(&groups.within)));
+            means.push(within::mean(across, &modes(&groups.across)));
+        }
+        for Mean { spec, value, interval } in means {
+            let (low, high) = interval.unzip();
+            found.insert(spec.name.to_owned(), Estimate { low, high, ..Estimate::bare(value) });
+        }
+        Ok(found)
     }
 
     /// Hash of everything that determines a cell's score.
@@ -184,11 +237,15 @@ impl Scoring<'_> {
             &cell.origin(),
             if self.truth.is_some() { "truth" } else { "" },
         ];
+        let parts = parts.join("|");
+        let more = if prompts(&cell.samples).is_empty() { "" } else { "|per prompt" };
+        let shown = if cell.record.shots > 0 { "|examples" } else { "" };
+        let parts = format!("{parts}{more}{shown}");
         if !cell.without_text.is_empty() {
             let without = serde_json::to_string(&cell.without_text).unwrap_or_default();
-            return hex(Sha256::digest(format!("{}|{without}", parts.join("|"))));
+            return hex(Sha256::digest(format!("{parts}|{without}")));
         }
-        hex(Sha256::digest(parts.join("|")))
+        hex(Sha256::digest(parts))
     }
 }
 

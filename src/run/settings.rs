@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::{
     methods::{Axes, Methods},
     plan::{Grid, Shard},
+    quirks::Quirks,
     range::{Integers, Reals},
 };
 use crate::{
@@ -131,6 +132,10 @@ pub struct SweepSettings {
     pub score: ScoreOptions,
     /// What principal components are fitted on.
     pub pca_fit: PcaFit,
+    /// Tokens after which texts are cut to measure their beginnings, too.
+    pub prefixes: Vec<usize>,
+    /// Faults of published code to imitate.
+    pub quirks: Quirks,
     /// The run folder.
     pub out: PathBuf,
     /// The part of the cells to compute; all where `None`.
@@ -184,6 +189,8 @@ impl SweepSettings {
             shots_as: Style::Chat,
             score: ScoreOptions { resamples: 100, permutations: 200, ..ScoreOptions::default() },
             pca_fit: PcaFit::Run,
+            prefixes: Vec::new(),
+            quirks: Quirks::default(),
             out: PathBuf::from("runs").join(stem),
             shard: None,
             draw: true,

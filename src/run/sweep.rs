@@ -8,6 +8,7 @@ use super::{
     models::{ModelError, SweepModel, ignored, server_facts},
     plan::{PlanError, PlannedCell, Point, cell_id},
     prompts::{Material, PlannedPrompts, Recipe},
+    quirks::Quirk,
     sampling::is_complete,
     settings::SweepSettings,
 };
@@ -46,6 +47,15 @@ pub enum SweepError {
     /// A task without texts of its own.
     #[error("task `{task}` needs human texts to compare with: give them with --reference FILE")]
     NoReference {
+        /// The task.
+        task: String,
+    },
+    /// A task on which no person wrote: models are held against each other.
+    #[error(
+        "nobody wrote texts on task `{task}`: draw a model's with `llmpr sample --model A --task {task} -n N -o a.jsonl`, \
+         and hold the others against it with --reference a.jsonl"
+    )]
+    NoPeople {
         /// The task.
         task: String,
     },
@@ -92,7 +102,7 @@ pub struct Group {
     pub model: SweepModel,
     /// What `run.json` says of it.
     pub record: ModelRecord,
-    /// What its server was found to do, in sentences.
+    /// What its server was found to do, and what became of its prompts, in sentences.
     met: Vec<String>,
     /// Its cells, in the order of the grid.
     pub cells: Vec<PlannedCell>,
@@ -142,9 +152,14 @@ impl Sweep {
         let given = given.map_err(SweepError::Hub)?;
         let (given, n, seed) = (given.as_deref(), settings.n_samples, settings.prompt_seed);
         let Some(Material { source, grammar, pools, mut notes }) =
-            Material::find(&task, given, n, seed)?
+            Material::find(&task, given, n, seed, settings.quirks.has(Quirk::SharedTexts))?
         else {
-            return Err(SweepError::NoReference { task: task.name.clone() });
+            let people = task.instructions.is_empty();
+            let task = task.name;
+            return Err(match people {
+                true => SweepError::NoReference { task },
+                false => SweepError::NoPeople { task },
+            });
         };
         // As it was named, not where the hub's cache lies.
         let source = settings.reference.clone().unwrap_or(source);
@@ -251,10 +266,24 @@ impl Group {
             pools,
             room: model.room(shared.max_new_tokens)?,
         };
+        let quirks = &settings.quirks;
+        if let (Some(quirk), None) = (quirks.of_tokens(), model.checkpoint()) {
+            return Err(ModelError::Quirk { quirk });
+        }
+        let (cuts, room) = (quirks.has(Quirk::CutPrompts), recipe.room);
+        let cut = std::cell::Cell::new(0_usize);
         let mut by_shots = indexmap::IndexMap::new();
         for point in points {
             if !by_shots.contains_key(&point.shots) {
-                let encode = |body: &_| model.encode(body);
+                let encode = |body: &_| {
+                    let (text, mut ids) = model.encode(body)?;
+                    if !cuts || ids.len() <= room {
+                        return Ok::<_, ModelError>((text, ids));
+                    }
+                    cut.set(cut.get() + 1);
+                    ids.truncate(room);
+                    Ok((model.decode(&ids)?, ids))
+                };
                 let prompts = PlannedPrompts::new(recipe, point.shots, encode)?;
                 by_shots.insert(point.shots, Arc::new(prompts));
             }
@@ -283,15 +312,26 @@ impl Group {
                 device: record.device.clone(),
                 dtype: record.dtype.clone(),
                 ignored: ignored(record, &point.decoding),
+                quirks: quirks.words(),
             };
             cell.id = cell_id(&cell);
-            PlannedCell { record: cell, chain: point.chain.clone(), prompts }
+            let eos = model.checkpoint().filter(|_| quirks.has(Quirk::PenalizedEos));
+            let eos = eos.and_then(|checkpoint| checkpoint.config.eos.first());
+            let chain = point.chain.clone().with_seen(eos.map_or(&[], std::slice::from_ref));
+            PlannedCell { record: cell, chain, prompts }
         };
         let cells = |record: &ModelRecord| -> Vec<PlannedCell> {
             points.iter().map(|point| cell(record, point)).collect()
         };
         let folder = RunFolder::new(&settings.out);
         let mut met = Vec::new();
+        if cut.get() > 0 {
+            met.push(format!(
+                "{}: {} different prompts did not fit and lost their ends, cue included",
+                model.name,
+                cut.get()
+            ));
+        }
         let record = match model.server() {
             None => model.record(settings.device, settings.dtype)?,
             Some(_) => {

@@ -157,7 +157,7 @@ pub fn truth<S: AsRef<str>>(
 }
 
 /// Wilson's 95 % interval of a share of `n`.
-fn wilson(share: f64, n: usize) -> (f64, f64) {
+pub(super) fn wilson(share: f64, n: usize) -> (f64, f64) {
     let (z, n) = (1.959_963_985_f64, n as f64);
     let scale = (1.0 + z * z / n).recip();
     let center = (share + z * z / (2.0 * n)) * scale;

@@ -36,9 +36,10 @@ pub enum TaskError {
 }
 
 /// Every bundled task: name and file.
-const BUNDLED: [(&str, &str); 6] = [
+const BUNDLED: [(&str, &str); 7] = [
     ("wikipedia-bio", include_str!("../../prompts/wikipedia-bio.toml")),
     ("webtext", include_str!("../../prompts/webtext.toml")),
+    ("webtext-long", include_str!("../../prompts/webtext-long.toml")),
     ("creative", include_str!("../../prompts/creative.toml")),
     ("news", include_str!("../../prompts/news.toml")),
     ("tinystories", include_str!("../../prompts/tinystories.toml")),

@@ -8,6 +8,8 @@ mod batch;
 pub mod cluster;
 #[path = "sweep/llama_cpp.rs"]
 mod llama_cpp;
+#[path = "sweep/presets.rs"]
+mod presets;
 #[path = "sweep/repeat.rs"]
 mod repeat;
 #[path = "sweep/resume.rs"]

@@ -175,6 +175,21 @@ fn texts_of(toy: &Toy, chain: &Chain, rows: usize, from: u32) -> BTreeMap<u64, (
 }
 
 #[test]
+fn a_token_that_counts_as_seen_is_penalized_as_if_it_stood_before_the_prompt() {
+    let toy = toy();
+    let plain = Chain::new("T=1,repetition-penalty=1.5".parse().unwrap()).unwrap();
+    let seen = plain.clone().with_seen(&[4]);
+    assert_eq!(seen.stages(), plain.stages());
+    let n = 20_000;
+    let exact = toy.texts(&plain, &[&[4], &PROMPT[..]].concat(), LENGTH).unwrap();
+    let (chi2, df) = chi_square(&drawn(&toy, &seen, n, 64), &exact, f64::from(n));
+    assert!(deviations(chi2, df) < 4.0, "χ² {chi2} of {df}");
+    // Without it the same texts are as far from these as can be told apart.
+    let (chi2, df) = chi_square(&drawn(&toy, &plain, n, 64), &exact, f64::from(n));
+    assert!(deviations(chi2, df) > 10.0, "χ² {chi2} of {df}");
+}
+
+#[test]
 fn the_argmax_text_is_the_only_one_at_temperature_zero() {
     let toy = toy();
     let greedy = Chain::new(Decoding { temperature: 0.0, ..Decoding::default() }).unwrap();

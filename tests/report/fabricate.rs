@@ -167,6 +167,7 @@ fn cell(model: &str, chat: bool, shots: usize, temperature: f64) -> CellRecord {
         device: "cpu".into(),
         dtype: "f32".into(),
         ignored: Vec::new(),
+        quirks: Vec::new(),
     }
 }
 
@@ -262,5 +263,16 @@ fn result(cell: CellRecord, score: llmpr::score::record::Score, width: f64) -> C
         shortened_prompts: 0,
         logprob_per_token: -1.5,
     };
-    CellResult { schema: RESULT_SCHEMA.into(), cell, inputs: "i".into(), texts, score, truth }
+    CellResult {
+        schema: RESULT_SCHEMA.into(),
+        cell,
+        inputs: "i".into(),
+        texts,
+        score,
+        truth,
+        per_prompt: IndexMap::new(),
+        examples: IndexMap::new(),
+        prefixes: IndexMap::new(),
+        published: None,
+    }
 }

@@ -54,7 +54,7 @@ fn every_knob_s_flag_reaches_the_cells() {
 
 #[test]
 fn every_preset_is_a_sweep_once_its_models_are_named() {
-    for (name, _) in PRESETS {
+    for name in presets::names() {
         let flags = format!("--preset {name} --models m --task webtext");
         let settings = settings(&flags).unwrap_or_else(|error| panic!("{name}: {error}"));
         settings.grid.points().unwrap();
@@ -130,4 +130,48 @@ fn names_of_other_commands_and_of_old_are_understood_in_flags_and_in_files() {
     assert_eq!(now.grid.seeds.values(), [3]);
     assert_eq!(format!("{by_file:?}"), format!("{now:?}"));
     assert_eq!(format!("{by_flags:?}"), format!("{now:?}"));
+}
+
+#[test]
+fn a_faithful_preset_has_the_faults_of_its_paper_s_code_and_a_sound_one_none() {
+    let words = |flags: &str| settings(flags).unwrap().quirks.words().join(",");
+    let of = |name: &str| words(&format!("--preset {name} --models m"));
+    let faithful = |name: &str| words(&format!("--preset {name} --models m --faithful"));
+    assert_eq!(faithful("acl2024-webtext"), "chars:370,penalized-eos,shared-texts");
+    assert_eq!(faithful("acl2024-bio"), "penalized-eos,cut-prompts,shared-texts");
+    assert_eq!(faithful("acl2024-creative"), "penalized-eos");
+    for name in presets::with_code() {
+        assert_eq!(of(name), "", "{name}");
+    }
+    let flags = "--preset acl2024-bio --models m --faithful --quirks none --seeds 4";
+    let without = settings(flags).unwrap();
+    assert_eq!((without.quirks.words().len(), without.grid.seeds.values()), (0, &[4][..]));
+    assert_eq!(
+        settings("--preset acl2024-bio --models m --faithful").unwrap().grid.seeds.values(),
+        [1]
+    );
+}
+
+#[test]
+fn what_has_no_code_to_be_faithful_to_is_refused() {
+    let message = |flags| settings(flags).unwrap_err().to_string();
+    assert_eq!(
+        message("--faithful"),
+        "--faithful imitates the code of a paper; say whose with --preset: acl2024-bio, acl2024-creative, acl2024-webtext"
+    );
+    assert_eq!(
+        message("--preset mauve2021-webtext --models m --faithful"),
+        "nothing of the code behind preset `mauve2021-webtext` can be imitated further; leave out --faithful"
+    );
+    assert!(message("--preset quick --faithful").starts_with("nothing of the code behind"));
+    assert!(
+        message("--quirks loose").contains("chars:N, penalized-eos, cut-prompts and shared-texts")
+    );
+}
+
+#[test]
+fn a_preset_s_old_name_means_the_same() {
+    let of =
+        |name: &str| format!("{:?}", settings(&format!("--preset {name} --models m")).unwrap());
+    assert_eq!(of("mauve-webtext"), of("mauve2021-webtext"));
 }

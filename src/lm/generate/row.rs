@@ -19,7 +19,7 @@ pub(super) struct Row<'a> {
     pub prompt: PromptId,
     /// Where its own keys and values go.
     pub own: SegmentId,
-    /// Prompt and tokens where the chain reads them, else nothing.
+    /// What the chain counts as seen, prompt and tokens where it reads them, else nothing.
     context: Vec<u32>,
     pub tokens: Vec<u32>,
     text: Option<Incremental<'a>>,
@@ -39,7 +39,8 @@ impl<'a> Row<'a> {
         tokenizer: Option<&'a Tokenizer>,
     ) -> Self {
         let reads = request.chain.needs_context();
-        let context = if reads { request.prompt.to_vec() } else { Vec::new() };
+        let context =
+            if reads { [request.chain.seen(), &request.prompt].concat() } else { Vec::new() };
         let breakers = tokenizer.filter(|_| request.chain.needs_breakers());
         let breakers = breakers.map_or(&[][..], Tokenizer::breakers);
         let text = tokenizer.map(|tokenizer| Incremental::new(tokenizer, &request.prompt));
@@ -53,7 +54,7 @@ impl<'a> Row<'a> {
         let u = rng::uniform(*seed, *draw, self.tokens.len());
         let past = Past {
             context: &self.context,
-            prompt: self.request.prompt.len().min(self.context.len()),
+            prompt: (chain.seen().len() + self.request.prompt.len()).min(self.context.len()),
             breakers: self.breakers,
             mu: self.mu,
         };

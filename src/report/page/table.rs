@@ -13,6 +13,7 @@ use crate::{
     },
     report::{
         number::number,
+        overview::sources,
         record::{CellResult, telling_name},
     },
     score::record::Estimate,
@@ -117,6 +118,12 @@ pub(super) fn table(cells: &[CellResult]) -> Table {
                 table.add(heading, help, true, cells.iter().map(of).collect());
             }
         }
+        if cells.iter().any(|c| c.published(name).is_some()) {
+            let of = |c: &CellResult| word(c.published(name).map(number).unwrap_or_default());
+            let sources: Vec<&str> = sources(cells).into_iter().collect();
+            let heading = format!("published {name}");
+            table.add(&heading, &sources.join("; "), true, cells.iter().map(of).collect());
+        }
     }
     let tokens = |c: &CellResult| {
         word(match c.texts.mean_tokens {
@@ -171,7 +178,29 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{decode::knobs::KNOBS, report::record::tests::turned};
+    use crate::{
+        decode::knobs::KNOBS,
+        report::record::{Published, tests::turned},
+    };
+
+    #[test]
+    fn what_was_published_stands_beside_what_is_measured() {
+        let mut cells = turned().cells;
+        let values = [("precision".to_owned(), 0.41)].into_iter().collect();
+        cells[1].published = Some(Published { source: "Figure 1".into(), values });
+        for cell in &mut cells {
+            cell.score.metrics.insert("precision".to_owned(), Estimate::bare(0.5));
+        }
+        let table = table(&cells);
+        let at = table.columns.iter().position(|column| column.name == "precision").unwrap();
+        let column = &table.columns[at + 1];
+        assert_eq!(
+            (column.name.as_str(), column.help.as_str()),
+            ("published precision", "Figure 1")
+        );
+        let words: Vec<&str> = table.rows.iter().map(|row| row[at + 1].text.as_str()).collect();
+        assert_eq!(words, ["", "0.4100"]);
+    }
 
     #[test]
     fn every_knob_that_varies_has_a_column() {

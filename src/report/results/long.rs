@@ -13,7 +13,7 @@ use crate::{
 const FIRST: [&str; 7] = ["cell", "measure", "value", "low", "high", "ceiling", "p"];
 
 /// The table as CSV: `cell, measure, value, low, high, ceiling, p`, then the settings of the cell. Exact values of a
-/// task whose distribution is known are rows, too, as `true_recall` and the like.
+/// task whose distribution is known are rows, too, as `true_recall` and the like, and what papers have as `published_recall`.
 ///
 /// Numbers are as in [`to_csv`](super::to_csv).
 pub fn to_long_csv(results: &Results) -> String {
@@ -51,6 +51,12 @@ pub fn long(results: &Results) -> (Vec<String>, Vec<Vec<Entry>>) {
         };
         result.score.metrics.iter().for_each(|(name, estimate)| add(name.clone(), estimate));
         result.truth.iter().for_each(|(name, estimate)| add(format!("true_{name}"), estimate));
+        result.per_prompt.iter().for_each(|(name, estimate)| add(name.clone(), estimate));
+        result.examples.iter().for_each(|(name, estimate)| add(name.clone(), estimate));
+        result.prefixes.iter().for_each(|(name, estimate)| add(name.clone(), estimate));
+        for (name, value) in result.published.iter().flat_map(|published| &published.values) {
+            add(format!("published_{name}"), &Estimate::bare(*value));
+        }
     }
     (header, rows)
 }
@@ -58,7 +64,7 @@ pub fn long(results: &Results) -> (Vec<String>, Vec<Vec<Entry>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::record::tests::turned;
+    use crate::report::record::{Published, tests::turned};
 
     #[test]
     fn a_row_a_cell_and_measure() {
@@ -69,11 +75,14 @@ mod tests {
         cell.score.metrics.insert("precision".to_owned(), precision);
         cell.score.metrics.insert("alpha@2".to_owned(), Estimate::bare(f64::NAN));
         cell.truth.insert("recall".to_owned(), Estimate::bare(1.0));
+        let values = [("recall".to_owned(), 0.703)].into_iter().collect();
+        cell.published = Some(Published { source: "Figure 1".into(), values });
         insta::assert_snapshot!(to_long_csv(&results), @r"
         cell,measure,value,low,high,ceiling,p,model,task,shots,temperature,top_k,top_p,min_p,typical_p,repetition_penalty,seed
         tiny-0.7,precision,0.75,0.5,,0.96,,tiny,wikipedia-bio,2,0.7,,0.9,,,,3
         tiny-0.7,alpha@2,,,,,,tiny,wikipedia-bio,2,0.7,,0.9,,,,3
         tiny-0.7,true_recall,1,,,,,tiny,wikipedia-bio,2,0.7,,0.9,,,,3
+        tiny-0.7,published_recall,0.703,,,,,tiny,wikipedia-bio,2,0.7,,0.9,,,,3
         ");
     }
 }

@@ -1,6 +1,6 @@
 //! The second half of a sweep: features and scores of what has been drawn.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::OnceLock};
 
 use indexmap::IndexMap;
 
@@ -8,6 +8,7 @@ use super::{ExecuteError, Execution};
 use crate::{
     lm::LmError,
     report::{
+        published,
         record::{CellRecord, CellResult, RESULTS_SCHEMA, Results, SampleRecord},
         results::{to_csv, to_long_csv},
     },
@@ -67,13 +68,17 @@ impl Execution<'_> {
             ..self.sweep.settings.score.clone()
         };
         let pca_fit = self.sweep.settings.pca_fit;
+        let (settings, embedder) = (options.clone(), self.sweep.features.name());
         let grammar = self.sweep.grammar.clone();
         let exact = |texts: &[&str]| match &grammar {
             Some(grammar) => truth(grammar, texts, options.seed),
             None => IndexMap::new(),
         };
         let truth: Option<Truth<'_>> = grammar.is_some().then_some(&exact);
-        let scoring = Scoring { options: &options, pca_fit, reference: &reference, truth };
+        let radius = OnceLock::new();
+        let texts = self.sweep.reference.clone();
+        let (options, reference) = (&options, &reference);
+        let scoring = Scoring { options, pca_fit, reference, truth, texts: &texts, radius };
         self.announce(&cells)?;
         let quota = scoring.quota(cells.len());
         let mut parts = Vec::with_capacity(cells.len());
@@ -109,13 +114,16 @@ impl Execution<'_> {
                 }
             };
             match scoring.cell(&self.folder, &basis, &full) {
-                Ok(result) => scored.push(result),
+                Ok(result) => scored.push(published::beside(result, &settings, &embedder)),
                 Err(ScoringError::Store(error)) => return Err(error.into()),
                 Err(error) => self.fail(cell, format!("cannot be scored: {error}")),
             }
             self.progress.advance(1, 0);
         }
         self.progress.end();
+        if self.prefixes(&mut scored)? {
+            return Ok(None);
+        }
         let results = Results {
             schema: RESULTS_SCHEMA.to_owned(),
             task: self.sweep.task.name.clone(),
@@ -161,10 +169,10 @@ impl Execution<'_> {
         Ok(cells)
     }
 
-    fn embed_reference(&mut self) -> Result<Option<EmbeddedReference>, ExecuteError> {
+    pub(super) fn embed_reference(&mut self) -> Result<Option<EmbeddedReference>, ExecuteError> {
         let Sweep { reference, features, settings, .. } = &mut *self.sweep;
         let texts: Vec<&str> = reference.iter().map(String::as_str).collect();
-        let path = self.folder.reference("features.npy");
+        let path = self.folder.reference(&self.file);
         let cache = cache_folder().filter(|_| settings.cache);
         let rows = features.of(&texts, &path, cache.as_deref(), self.stop, self.progress);
         let rows = match rows {
@@ -202,7 +210,7 @@ impl Execution<'_> {
         Ok(wanted.filter_map(|d| by_draw.swap_remove(&(d.prompt, d.sample))).collect())
     }
 
-    fn embed(
+    pub(super) fn embed(
         &mut self,
         cell: &CellRecord,
         progress: &dyn Progress,
@@ -214,7 +222,7 @@ impl Execution<'_> {
             *without_text.entry(sample.finish_reason).or_insert(0) += 1;
         }
         let texts: Vec<&str> = samples.iter().map(SampleRecord::text).collect();
-        let path = self.folder.cell(&cell.id, "features.npy");
+        let path = self.folder.cell(&cell.id, &self.file);
         let Self { sweep, stop, .. } = self;
         let features = sweep.features.of(&texts, &path, None, stop, progress)?;
         let ids: Result<Vec<_>, _> = texts.iter().map(|text| sweep.features.ids(text)).collect();

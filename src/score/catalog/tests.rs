@@ -7,6 +7,7 @@ use crate::{
         curve::{ALPHA, BETA},
         spec::{Range, Truth},
         vendi::{VENDI_SCORE, VENDI_SCORE_OF_ORDER},
+        within,
     },
     rng,
     score::{
@@ -217,6 +218,20 @@ fn documentation() -> String {
             null(spec.null),
             truth.join(", "),
             spec.cost,
+        ));
+    }
+    out.push_str(
+        "\nWhere prompts have several completions (`sweep --prompt-count` below `-n`) a sweep measures these for the completions \
+         of one prompt, as many of each, and again for as many completions of different prompts: means over such sets, \
+         with Student's interval over sets. A model whose two values lie far apart answers each prompt in few ways, \
+         however varied it is as a whole. `prompt_completions` is the size of a set.\n\n\
+         | name | of different prompts | what it is | range | cost |\n|---|---|---|---|---|\n",
+    );
+    for (prompt, across) in within::SPECS.into_iter().chain([within::EXACT]) {
+        let (name, other, title, cost) = (prompt.name, across.name, prompt.title, prompt.cost);
+        out.push_str(&format!(
+            "| `{name}` | `{other}` | {title} | {} | {cost} |\n",
+            range(prompt.range)
         ));
     }
     out
