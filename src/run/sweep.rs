@@ -285,7 +285,7 @@ impl Group {
                 ignored: ignored(record, &point.decoding),
             };
             cell.id = cell_id(&cell);
-            PlannedCell { record: cell, chain: point.chain.clone(), prompts }
+            PlannedCell { upto: cell.n_samples, record: cell, chain: point.chain.clone(), prompts }
         };
         let cells = |record: &ModelRecord| -> Vec<PlannedCell> {
             points.iter().map(|point| cell(record, point)).collect()

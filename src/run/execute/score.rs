@@ -161,7 +161,7 @@ impl Execution<'_> {
         Ok(cells)
     }
 
-    fn embed_reference(&mut self) -> Result<Option<EmbeddedReference>, ExecuteError> {
+    pub(super) fn embed_reference(&mut self) -> Result<Option<EmbeddedReference>, ExecuteError> {
         let Sweep { reference, features, settings, .. } = &mut *self.sweep;
         let texts: Vec<&str> = reference.iter().map(String::as_str).collect();
         let path = self.folder.reference("features.npy");
@@ -191,7 +191,7 @@ impl Execution<'_> {
     }
 
     /// A cell's completions in the order of their draws, each once.
-    fn samples(&self, cell: &CellRecord) -> Result<Vec<SampleRecord>, StoreError> {
+    pub(super) fn samples(&self, cell: &CellRecord) -> Result<Vec<SampleRecord>, StoreError> {
         let path = self.folder.cell(&cell.id, "samples.jsonl");
         let mut by_draw: IndexMap<(u32, u32), SampleRecord> = IndexMap::new();
         for sample in read_log::<SampleRecord>(&path)? {
