@@ -20,7 +20,7 @@ use crate::{
         sweep::Sweep,
         truth::Verdicts,
         tune::{
-            race::{Runner, Seen, Standing, Terms, halves},
+            race::{Runner, Seen, Standing, Terms, halves, quarters},
             record::{RACE_SCHEMA, Round, TuneRecord, TunedCell},
             wish::EXACT,
         },
@@ -194,7 +194,8 @@ impl<'a, 'b> Race<'a, 'b> {
                 continue;
             }
             self.tokens[at] = samples.iter().map(SampleRecord::count).sum();
-            let parts = halves(upto, self.cells[at].prompts.prompts.len(), self.terms.seed);
+            let halves = halves(upto, self.cells[at].prompts.prompts.len(), self.terms.seed);
+            let parts = [quarters(&halves), halves].concat();
             let mut found: Vec<IndexMap<String, f64>> = vec![IndexMap::new(); parts.len() + 1];
             if let (false, Some(grammar)) = (exact.is_empty(), &execution.sweep.grammar) {
                 let texts: Vec<&str> = samples.iter().map(SampleRecord::text).collect();
@@ -321,13 +322,18 @@ fn rounded(share: f64) -> f64 {
     (share * 1e6).round() / 1e6
 }
 
-/// The measures that are wanted, where all parts have them.
+/// The measures that are wanted, where all texts and their halves have them; `found` are the values of all, of the
+/// quarters, and of as many halves.
 fn seen(names: &[String], found: &[IndexMap<String, f64>]) -> IndexMap<String, Seen> {
-    let [whole, halves @ ..] = found else { return IndexMap::new() };
+    let [whole, parts @ ..] = found else { return IndexMap::new() };
+    let (quarters, halves) = parts.split_at(parts.len() / 2);
     let of = |name: &String| {
-        let whole = *whole.get(name)?;
-        let halves: Option<Vec<f64>> = halves.iter().map(|half| half.get(name).copied()).collect();
-        Some((name.clone(), Seen { whole, halves: halves? }))
+        let values = |parts: &[IndexMap<String, f64>]| -> Option<Vec<f64>> {
+            parts.iter().map(|part| part.get(name).copied().filter(|v| v.is_finite())).collect()
+        };
+        let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+        let (whole, halves) = (*whole.get(name)?, values(halves)?);
+        Some((name.clone(), Seen { whole, halves, quarter: values(quarters).map(mean) }))
     };
     let all: Option<IndexMap<String, Seen>> = names.iter().map(of).collect();
     all.unwrap_or_default()

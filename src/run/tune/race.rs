@@ -26,6 +26,19 @@ pub struct Seen {
     pub whole: f64,
     /// On each of the [`halves`].
     pub halves: Vec<f64>,
+    /// On quarters, on average; nothing where quarters are too few texts.
+    pub quarter: Option<f64>,
+}
+
+impl Seen {
+    fn half(&self) -> f64 {
+        self.halves.iter().sum::<f64>() / self.halves.len() as f64
+    }
+
+    /// How much it grew from half of the texts to all of them.
+    fn rise(&self) -> f64 {
+        self.whole - self.half()
+    }
 }
 
 /// A setting as it stands in the race: its texts so far and its measures by their names; none where it failed.
@@ -54,6 +67,53 @@ pub fn halves(m: usize, prompts: usize, seed: u64) -> Vec<Vec<usize>> {
     };
     (0..PAIRS).flat_map(pair).collect()
 }
+
+/// A quarter of the texts for each of `halves`: every other text of it.
+pub fn quarters(halves: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    halves.iter().map(|half| half.iter().copied().step_by(2).collect()).collect()
+}
+
+/// How a measure goes on growing, from what all settings show of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Growth {
+    /// What it grows by from half of the texts to all of them, as a share of its value.
+    share: f64,
+    /// What the growth of one doubling is of that of the one before; nothing where that is not seen.
+    shrinks: Option<f64>,
+}
+
+impl Growth {
+    /// Of a measure of settings with `m` texts; how growth shrinks is read off all settings, since it takes many.
+    fn of(runners: &[Runner], name: &str, m: usize) -> Self {
+        let seen = |alike: bool| {
+            let of = move |runner: &&Runner| !alike || runner.texts == m;
+            runners.iter().filter(of).filter_map(|runner| runner.seen.get(name))
+        };
+        let rises = |seen: &Seen| (seen.rise(), seen.half() - seen.quarter.unwrap_or(f64::NAN));
+        let (rise, whole) =
+            seen(true).fold((0.0, 0.0), |(r, w), s| (r + s.rise(), w + s.whole.abs()));
+        let (last, before) = seen(false)
+            .map(rises)
+            .filter(|(_, before)| before.is_finite())
+            .fold((0.0, 0.0), |(a, b), (last, before)| (a + last, b + before));
+        let ratio = last / before;
+        Self {
+            share: if whole > 0.0 { rise / whole } else { 0.0 },
+            shrinks: ratio.is_finite().then(|| ratio.clamp(0.0, 1.0)),
+        }
+    }
+
+    /// How many times its rise a value grows by in so many doublings, where each is `shrinks` of the one before.
+    fn times(shrinks: f64, doublings: f64) -> f64 {
+        if shrinks > 0.999 {
+            return doublings;
+        }
+        shrinks * (1.0 - shrinks.powf(doublings)) / (1.0 - shrinks)
+    }
+}
+
+/// How far the growth of one setting may be from what all settings show, either way.
+const OWN_GROWTH: f64 = 0.2;
 
 /// What a race says of each setting.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,24 +149,30 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// What `seen` may be with `n` texts instead of `m`, one value for each half.
+    /// What a measure of a setting may be with `n` texts instead of the `m` that there are, one value for each half.
     ///
-    /// Measures of supports grow or fall with the number of texts. How they go on is not known: by as much as from
-    /// half of the texts to all of them with every doubling, or not at all any more, or in between. Which of these it is
-    /// is drawn anew for every half, the same for all settings, so that nothing is settled that turns on it.
-    fn carried(&self, cell: usize, name: &str, seen: &Seen, m: usize) -> Vec<f64> {
+    /// Measures of supports grow or fall with the number of texts, by less with every doubling. By what share less is
+    /// read off all settings together, and is uncertain by [`OWN_GROWTH`]; where it is not seen, nothing is known of it. The
+    /// uncertainty is drawn for every half, the same for all settings, so that nothing is settled that turns on it. The
+    /// growth itself is the mean of a setting's own, which few texts show badly, and the one that all settings show.
+    fn carried(&self, cell: usize, name: &str, runners: &[Runner]) -> Vec<f64> {
+        let Runner { texts: m, seen } = &runners[cell];
+        let (m, seen) = (*m, &seen[name]);
+        let growth = Growth::of(runners, name, m);
+        let mean = seen.half();
         let count = seen.halves.len() as f64;
-        let mean = seen.halves.iter().sum::<f64>() / count;
         let variance = seen.halves.iter().map(|h| (h - mean).powi(2)).sum::<f64>() / count;
         let doublings = (self.n as f64 / m as f64).log2().max(0.0);
-        let rise = (seen.whole - mean) * doublings;
+        let rise = f64::midpoint(seen.rise(), growth.share * seen.whole.abs());
         // A share that was never seen to fail may still: the deviation of Jeffreys' posterior at its ends.
         let least = if is_share(name) { 0.5 / (m as f64 + 1.0).powi(2) } else { 0.0 };
         let missing = (least - variance).max(0.0).sqrt();
-        let mut goes_on = rng::named(self.seed, "race growth");
+        let mut shared = rng::named(self.seed, "race growth");
         let mut own = rng::named(self.seed, &format!("race {cell} {name} {m}"));
         let draw = |half: &f64| {
-            let grown = rng::next_unit(&mut goes_on) * rise;
+            let unit = rng::next_unit(&mut shared);
+            let about = |known: f64| (known + OWN_GROWTH * (2.0 * unit - 1.0)).clamp(0.0, 1.0);
+            let grown = rise * Growth::times(growth.shrinks.map_or(unit, about), doublings);
             let noise = 3f64.sqrt() * (2.0 * rng::next_unit(&mut own) - 1.0) * missing;
             let value = seen.whole + (half - mean) + grown + noise;
             if is_share(name) { value.clamp(0.0, 1.0) } else { value }
@@ -118,12 +184,8 @@ impl Terms {
     pub fn standing(&self, runners: &[Runner]) -> Standing {
         let draws = 2 * PAIRS;
         let carried = |cell: usize| -> IndexMap<&str, Vec<f64>> {
-            let Runner { texts, seen } = &runners[cell];
-            let one = |(name, seen)| -> (&str, Vec<f64>) {
-                let name: &String = name;
-                (name.as_str(), self.carried(cell, name, seen, *texts))
-            };
-            seen.iter().map(one).collect()
+            let names = runners[cell].seen.keys().map(String::as_str);
+            names.map(|name| (name, self.carried(cell, name, runners))).collect()
         };
         let carried: Vec<_> = (0..runners.len()).map(carried).collect();
         let at = |cell: usize, draw: usize, name: &str| {
