@@ -4,6 +4,12 @@
 mod browser;
 #[path = "report/fabricate.rs"]
 mod fabricate;
+#[cfg(all(feature = "cli", feature = "lm"))]
+#[path = "report/judged.rs"]
+mod judged;
+#[cfg(all(feature = "cli", feature = "lm"))]
+#[path = "report/served.rs"]
+mod served;
 #[path = "../src/shared_data.rs"]
 #[allow(dead_code, reason = "no test here needs data")]
 mod shared_data;
@@ -110,7 +116,7 @@ fn texts_cannot_break_out_of_the_page() {
     assert!(!html.contains("</script><img"), "a text ended the data");
     assert!(html.contains("\\u003c/script>\\u003cimg"));
     assert!(!html.contains("ti\"ny<b>"), "a model's name is markup");
-    assert_eq!(html.matches("</script>").count(), 2);
+    assert_eq!(html.matches("</script>").count(), 3, "two of data, one of code");
     assert!(
         !html.contains("http://")
             || html.matches("http://").count() == html.matches("http://www.w3.org").count()
@@ -136,6 +142,77 @@ fn several_runs_become_one_report_that_says_what_cannot_be_compared() {
     assert!(
         html.contains("The runs differ in their reference, so their numbers must not be compared")
     );
+}
+
+#[test]
+fn runs_that_cannot_be_compared_are_drawn_apart_and_said_to_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let a = fabricate::run(dir.path(), "a", "tiny", 1.0);
+    let b = fabricate::run(dir.path(), "b", "tiny", 1.0);
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+    let (whole, scores) = (read(&b.join("run.json")), read(&b.join("results.json")));
+    for (field, value, what) in [
+        ("/shared/task_hash", "else", "task"),
+        ("/shared/embedder_hash", "else", "embedder"),
+        ("/scoring/k", "9", "settings of scores"),
+        ("/models/0/dtype", "f16", "type of numbers or device"),
+    ] {
+        let mut record: serde_json::Value = serde_json::from_str(&whole).unwrap();
+        let old = record.pointer_mut(field).unwrap();
+        *old = if old.is_number() { value.parse::<u64>().unwrap().into() } else { value.into() };
+        std::fs::write(b.join("run.json"), record.to_string()).unwrap();
+        // Cells of other numbers or another embedder have signatures of their own.
+        let results = scores.replace("\"signature\":\"", "\"signature\":\"other|");
+        let results = results.replace("\"signature\": \"", "\"signature\": \"other|");
+        std::fs::write(b.join("results.json"), results).unwrap();
+        let out = dir.path().join("out");
+        let published = report(&[&a, &b], &out).unwrap();
+        assert_eq!(published.cells, 40, "{what}");
+        let said =
+            format!("The runs differ in their {what}, so their numbers must not be compared");
+        assert!(
+            published.notes.iter().any(|note| note.starts_with(&said)),
+            "{:?}",
+            published.notes
+        );
+        let svg = read(&out.join("figures/precision_recall_vs_temperature.svg"));
+        assert!(svg.contains("tiny (run 2)") && svg.contains("tiny-chat (run 2)"), "{what}");
+    }
+}
+
+#[test]
+fn one_cell_has_a_report_and_so_have_texts_of_a_megabyte_and_of_other_scripts() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = fabricate::run(dir.path(), "run", "tiny", 1.0);
+    let path = run.join("results.json");
+    let mut results: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    results["cells"].as_array_mut().unwrap().truncate(1);
+    std::fs::write(&path, results.to_string()).unwrap();
+    let record = run.join("run.json");
+    let mut whole: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
+    whole["cells"].as_array_mut().unwrap().truncate(1);
+    std::fs::write(&record, whole.to_string()).unwrap();
+    let id = results["cells"][0]["cell"]["id"].as_str().unwrap().to_owned();
+    let samples = run.join("cells").join(&id).join("samples.jsonl");
+    let lines = std::fs::read_to_string(&samples).unwrap();
+    let odd = |line: &str| {
+        let mut sample: serde_json::Value = serde_json::from_str(line).unwrap();
+        sample["text"] =
+            format!("שלום \u{202e}<script>alert(1)</script> {}", "word ".repeat(200_000)).into();
+        sample.to_string() + "\n"
+    };
+    // Three of that length are enough for a page.
+    let all = lines.lines().enumerate();
+    let all = all.map(|(at, line)| if at < 3 { odd(line) } else { format!("{line}\n") });
+    std::fs::write(&samples, all.collect::<String>()).unwrap();
+    let out = dir.path().join("out");
+    assert_eq!(report(&[&run], &out).unwrap().cells, 1);
+    let html = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(html.len() < 2_000_000, "{} bytes", html.len());
+    assert!(!html.contains("<script>alert"), "a text is markup");
+    assert!(out.join("texts/0.json").is_file(), "what does not fit stands beside the page");
 }
 
 #[test]

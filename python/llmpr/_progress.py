@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from typing import Any, Optional
 
-__all__ = ["Bar", "Quiet"]
+from ._log import info
 
-_log = logging.getLogger("llmpr")
+__all__ = ["Bar", "Quiet"]
 
 
 class Quiet:
     """Says what there is to say to the log alone."""
 
     def begin(self, phase: str, unit: str, total: int, done: int) -> None:
-        _log.info("%s: %d of %d %s", phase, done, total, unit)
+        info("%s: %d of %d %s", phase, done, total, unit)
 
     def advance(self, steps: int, tokens: int) -> None:
         pass
@@ -25,7 +24,7 @@ class Quiet:
         pass
 
     def say(self, sentence: str) -> None:
-        _log.info("%s", sentence)
+        info("%s", sentence)
 
 
 class Bar(Quiet):

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
-import pathlib
-import tempfile
 import warnings
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union, cast
 
 from . import _arrays
 from ._errors import InputError
+from ._log import info
 from ._plot import Svg
 from ._progress import Bar, Quiet
 from ._score import Score, Value
 from ._words import asked, flags
 
 if TYPE_CHECKING:
+    import pathlib
+
     import numpy as np
     import numpy.typing as npt
 
     from ._sample import Completion
 
 __all__ = ["Cell", "Run", "RunWarning", "sweep"]
-
-_log = logging.getLogger("llmpr")
 
 Generate = Callable[[List[Any], Dict[str, Any], List[int]], Sequence[Union[str, Mapping[str, Any]]]]
 
@@ -143,6 +141,8 @@ class Run:
     """
 
     def __init__(self, folder: Union[str, "os.PathLike[str]"]) -> None:
+        import pathlib
+
         self.folder = pathlib.Path(folder)
         if not (self.folder / "run.json").is_file():
             raise InputError(f"`{self.folder}` is no run folder: it has no run.json")
@@ -285,6 +285,9 @@ class Run:
     def refine(self, cell: Union[str, Cell], budget: float, **settings: Any) -> Any:
         """Keep one in `budget` of a cell's completions by optimal budgeted rejection sampling, as ``llmpr refine`` does;
         gives the completions that are kept."""
+        import pathlib
+        import tempfile
+
         from ._sample import read
 
         one = cell if isinstance(cell, Cell) else self.cell(cell)
@@ -397,6 +400,8 @@ def sweep(
     RunWarning
         Where some cells have no result; they are in ``Run.failed``.
     """
+    import tempfile
+
     from ._llmpr import sweep as native
     from ._llmpr import sweep_plan
 
@@ -408,7 +413,7 @@ def sweep(
         if dry_run:
             plan, notes = sweep_plan(words, functions, threads)
             for note in notes:
-                _log.info("%s", note)
+                info("%s", note)
             return plan
         listener = Bar() if progress else Quiet()
         try:
@@ -416,7 +421,7 @@ def sweep(
         finally:
             listener.end()
     for note in notes:
-        _log.info("%s", note)
+        info("%s", note)
     run = Run(where)
     run._failed = failed
     if failed:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import pathlib
-import subprocess
-import tempfile
-import threading
-from typing import Any, Dict, Iterator, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional
 
 from . import _arrays
 from ._errors import InputError
 from ._words import ended, environment, flags, program, refusal
+
+if TYPE_CHECKING:
+    import pathlib
 
 __all__ = ["Completion", "read", "sample"]
 
@@ -79,6 +78,10 @@ def sample(model: str, prompts: Any = None, *, n: Optional[int] = None, **settin
 
 
 def _drawn(model: str, prompts: Any, settings: Dict[str, Any]) -> Iterator[Completion]:
+    import subprocess
+    import tempfile
+    import threading
+
     with tempfile.TemporaryDirectory() as folder:
         words = ["sample", f"--model={model}", *flags(settings)]
         if isinstance(prompts, str) and not os.path.isfile(prompts.partition(":")[0]):

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import logging
 import warnings as python_warnings
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from . import _arrays
 from ._errors import InputError
+from ._log import info
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
 __all__ = ["Nearest", "Score", "ScoreWarning", "Value", "Warning_", "embed", "score"]
-
-_log = logging.getLogger("llmpr")
 
 Embedder = Union[str, Callable[[List[str]], Any]]
 
@@ -477,7 +475,7 @@ def _called(embedder: Callable[[List[str]], Any], texts: List[str], name: str) -
 def _embed(texts: List[str], embedder: str, threads: Optional[int], how: Dict[str, Any]) -> Tuple[Any, Any]:
     from . import _llmpr
 
-    _log.info("embedding %d texts with %s", len(texts), embedder)
+    info("embedding %d texts with %s", len(texts), embedder)
     return _llmpr.embed_texts(texts, str(embedder), threads=threads, **how)
 
 

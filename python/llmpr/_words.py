@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 import sys
-from typing import Any, Dict, List, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
 from ._errors import Error, FileError, InputError
+
+if TYPE_CHECKING:
+    import subprocess
 
 __all__ = ["asked", "flags", "program", "refusal"]
 
@@ -82,6 +83,8 @@ def asked(words: Sequence[str], json_out: bool = True, allowed: Sequence[int] = 
 
     Ctrl-C ends the command, too, and is raised.
     """
+    import subprocess
+
     made = subprocess.Popen(
         [*program(), *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", env=environment()
     )
@@ -99,6 +102,9 @@ def asked(words: Sequence[str], json_out: bool = True, allowed: Sequence[int] = 
 
 def ended(process: "subprocess.Popen[str]", patience: Optional[float] = 5.0) -> None:
     """Ends a process that keeps what it finished."""
+    import signal
+    import subprocess
+
     if process.poll() is not None:
         return
     process.send_signal(signal.SIGTERM)

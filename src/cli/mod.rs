@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, arguments in, library call, output out.
 
+mod blind;
 mod compare;
 mod completions;
 mod embed;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
-use super::{flags::OutFlag, notes::note, sweep::note_missing_pixels};
+use super::{blind, flags::OutFlag, notes::note, sweep::note_missing_pixels, to_stdout};
 use crate::{
     report::{
         browse::Limits,
@@ -15,6 +15,7 @@ use crate::{
     run::{
         finished::results,
         publish::publish,
+        serve::Server,
         store::{make_folder, write_json},
     },
 };
@@ -23,7 +24,7 @@ use crate::{
 #[derive(clap::Args)]
 pub struct Args {
     /// Folders that `llmpr sweep` wrote; several are merged into one report
-    #[arg(required = true, value_name = "RUN")]
+    #[arg(required_unless_present = "votes", value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// Where to write: the page's folder, by default the run's own, or `report` for several; with another --format a
     /// file, by default stdout, and for lm-eval a folder
@@ -38,6 +39,14 @@ pub struct Args {
     /// Write results.parquet, results_long.parquet, texts.parquet and references.parquet beside the page, too
     #[arg(long)]
     parquet: bool,
+    /// Serve the page on 127.0.0.1 until Ctrl-C, with all texts; of a run that is being written it tells how far it is
+    #[arg(long, conflicts_with_all = ["format", "parquet"])]
+    serve: bool,
+    /// Port to serve on [default: a free one]
+    #[arg(long, requires = "serve", value_name = "PORT")]
+    port: Option<u16>,
+    #[command(flatten)]
+    blind: blind::Flags,
 }
 
 /// The form of a report.
@@ -61,6 +70,9 @@ enum Form {
 
 /// Runs it; prints the path of the page, or what was asked for instead.
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    if args.blind.is_meant() {
+        return args.blind.run(&args.runs, args.out.as_deref());
+    }
     if args.format != Form::Page {
         if args.parquet {
             bail!("--parquet goes with the page; leave out --format");
@@ -75,6 +87,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         (None, _) => PathBuf::from("report"),
     };
     let limits = Limits { texts: args.texts, ..Limits::default() };
+    if args.serve {
+        let server = Server::bind(&args.runs, &out, limits, args.port.unwrap_or(0))?;
+        to_stdout(&format!("{}\n", server.url()))?;
+        server.run();
+        return Ok(());
+    }
     let published = publish(&args.runs, &out, limits)?;
     note_missing_pixels(&published);
     for note in &published.notes {

@@ -6,8 +6,11 @@ use anyhow::bail;
 
 use super::flags::{Format, FormatFlag, OutFlag};
 use crate::{
-    report::number::number,
-    run::show::{COPY, Missed, Near, Shared, Shown, TextShown, Which, Wish, cells, show},
+    report::{
+        attribution::{COPY, Shared},
+        number::number,
+    },
+    run::show::{Missed, Near, Shown, TextShown, Which, Wish, cells, show},
 };
 
 /// Letters of a text that are shown without `--whole`.

@@ -1,5 +1,6 @@
 //! Two clouds of rows, made ready for measuring: spaces, passes over pairs, neighbors, components, clusters.
 
+pub(crate) mod distances;
 pub mod equal_rows;
 pub mod kmeans;
 pub(crate) mod moments;

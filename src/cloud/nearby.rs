@@ -8,8 +8,9 @@
 
 use super::{
     MetricError,
+    distances::Distances,
     neighbors::{Near, Neighbors},
-    prepared::{Across, Prepared},
+    prepared::{Across, Kept, Prepared},
     space::{Rows, Space},
 };
 use crate::data::{
@@ -26,6 +27,8 @@ pub(crate) struct Nearby<'a> {
     lists: Neighbors,
     /// How many others a list has at least.
     listed: usize,
+    /// Distances from the first rows, where they are kept.
+    distances: Option<Distances>,
 }
 
 /// What is asked of two parts.
@@ -50,7 +53,14 @@ impl<'a> Nearby<'a> {
         let enough = (rank as f64 + 3.0 * (rank as f64).sqrt() + 2.0) / share;
         let listed = (enough.ceil() as usize).min(matrix.rows().saturating_sub(1));
         let lists = Neighbors::find(&rows, listed, Side::Reference)?;
-        Ok(Self { rows, lists, listed })
+        Ok(Self { rows, lists, listed, distances: None })
+    }
+
+    /// The same, with distances from the first `n` rows to all of them kept for soft membership, where they are few
+    /// enough: of two parts the first then is of those rows.
+    pub(crate) fn keeping_distances(self, n: usize) -> Self {
+        let distances = Distances::from_first(n, self.rows.matrix());
+        Self { distances, ..self }
     }
 
     /// The distinct row that each row equals.
@@ -111,7 +121,15 @@ impl<'a> Nearby<'a> {
             Walk { nearby: self, own, other, copies, asked }.of_all(&centers)
         };
         let (reference, model) = (walk(Side::Reference)?, walk(Side::Model)?);
-        Some(Prepared::of_parts(space, Sides { reference, model }))
+        let kept = self.distances.as_ref().map(|distances| {
+            let row_of = |side: Side| {
+                let (of, first) = (parts.get(side), &space.0.get(side).distinct.first);
+                first.iter().map(|&first| if alone.is_some() { of[first] } else { first }).collect()
+            };
+            let rows = Sides { reference: row_of(Side::Reference), model: row_of(Side::Model) };
+            Kept { distances, rows }
+        });
+        Some(Prepared::of_parts(space, Sides { reference, model }, kept))
     }
 }
 

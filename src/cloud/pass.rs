@@ -2,6 +2,8 @@
 
 mod soft;
 
+pub(crate) use soft::product_of_squares as soft_product;
+
 use rayon::prelude::*;
 use std::sync::{Mutex, PoisonError};
 

@@ -2,6 +2,7 @@
 
 use super::{
     Clouds, MetricError,
+    distances::{Distances, Taken},
     neighbors::{Near, Neighbors, Ties},
     pass::{Ask, Balls, Counts, Found, pass},
     space::Space,
@@ -14,6 +15,15 @@ pub(crate) struct Prepared<'a> {
     neighbors: Sides<Neighbors>,
     /// Where it is known already: the rows of the other cloud around each row.
     across: Option<Sides<Across>>,
+    /// Distances between all rows, where they are kept.
+    kept: Option<Kept<'a>>,
+}
+
+/// Distances of a set that both clouds are parts of.
+pub(crate) struct Kept<'a> {
+    pub(crate) distances: &'a Distances,
+    /// Where in the set each distinct row of either cloud is.
+    pub(crate) rows: Sides<Vec<usize>>,
 }
 
 /// The rows of the other cloud around each distinct row of one.
@@ -40,21 +50,37 @@ impl Across {
     }
 }
 
+impl Kept<'_> {
+    fn soft(&self, space: &Space, radii: Sides<f64>) -> Sides<Vec<f64>> {
+        let taken = |side: Side| Taken {
+            rows: self.rows.get(side),
+            copies: &space.0.get(side).distinct.copies,
+        };
+        let parts = Sides { reference: taken(Side::Reference), model: taken(Side::Model) };
+        self.distances.soft(&parts, radii)
+    }
+}
+
 impl<'a> Prepared<'a> {
     pub(crate) fn new(clouds: Clouds<'a>, rank: usize) -> Result<Self, MetricError> {
         let space = Space::new(clouds);
         let find = |side| Neighbors::find(space.0.get(side), rank, side);
         let neighbors = Sides { reference: find(Side::Reference)?, model: find(Side::Model)? };
-        Ok(Self { space, neighbors, across: None })
+        Ok(Self { space, neighbors, across: None, kept: None })
     }
 
     /// Two clouds whose neighbors are known, with the rows of the other within the largest of their balls.
-    pub(crate) fn of_parts(space: Space<'a>, found: Sides<(Neighbors, Across)>) -> Self {
+    pub(crate) fn of_parts(
+        space: Space<'a>,
+        found: Sides<(Neighbors, Across)>,
+        kept: Option<Kept<'a>>,
+    ) -> Self {
         let Sides { reference: (of_p, from_p), model: (of_q, from_q) } = found;
         Self {
             space,
             neighbors: Sides { reference: of_p, model: of_q },
             across: Some(Sides { reference: from_p, model: from_q }),
+            kept,
         }
     }
 
@@ -84,10 +110,11 @@ impl<'a> Prepared<'a> {
         let Some(across) = self.across.as_ref().filter(|_| ask.realism.is_none()) else {
             return pass(&self.space, ask);
         };
-        // Soft balls alone are wider than what is known.
-        let soft = match ask.soft {
-            Some(_) => pass(&self.space, &Ask { soft: ask.soft, ..Ask::default() }).soft,
-            None => Sides { reference: Vec::new(), model: Vec::new() },
+        // Soft balls alone are wider than what is known around each row.
+        let soft = match (ask.soft, &self.kept) {
+            (Some(radii), Some(kept)) => kept.soft(&self.space, radii),
+            (Some(_), None) => pass(&self.space, &Ask { soft: ask.soft, ..Ask::default() }).soft,
+            (None, _) => Sides { reference: Vec::new(), model: Vec::new() },
         };
         Found {
             counts: ask.balls.iter().map(|balls| self.counts(across, balls)).collect(),

@@ -11,7 +11,8 @@ use std::{
 /// It is a temporary beside the place, synced and renamed, so that readers see the old file or the new one, never a
 /// part; the permissions of an old one are kept. A link leads to the file that is replaced and stays. A device, a
 /// pipe or what else is no plain file cannot be replaced, for its name would then mean another thing to everybody
-/// (`/dev/null` an ordinary file): it is written to as it is.
+/// (`/dev/null` an ordinary file): it is written to as it is, as is what `/dev/stdout` and other names of open files
+/// lead to.
 #[derive(Debug)]
 pub struct Whole {
     file: BufWriter<File>,
@@ -29,7 +30,8 @@ impl Whole {
         let replaces = place_of(path)?.map(|place| (temporary_beside(&place), place));
         let file = match &replaces {
             Some((temporary, _)) => File::create(temporary)?,
-            None => File::create(path)?,
+            // Behind the name of an open file others may have written already.
+            None => File::options().append(true).create(true).open(path)?,
         };
         Ok(Self { file: BufWriter::new(file), replaces })
     }
@@ -91,8 +93,10 @@ pub fn holds(path: &Path, bytes: &[u8]) -> bool {
 /// The plain file that `path` leads to, which may not exist yet; none where it leads to something else, or
 /// through a link to nothing.
 fn place_of(path: &Path) -> io::Result<Option<PathBuf>> {
-    // Names of open files: behind `/dev/stdout` may be a file that the shell goes on writing to.
-    if ["/dev", "/proc"].iter().any(|root| path.starts_with(root)) {
+    // Names of open files: behind `/dev/stdout` may be a file that the shell goes on writing to. Runs may lie in
+    // `/dev/shm`.
+    let open = ["/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd", "/proc"];
+    if open.iter().any(|root| path.starts_with(root)) {
         return Ok(None);
     }
     if path.file_name().is_none() {
@@ -192,9 +196,23 @@ mod tests {
     }
 
     #[test]
-    fn a_device_is_never_replaced() {
-        for path in ["/dev/null", "/dev/stdout", "/proc/self/fd/1"] {
+    fn a_device_is_never_replaced_and_a_file_in_memory_is() {
+        for path in ["/dev/null", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
             assert_eq!(place_of(Path::new(path)).unwrap(), None, "{path}");
         }
+        let shared = Path::new("/dev/shm/llmpr of no run/results.csv");
+        assert_eq!(place_of(shared).unwrap().as_deref(), Some(shared));
+    }
+
+    #[test]
+    fn what_stands_behind_the_name_of_an_open_file_stays() {
+        use std::os::fd::AsRawFd;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut log = File::options().append(true).create(true).open(&path).unwrap();
+        log.write_all(b"before ").unwrap();
+        put(Path::new(&format!("/proc/self/fd/{}", log.as_raw_fd())), "table ").unwrap();
+        log.write_all(b"after").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "before table after");
     }
 }

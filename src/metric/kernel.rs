@@ -78,7 +78,7 @@ pub fn kernel_distance(clouds: Clouds<'_>) -> Result<Kernel, MetricError> {
     check(sides)?;
     let d = clouds.dim();
     let values = sides.map(values);
-    let own = |of: &[f64]| (pair_sum(of, of, d), diagonal_sum(of, d));
+    let own = |of: &[f64]| (own_sum(of, d), diagonal_sum(of, d));
     let Sides { reference: (pp, diagonal_p), model: (qq, diagonal_q) } =
         Sides { reference: own(&values.reference), model: own(&values.model) };
     let (n, m) = (sides.reference.rows() as f64, sides.model.rows() as f64);
@@ -111,13 +111,27 @@ fn cubic(product: f64, d: usize) -> f64 {
 
 /// `Σ_ij k(a_i, b_j)`, each tile's sum in order and the tiles' sums in order.
 fn pair_sum(a: &[f64], b: &[f64], d: usize) -> f64 {
-    let tiles: Vec<(&[f64], &[f64])> =
-        a.chunks(BLOCK * d).flat_map(|a| b.chunks(BLOCK * d).map(move |b| (a, b))).collect();
-    let sum = |(a, b): (&[f64], &[f64])| {
+    let pairs = a.chunks(BLOCK * d).flat_map(|a| b.chunks(BLOCK * d).map(move |b| (a, b, 1.0)));
+    sum_of_tiles(pairs.collect(), d)
+}
+
+/// `Σ_ij k(a_i, a_j)`: a tile off the diagonal stands for its mirror image, too.
+fn own_sum(a: &[f64], d: usize) -> f64 {
+    let blocks: Vec<&[f64]> = a.chunks(BLOCK * d).collect();
+    let pairs = blocks.iter().enumerate().flat_map(|(i, &a)| {
+        let others = blocks[i..].iter().enumerate();
+        others.map(move |(offset, &b)| (a, b, if offset == 0 { 1.0 } else { 2.0 }))
+    });
+    sum_of_tiles(pairs.collect(), d)
+}
+
+/// The kernel's sums over tiles, each times its weight.
+fn sum_of_tiles(tiles: Vec<(&[f64], &[f64], f64)>, d: usize) -> f64 {
+    let sum = |(a, b, weight): (&[f64], &[f64], f64)| {
         stop::check();
         let mut products = vec![0.0; a.len() / d * (b.len() / d)];
         rows_by_rows_f64(a, b, d, 1.0, &mut products);
-        sum_of_cubes(&products, d as f64)
+        weight * sum_of_cubes(&products, d as f64)
     };
     tiles.into_par_iter().map(sum).collect::<Vec<f64>>().iter().sum()
 }
@@ -183,8 +197,11 @@ fn part_sums(
         let count = block.len() / d;
         let mut toward = vec![0.0; count * parts];
         let mut part = vec![0.0; count * parts];
+        // Within one side, tiles off the diagonal stand for their mirror images, too.
+        let (first, twice) = if rows == columns { (at, 2.0) } else { (0, 1.0) };
         let others = values.get(columns).chunks(BLOCK * d).zip(members.get(columns));
-        for (other, (column, chosen)) in others.enumerate() {
+        for (other, (column, chosen)) in others.enumerate().skip(first) {
+            let weight = if other == at { 1.0 } else { twice };
             let width = column.len() / d;
             let mut kernel = vec![0.0; count * width];
             rows_by_rows_f64(block, column, d, 1.0, &mut kernel);
@@ -192,7 +209,7 @@ fn part_sums(
             if rows == columns && other == at {
                 (0..count).for_each(|i| kernel[i * width + i] = 0.0);
             }
-            rows_by_rows_f64(&kernel, chosen, width, 1.0, &mut part);
+            rows_by_rows_f64(&kernel, chosen, width, weight, &mut part);
             toward.iter_mut().zip(&part).for_each(|(sum, x)| *sum += x);
         }
         let own = members.get(rows)[at].chunks_exact(count).enumerate();

@@ -16,8 +16,12 @@ use crate::{
     score::record::Estimate,
 };
 
+mod cost;
 mod curves;
+mod lambda;
 mod methods;
+mod plane;
+mod shots;
 mod truth;
 
 /// Trails that one panel shows at most; with more, those of the most shots.
@@ -30,12 +34,19 @@ pub fn figures(results: &Results) -> Vec<Figure> {
     let mut figures = Vec::new();
     figures.extend(along_temperature(&shown));
     figures.extend(truth::against_truth(&all));
-    figures.extend(plane(&shown));
+    figures.extend(plane::plane(&shown));
     figures.extend(methods::methods_plane(results));
-    figures.extend(along_shots(&all));
+    figures.extend(shots::along_shots(&all));
     figures.extend(more_measures(&shown));
+    figures.extend(cost::cost_of_texts(&shown));
     figures.extend(curves::pr_curves(&all));
+    figures.extend(lambda::along_lambda(&all));
     figures.extend(curves::frontiers(&all));
+    for figure in &mut figures {
+        if figure.name.ends_with("_vs_temperature") || figure.name == plane::NAME {
+            figure.caption += &left_out(shown.len(), all.len());
+        }
+    }
     debug_assert!(models(results).len() >= usize::from(!figures.is_empty()));
     figures
 }
@@ -49,11 +60,23 @@ fn shown<'a>(all: &[Trail<'a>]) -> Vec<Trail<'a>> {
     all.iter().filter(|t| t.shots == most).take(MOST_TRAILS).cloned().collect()
 }
 
-/// Color by model; dashes by what else tells trails apart.
+/// Color by model, dashes and shapes by what else tells trails apart; with one model alone colors tell.
 fn look(trail: &Trail<'_>, all: &[Trail<'_>]) -> Look {
-    let before = all.iter().take_while(|t| !std::ptr::eq(*t, trail));
-    let dash = before.filter(|t| t.model == trail.model).count();
-    Look { dash, ..Look::line(trail.index) }
+    let before = || all.iter().take_while(|t| !std::ptr::eq(*t, trail));
+    if all.iter().all(|t| t.model == trail.model) {
+        let at = before().count();
+        return Look { dash: at / Look::COLORS, ..Look::line(at) };
+    }
+    let dash = before().filter(|t| t.model == trail.model).count();
+    Look { dash, shape: Some(trail.index + dash), ..Look::line(trail.index) }
+}
+
+/// What a caption adds where only `shown` of `all` trails are drawn.
+fn left_out(shown: usize, all: usize) -> String {
+    match shown < all {
+        true => format!(" Drawn are {shown} of {all} trails; the table has all."),
+        false => String::new(),
+    }
 }
 
 fn point(x: f64, estimate: &Estimate, note: String) -> Point {
@@ -157,123 +180,6 @@ fn along_temperature(shown: &[Trail<'_>]) -> Option<Figure> {
             measure_panel(shown, &RECALL, diversity()),
         ],
         legend: legend(shown, has_ceiling(shown, &[&PRECISION, &RECALL])),
-    })
-}
-
-/// Precision against recall, one trail a model along the temperature.
-fn plane(shown: &[Trail<'_>]) -> Option<Figure> {
-    let mut series = Vec::new();
-    let mut ceilings = Vec::new();
-    for trail in shown {
-        let label = trail.label(shown);
-        let every = trail.spots.len().div_ceil(7).max(1);
-        let last = trail.spots.len().saturating_sub(1);
-        let mut points = Vec::new();
-        for (i, spot) in trail.spots.iter().enumerate() {
-            let (Some(p), Some(r)) = (spot.estimate(&PRECISION), spot.estimate(&RECALL)) else {
-                continue;
-            };
-            ceilings.extend(p.ceiling.zip(r.ceiling));
-            let note = format!(
-                "{label}, T = {}: {}, {}",
-                spot.temperature,
-                read(PRECISION.name, &p),
-                read(RECALL.name, &r)
-            );
-            let mark = (i % every == 0 || i == last).then(|| spot.temperature.to_string());
-            points.push(Point { x: r.value, y: p.value, interval: None, mark, note });
-        }
-        series.push(Series { look: look(trail, shown), points, band: false, label });
-    }
-    if series.iter().all(|s| s.points.is_empty()) {
-        return None;
-    }
-    let mut keys = legend(shown, false);
-    if !ceilings.is_empty() {
-        let n = ceilings.len() as f64;
-        let mean = |part: fn(&(f64, f64)) -> f64| ceilings.iter().map(part).sum::<f64>() / n;
-        let look = Look { color: Look::GRAY, dash: 0, shape: Some(3) };
-        let point = Point {
-            x: mean(|c| c.1),
-            y: mean(|c| c.0),
-            note: "ceiling".to_owned(),
-            ..Point::default()
-        };
-        series.push(Series { label: "ceiling".to_owned(), look, points: vec![point], band: false });
-        keys.push(Key { label: "a perfect model at this sample size".to_owned(), look });
-    }
-    Some(Figure {
-        name: "precision_recall_plane".to_owned(),
-        title: "The trade: precision against recall along the temperature".to_owned(),
-        caption: "Each trail is a model, each point a temperature (written beside it). Up is better \
-                  quality, right is more diversity; a trail above and to the right of another wins on both."
-            .to_owned(),
-        panels: vec![Panel {
-            title: String::new(),
-            x: Axis::unit("recall (diversity)"),
-            y: Axis::unit("precision (quality)"),
-            series,
-        }],
-        legend: keys,
-    })
-}
-
-/// Precision and recall against shots at up to three temperatures.
-fn along_shots(all: &[Trail<'_>]) -> Option<Figure> {
-    let first = all.first()?;
-    if all.iter().all(|t| t.shots == first.shots) {
-        return None;
-    }
-    let count = first.spots.len();
-    let mut picked: Vec<f64> = [count / 4, count / 2, count * 3 / 4]
-        .map(|i| first.spots[i.min(count - 1)].temperature)
-        .to_vec();
-    picked.dedup();
-    let mut groups: Vec<&Trail<'_>> = Vec::new();
-    for trail in all {
-        if !groups.iter().any(|g| (g.model, &g.rest) == (trail.model, &trail.rest)) {
-            groups.push(trail);
-        }
-    }
-    let panel = |spec: &Spec, title: String| {
-        let mut series = Vec::new();
-        for group in &groups {
-            let mut same: Vec<&Trail<'_>> =
-                all.iter().filter(|t| (t.model, &t.rest) == (group.model, &group.rest)).collect();
-            same.sort_by_key(|t| t.shots);
-            for (dash, &t) in picked.iter().enumerate() {
-                let at = |trail: &&Trail<'_>| -> Option<Point> {
-                    let spot: &Spot<'_> = trail.spots.iter().find(|s| s.temperature == t)?;
-                    let e = spot.estimate(spec)?;
-                    let note = format!(
-                        "{}, T = {t}, {} shots: {}",
-                        group.model,
-                        trail.shots,
-                        read(spec.name, &e)
-                    );
-                    Some(point(trail.shots as f64, &e, note))
-                };
-                let look = Look { dash, ..Look::line(group.index) };
-                let label = format!("{}, T = {t}", group.model);
-                series.push(Series {
-                    label,
-                    look,
-                    points: same.iter().filter_map(at).collect(),
-                    band: false,
-                });
-            }
-        }
-        Panel { title, x: Axis::whole("in-context examples"), y: Axis::unit(spec.name), series }
-    };
-    let panels = vec![panel(&PRECISION, quality()), panel(&RECALL, diversity())];
-    let legend =
-        panels[0].series.iter().map(|s| Key { label: s.label.clone(), look: s.look }).collect();
-    Some(Figure {
-        name: "precision_recall_vs_shots".to_owned(),
-        title: "Quality and diversity against in-context examples".to_owned(),
-        caption: "Colors are models, dashes are temperatures.".to_owned(),
-        panels,
-        legend,
     })
 }
 

@@ -1,7 +1,7 @@
 //! Every text with what is known of it alone: rows of `texts.parquet` and `references.parquet`.
 
 use super::{
-    browse::CellTexts,
+    attribution::{CellTexts, Reach},
     entry::Entry,
     record::{CellResult, SampleRecord},
     results::{knobs, seed},
@@ -17,7 +17,7 @@ pub struct Columns {
 const WHO: [&str; 4] = ["cell", "model", "task", "shots"];
 
 /// A completion; what the supports say of it comes last.
-const COMPLETION: [&str; 20] = [
+const COMPLETION: [&str; 26] = [
     "seed",
     "id",
     "prompt_id",
@@ -38,11 +38,29 @@ const COMPLETION: [&str; 20] = [
     "nearest_reference",
     "nearest_reference_index",
     "distance",
+    "realism",
+    "shared_words",
+    "shared_share",
+    "shared_with",
+    "shared_of",
+    "shared_text",
 ];
 
 /// A reference text, seen from a cell.
-const REFERENCE: [&str; 9] =
-    ["cell", "index", "text", "in_support", "covered", "balls", "held", "nearest_id", "distance"];
+const REFERENCE: [&str; 12] = [
+    "cell",
+    "index",
+    "text",
+    "in_support",
+    "covered",
+    "balls",
+    "held",
+    "nearest_id",
+    "distance",
+    "reached_by",
+    "first_reached",
+    "first_temperature",
+];
 
 impl Columns {
     /// The columns for these cells.
@@ -58,12 +76,16 @@ impl Columns {
 
     /// A row for each completion of a cell: its settings, the completion, how probable it was, and whether it lies in
     /// the reference's support (`in_support`, whose mean is precision where all rows were scored), in how many of its balls, how many references
-    /// lie in its own ball, and which is nearest. `references` are the texts that indices lead to.
+    /// lie in its own ball, which is nearest, how deep it lies in the support (`realism`), and the longest run of words
+    /// that it shares with another completion of the cell, a reference or its prompt (`shared_share` of its own words).
+    /// `references` are the texts that indices lead to.
     pub fn rows(&self, cell: &CellTexts<'_>, references: &[String]) -> Vec<Vec<Entry>> {
         let evidence = cell.evidence.as_ref().map(|sides| sides.model.as_slice());
         let row = |(at, sample): (usize, &SampleRecord)| {
             let own = evidence.and_then(|rows| rows.get(at));
-            self.row(cell.result, sample, own, references)
+            let mut row = self.row(cell.result, sample, own, references);
+            row.extend(more(cell, at));
+            row
         };
         cell.samples.iter().enumerate().map(row).collect()
     }
@@ -107,15 +129,34 @@ impl Columns {
     }
 }
 
+/// Realism and shared words.
+fn more(cell: &CellTexts<'_>, at: usize) -> [Entry; 6] {
+    let shared = cell.longest(at);
+    [
+        Entry::Real(cell.realism(at)),
+        Entry::Whole(shared.and_then(|of| i64::try_from(of.words).ok())),
+        Entry::Real(shared.map(|of| of.share())),
+        Entry::Text(shared.map(|of| of.with.to_owned())),
+        Entry::Text(shared.map(|of| of.of.clone())),
+        Entry::Text(shared.map(|of| of.text.clone())),
+    ]
+}
+
 /// Names of the columns of [`reference_rows`].
 pub fn reference_header() -> Vec<String> {
     REFERENCE.map(str::to_owned).to_vec()
 }
 
 /// A row for each reference text as a cell sees it: whether it lies in the model's support (`in_support`, whose mean
-/// is recall), whether a completion lies in its own ball (`covered`, whose mean is coverage), and which completion is
-/// nearest. None where features are not at hand.
-pub fn reference_rows(cell: &CellTexts<'_>, references: &[String]) -> Vec<Vec<Entry>> {
+/// is recall), whether a completion lies in its own ball (`covered`, whose mean is coverage), which completion is
+/// nearest, and, of all cells of the run, how many `reach` it and the `first` of these along the temperature. None
+/// where features are not at hand.
+pub fn reference_rows(
+    cell: &CellTexts<'_>,
+    references: &[String],
+    reach: &[Reach],
+    first: &[Option<&CellResult>],
+) -> Vec<Vec<Entry>> {
     let rows = cell.evidence.iter().flat_map(|sides| &sides.reference);
     let row = |((index, text), own): ((usize, &String), &RowEvidence)| {
         let nearest = cell.samples.get(own.nearest).map(|sample| sample.id.clone());
@@ -129,6 +170,9 @@ pub fn reference_rows(cell: &CellTexts<'_>, references: &[String]) -> Vec<Vec<En
             Entry::Whole(Some(own.held.into())),
             Entry::Text(nearest),
             Entry::Real(Some(own.distance)),
+            Entry::count(reach[index].cells),
+            Entry::Text(first[index].map(|cell| cell.cell.id.clone())),
+            Entry::Real(first[index].map(|cell| cell.cell.decoding.temperature)),
         ]
     };
     references.iter().enumerate().zip(rows).map(row).collect()

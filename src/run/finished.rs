@@ -1,14 +1,15 @@
 //! Runs on disk, read: their cells in one list, and the texts of each beside the features in which it was scored.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
 use indexmap::{IndexMap, IndexSet};
 
 use super::{
-    folder::{FolderError, RunFolder, RunRecord},
+    attribution::{Topics, shares_of_cells},
+    folder::{FolderError, ModelRecord, RunFolder, RunRecord},
     plan::draws,
     store::{StoreError, read_json, read_log},
 };
@@ -18,9 +19,10 @@ use crate::{
         pca::{Keep, Pca},
     },
     data::{matrix::Matrix, sides::Sides},
+    metric::realism::realism,
     npy::read_features,
     report::{
-        browse::CellTexts,
+        attribution::CellTexts,
         record::{CellResult, RESULTS_SCHEMA, Results, SampleRecord},
     },
     score::{
@@ -59,6 +61,8 @@ pub(super) struct Run {
     pub(super) results: Results,
     /// The model names of this run where another run has a different model of that name.
     renamed: IndexMap<String, String>,
+    /// Ids and signatures of its cells.
+    own: HashSet<(String, String)>,
 }
 
 /// The cells of `runs`, merged, and what a reader has to know of them.
@@ -94,14 +98,20 @@ fn open(path: &Path) -> Result<Run, ReadError> {
     let record = folder.record()?.ok_or_else(|| ReadError::NotARun { path: name() })?;
     // Scores beside their cells are the newest; results.json knows the order and what failed.
     let listed: Option<Results> = read_json(&path.join("results.json"))?;
-    let listed_ids = listed.iter().flat_map(|results| &results.cells).map(|c| &c.cell.id);
+    let listed_cells = || listed.iter().flat_map(|results| &results.cells);
+    let listed_ids = listed_cells().map(|c| &c.cell.id);
     // A sweep that was extended and stopped has scores that the older list lacks.
     let order: IndexSet<&String> = listed_ids.chain(&record.cells).collect();
+    let mut known: HashMap<&String, &CellResult> = HashMap::new();
+    for cell in listed_cells() {
+        known.entry(&cell.cell.id).or_insert(cell);
+    }
     let mut cells = Vec::new();
     for id in order {
-        let known = listed.as_ref().and_then(|r| r.cells.iter().find(|c| c.cell.id == *id));
-        let own: Option<CellResult> = read_json(&folder.cell(id, "scores.json"))?;
-        cells.extend(known.cloned().or(own));
+        cells.extend(match known.get(id) {
+            Some(&cell) => Some(cell.clone()),
+            None => read_json(&folder.cell(id, "scores.json"))?,
+        });
     }
     if cells.is_empty() {
         return Err(ReadError::NoScores { path: name() });
@@ -115,43 +125,65 @@ fn open(path: &Path) -> Result<Run, ReadError> {
         cells,
         failed: listed.map(|r| r.failed).unwrap_or_default(),
     };
-    Ok(Run { folder, record, results, renamed: IndexMap::new() })
+    let key = |cell: &CellResult| (cell.cell.id.clone(), cell.score.signature.clone());
+    let own = results.cells.iter().map(key).collect();
+    Ok(Run { folder, record, results, renamed: IndexMap::new(), own })
 }
 
-/// Keeps apart models of one name in several runs, and says what makes runs incomparable.
+/// Keeps apart models of one name in several runs that are different, or whose numbers cannot be compared, and says
+/// what makes runs incomparable.
 fn rename(runs: &mut [Run]) -> Vec<String> {
-    let mut seen: IndexMap<String, String> = IndexMap::new();
-    for (at, run) in runs.iter_mut().enumerate() {
-        for cell in &run.results.cells {
-            let (name, hash) = (&cell.cell.model, &cell.cell.model_hash);
-            match seen.get(name) {
-                Some(known) if known != hash => {
-                    let other = format!("{name} (run {})", at + 1);
-                    run.renamed.insert(name.clone(), other);
-                }
-                Some(_) => {}
-                None => drop(seen.insert(name.clone(), hash.clone())),
-            }
-        }
-    }
-    let Some((first, others)) = runs.split_first() else { return Vec::new() };
-    let (a, mut notes) = (&first.record.shared, Vec::new());
-    for other in others {
-        let b = &other.record.shared;
-        let pairs = [
-            ("task", a.task_hash == b.task_hash),
-            ("reference", a.reference_hash == b.reference_hash && a.reference_n == b.reference_n),
-            ("embedder", a.embedder_hash == b.embedder_hash && a.pooling == b.pooling),
-            ("number of completions", a.n_samples == b.n_samples),
-        ];
-        for (what, _) in pairs.iter().filter(|(_, same)| !same) {
+    let mut notes = Vec::new();
+    let mut apart: Vec<bool> = vec![false; runs.len()];
+    for (at, other) in runs.iter().enumerate().skip(1) {
+        for what in differences(&runs[0], other) {
+            apart[at] = true;
             notes.push(format!(
                 "The runs differ in their {what}, so their numbers must not be compared with each other."
             ));
         }
     }
     notes.dedup();
+    let mut seen: IndexMap<String, (usize, String)> = IndexMap::new();
+    for (at, run) in runs.iter_mut().enumerate() {
+        for cell in &run.results.cells {
+            let (name, hash) = (&cell.cell.model, &cell.cell.model_hash);
+            match seen.get(name) {
+                Some((first, known)) if *first != at && (known != hash || apart[at]) => {
+                    let other = format!("{name} (run {})", at + 1);
+                    run.renamed.insert(name.clone(), other);
+                }
+                Some(_) => {}
+                None => drop(seen.insert(name.clone(), (at, hash.clone()))),
+            }
+        }
+    }
     notes
+}
+
+/// What makes the numbers of two runs incomparable.
+fn differences(first: &Run, other: &Run) -> Vec<&'static str> {
+    let (a, b) = (&first.record.shared, &other.record.shared);
+    type Numbers = IndexMap<(String, String), (String, String)>;
+    let numbers = |run: &Run| -> Numbers {
+        let of = |model: &ModelRecord| {
+            let ModelRecord { name, hash, dtype, device, .. } = model.clone();
+            ((name, hash), (dtype, device))
+        };
+        run.record.models.iter().map(of).collect()
+    };
+    let (own, others) = (numbers(first), numbers(other));
+    let same_numbers =
+        others.iter().all(|(model, numbers)| own.get(model).is_none_or(|known| known == numbers));
+    let pairs = [
+        ("task", a.task_hash == b.task_hash),
+        ("reference", a.reference_hash == b.reference_hash && a.reference_n == b.reference_n),
+        ("embedder", a.embedder_hash == b.embedder_hash && a.pooling == b.pooling),
+        ("number of completions", a.n_samples == b.n_samples),
+        ("settings of scores", first.record.scoring == other.record.scoring),
+        ("type of numbers or device", same_numbers),
+    ];
+    pairs.into_iter().filter(|(_, same)| !same).map(|(what, _)| what).collect()
 }
 
 /// The cells of all runs in their order; a cell that an earlier run has is left out.
@@ -175,15 +207,8 @@ fn merge(runs: &[Run]) -> Results {
 
 /// The first of the merged cells, as many as are of this run.
 pub(super) fn own_cells<'a>(run: &Run, cells: &'a [CellResult]) -> Vec<&'a CellResult> {
-    cells.iter().take_while(|cell| from(run, cell)).collect()
-}
-
-/// Whether a merged cell is one of this run.
-fn from(run: &Run, cell: &CellResult) -> bool {
-    run.results
-        .cells
-        .iter()
-        .any(|own| own.cell.id == cell.cell.id && own.score.signature == cell.score.signature)
+    let key = |cell: &CellResult| (cell.cell.id.clone(), cell.score.signature.clone());
+    cells.iter().take_while(|cell| run.own.contains(&key(cell))).collect()
 }
 
 pub(super) fn reference_texts(folder: &RunFolder) -> Vec<String> {
@@ -191,16 +216,38 @@ pub(super) fn reference_texts(folder: &RunFolder) -> Vec<String> {
     texts.into_iter().map(|text| text.text).collect()
 }
 
-/// The completions of `cells` with what the supports say of them, where features are at hand.
+/// The completions of `cells` with what is known of each, and the topics of their references, whose places among those
+/// of all runs begin at `offset`; what comes of features only where these are at hand.
 pub(super) fn texts_of<'a>(
     run: &Run,
     cells: &[&'a CellResult],
-    references: usize,
-) -> Vec<CellTexts<'a>> {
-    let features = Features::of(run, cells, references);
-    let evidence: Vec<_> = (0..cells.len()).map(|at| features.evidence(at)).collect();
-    let parts = cells.iter().zip(features.samples).zip(evidence);
-    parts.map(|((&result, samples), evidence)| CellTexts { result, samples, evidence }).collect()
+    references: &[String],
+    offset: usize,
+) -> (Vec<CellTexts<'a>>, Option<Topics>) {
+    let features = Features::of(run, cells, references.len());
+    let clouds = |at: usize| features.clouds(at);
+    let topics = (0..cells.len()).find_map(clouds).and_then(|sets| Topics::of(&sets.reference));
+    let known = |at: usize| {
+        let sets = features.clouds(at)?;
+        let clouds = Clouds::new(sets.as_ref()).ok()?;
+        let k = features.options.k;
+        let supports = evidence(clouds, k, features.options.ties).ok()?;
+        let topics = topics.as_ref().map(|topics| topics.nearest(&sets.model));
+        Some((supports, realism(clouds, k).ok(), topics.unwrap_or_default()))
+    };
+    let known: Vec<_> = (0..cells.len()).map(known).collect();
+    let samples: Vec<&[SampleRecord]> = features.samples.iter().map(Vec::as_slice).collect();
+    let shares = shares_of_cells(&samples, references);
+    let parts = cells.iter().zip(features.samples).zip(known).zip(shares);
+    let cell = |(((&result, samples), known), shares)| {
+        let places = offset..offset + references.len();
+        let (evidence, realism, topics) = match known {
+            Some((evidence, realism, topics)) => (Some(evidence), realism, topics),
+            None => (None, None, Vec::new()),
+        };
+        CellTexts { result, samples, references: places, evidence, realism, shares, topics }
+    };
+    (parts.map(cell).collect(), topics)
 }
 
 /// The features of a run's cells in the space in which they were scored.

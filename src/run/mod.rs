@@ -1,7 +1,9 @@
 //! A sweep from its grid to its results: the plan, the run folder, execution and resume.
 
+mod attribution;
 #[cfg(feature = "lm")]
 pub mod batch;
+pub mod blind;
 #[cfg(feature = "lm")]
 pub mod execute;
 #[cfg(feature = "lm")]
@@ -23,6 +25,7 @@ pub mod repeat;
 pub mod sampling;
 #[cfg(feature = "lm")]
 pub mod scoring;
+pub mod serve;
 #[cfg(feature = "lm")]
 pub mod settings;
 pub mod show;

@@ -8,16 +8,14 @@ use super::{
 };
 #[cfg(feature = "png")]
 use crate::report::png::png;
-use crate::{
-    data::sides::Sides,
-    report::{
-        browse::{CellTexts, Limits, browser},
-        figure::Theme,
-        figures::figures,
-        page::Page,
-        results::{to_csv, to_long_csv},
-    },
-    score::evidence::RowEvidence,
+use crate::report::{
+    attribution::CellTexts,
+    browse::{Limits, Texts},
+    figure::Theme,
+    figures::figures,
+    page::{Page, Part},
+    results::{to_csv, to_long_csv},
+    topics::{Topic, topics},
 };
 
 /// Why there is no report.
@@ -34,6 +32,12 @@ pub enum PublishError {
     /// A table that cannot be written as Parquet.
     #[error("`{path}` cannot be written: {what}")]
     Parquet { path: String, what: String },
+    /// A page that was written and cannot be read.
+    #[error("`{path}` cannot be read: {what}")]
+    Served { path: String, what: String },
+    /// A port on which nothing can be served.
+    #[error("port {port} of 127.0.0.1 cannot be served: {what}; name another with --port")]
+    Port { port: u16, what: String },
     /// A fault of the page's own template.
     #[error("the page cannot be written: {0}")]
     Page(#[from] minijinja::Error),
@@ -55,7 +59,8 @@ pub struct Published {
 }
 
 /// Writes `report.html`, `figures/*.svg`, `figures/*.png` where there are fonts, `figures/*.vl.json`, `results.csv`,
-/// `results_long.csv` and `results.json` of `runs`, merged, into `out`. Nothing but those files is touched.
+/// `results_long.csv` and `results.json` of `runs`, merged, into `out`, and, where the page cannot hold all texts,
+/// `texts/*.json`, which a page that is served loads. Nothing but those files is touched.
 ///
 /// # Errors
 ///
@@ -64,23 +69,27 @@ pub fn publish(runs: &[PathBuf], out: &Path, limits: Limits) -> Result<Published
     let (read, results, notes) = open_all(runs)?;
     let mut references: Vec<String> = Vec::new();
     let mut cells: Vec<CellTexts<'_>> = Vec::new();
-    let mut taken = 0;
+    let (mut named, mut labels): (Vec<Topic>, Vec<Option<u32>>) = (Vec::new(), Vec::new());
+    let mut parts = Vec::new();
     for run in &read {
-        // References of all runs in one list: those of a run begin at `offset`.
-        let (texts, offset) = (reference_texts(&run.folder), references.len());
-        let own = own_cells(run, &results.cells[taken..]);
-        taken += own.len();
-        let mut found = texts_of(run, &own, texts.len());
-        found.iter_mut().for_each(|cell| shift(&mut cell.evidence, offset));
+        // References and topics of all runs are in one list: those of a run stand together.
+        let texts = reference_texts(&run.folder);
+        let own = own_cells(run, &results.cells[cells.len()..]);
+        parts.push(Part { name: name(run), cells: own.len() });
+        let (found, grouped) = texts_of(run, &own, &texts, references.len());
+        let grouped = grouped.map(|topics| topics.references);
+        let first = named.len() as u32;
+        named.extend(grouped.iter().flat_map(|own| topics(&texts, own)));
+        match grouped {
+            Some(own) => labels.extend(own.iter().map(|label| Some(label + first))),
+            None => labels.resize(labels.len() + texts.len(), None),
+        }
         references.extend(texts);
         cells.extend(found);
     }
-    let total = references.len();
-    for cell in &mut cells {
-        fill_up(&mut cell.evidence, total);
-    }
     let drawings = figures(&results);
-    let browser = browser(&cells, &references, limits);
+    let texts = Texts::new(&cells, &references, &named, &labels);
+    let browser = texts.browser(limits);
     let facts = facts(&read);
     let page = Page {
         results: &results,
@@ -88,6 +97,7 @@ pub fn publish(runs: &[PathBuf], out: &Path, limits: Limits) -> Result<Published
         browser: &browser,
         facts: &facts,
         notes: &notes,
+        runs: &parts,
     };
     let html = page.html()?;
     make_folder(&out.join("figures"))?;
@@ -103,6 +113,13 @@ pub fn publish(runs: &[PathBuf], out: &Path, limits: Limits) -> Result<Published
         }
         write_whole(&path("vl.json"), figure.vega().as_bytes())?;
     }
+    if browser.files > 0 {
+        make_folder(&out.join("texts"))?;
+        for (at, part) in texts.files().into_iter().enumerate() {
+            write_whole(&out.join(format!("texts/{at}.json")), texts.file(part).as_bytes())?;
+        }
+        write_json(&out.join("texts/references.json"), &references)?;
+    }
     write_json(&out.join("results.json"), &results)?;
     write_whole(&out.join("results.csv"), to_csv(&results).as_bytes())?;
     write_whole(&out.join("results_long.csv"), to_long_csv(&results).as_bytes())?;
@@ -117,22 +134,11 @@ fn png(_: &str) -> Option<Vec<u8>> {
     None
 }
 
-/// Moves the references that a run's texts mention to where its references begin in the whole list.
-fn shift(evidence: &mut Option<Sides<Vec<RowEvidence>>>, offset: usize) {
-    if let Some(Sides { reference, model }) = evidence {
-        model.iter_mut().for_each(|row| row.nearest += offset);
-        // References of other runs say nothing about this cell: as if they were covered.
-        reference.splice(0..0, std::iter::repeat_n(COVERED, offset));
-    }
+/// The last part of a run's folder.
+fn name(run: &Run) -> String {
+    let root = run.folder.root();
+    root.file_name().map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned())
 }
-
-fn fill_up(evidence: &mut Option<Sides<Vec<RowEvidence>>>, total: usize) {
-    if let Some(Sides { reference, .. }) = evidence {
-        reference.resize(total, COVERED);
-    }
-}
-
-const COVERED: RowEvidence = RowEvidence { balls: 1, held: 1, nearest: 0, distance: 0.0 };
 
 /// Settings as a reader looks for them.
 fn facts(runs: &[Run]) -> Vec<(String, String)> {

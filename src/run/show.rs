@@ -5,16 +5,20 @@ mod view;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use view::{View, missed, shares};
+use view::{View, missed};
 
 use super::{
+    attribution::shares,
     finished::{Features, ReadError, open_all, reference_texts},
     folder::RunRecord,
 };
 use crate::{
     cloud::Clouds,
     metric::realism::realism,
-    report::record::{CellRecord, CellResult},
+    report::{
+        attribution::{COPY, Shared},
+        record::{CellRecord, CellResult},
+    },
     text::{grammar::Grammar, task::Task},
 };
 
@@ -136,21 +140,6 @@ pub struct Near {
     pub text: String,
 }
 
-/// A run of words that two texts share.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Shared {
-    /// `completion`, `reference`, or `prompt`, whose in-context examples are among its words.
-    pub with: &'static str,
-    /// Its id or index.
-    pub of: String,
-    /// How many words.
-    pub words: usize,
-    /// How many the completion has.
-    pub all: usize,
-    /// The words.
-    pub text: String,
-}
-
 /// A reference that lies outside of the model's support.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Missed {
@@ -231,11 +220,8 @@ pub fn show(path: &Path, name: &str, wish: Wish) -> Result<Shown, ShowError> {
     })
 }
 
-/// Share of its words from which a text is called a copy.
-pub const COPY: f64 = 0.5;
-
 /// The one cell that is meant.
-fn chosen(path: &Path, cells: &[&CellResult], name: &str) -> Result<usize, ShowError> {
+pub(super) fn chosen(path: &Path, cells: &[&CellResult], name: &str) -> Result<usize, ShowError> {
     let meant = |cell: &&CellResult| cell.cell.is_called(name);
     let found: Vec<usize> = (0..cells.len()).filter(|&at| meant(&cells[at])).collect();
     let known = |of: &mut dyn Iterator<Item = &&CellResult>| {

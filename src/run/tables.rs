@@ -8,6 +8,7 @@ use super::{
     store::{make_folder, write_whole},
 };
 use crate::report::{
+    attribution::reach,
     entry::Entry,
     parquet::{Table, table},
     results::{long, wide},
@@ -44,9 +45,12 @@ pub fn write_parquet(runs: &[PathBuf], out: &Path) -> Result<Vec<PathBuf>, Publi
         let own = own_cells(run, &results.cells[taken..]);
         taken += own.len();
         let known = reference_texts(&run.folder);
-        for cell in texts_of(run, &own, known.len()) {
-            texts.add(&columns.rows(&cell, &known))?;
-            references.add(&reference_rows(&cell, &known))?;
+        let (found, _) = texts_of(run, &own, &known, 0);
+        let reach = reach(&found, known.len());
+        let first: Vec<_> = reach.iter().map(|of| of.first.map(|at| own[at])).collect();
+        for cell in &found {
+            texts.add(&columns.rows(cell, &known))?;
+            references.add(&reference_rows(cell, &known, &reach, &first))?;
         }
     }
     for (name, groups) in [("texts.parquet", texts), ("references.parquet", references)] {

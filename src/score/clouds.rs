@@ -67,7 +67,7 @@ use crate::{
 ///
 /// # Cost
 ///
-/// `O((n + m)² d)` for the values; subsamples are bounded by a budget of about half a minute a family.
+/// `O((n + m)² d)` for the values; subsamples are bounded by a budget of some seconds a family.
 ///
 /// # Example
 ///

@@ -13,10 +13,13 @@ use crate::{
     metric::spec::{Measured, Null, Spec},
 };
 
-/// Multiplications that the subsamples of one family may take together.
-const BUDGET: f64 = 4e11;
-/// Subsamples below which an interval says little; where even they exceed the budget, they shrink.
+/// Multiplications that the subsamples of one family take together, beyond the least number of them: some seconds on
+/// one core. Sixty subsamples leave an interval's width uncertain by a tenth, and two hundred by a twentieth.
+const BUDGET: f64 = 2.5e10;
+/// Subsamples below which an interval says little.
 const LEAST_SUBSAMPLES: usize = 20;
+/// Multiplications above which even the least number of subsamples, and the parts of a ceiling, shrink.
+const MOST: f64 = 4e11;
 /// Rows below which subsamples do not shrink.
 const LEAST_ROWS: usize = 1000;
 
@@ -205,7 +208,7 @@ pub(super) fn plan<R: Rows, M: Measures<R> + ?Sized>(
         return (0, at);
     }
     let cost = |at: Sides<Subsample>| measures.part_cost(at, d).max(1.0);
-    while cost(at) * LEAST_SUBSAMPLES as f64 > BUDGET && at.reference.size > LEAST_ROWS {
+    while cost(at) * LEAST_SUBSAMPLES as f64 > MOST && at.reference.size > LEAST_ROWS {
         at = at.map(|part| Subsample { size: (part.size / 2).max(1), ..part });
     }
     let affordable = (BUDGET / cost(at)) as usize;
@@ -231,7 +234,7 @@ fn of_halves<R: Rows, M: Measures<R> + ?Sized>(
         let sizes = Sides { reference: parts.reference, model: parts.model };
         measures.cost(sizes, rows.dim()) * SPLITS as f64
     };
-    while cost(parts) > BUDGET && parts.reference > LEAST_ROWS {
+    while cost(parts) > MOST && parts.reference > LEAST_ROWS {
         parts = parts.halved();
     }
     let at = |parts: Parts| -> Option<Vec<Measured>> {

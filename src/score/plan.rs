@@ -16,7 +16,7 @@ use super::{
     support::{self, Support},
 };
 use crate::{
-    cloud::Clouds,
+    cloud::{Clouds, distances::Distances},
     data::{matrix::Matrix, sides::Sides},
     metric::{
         frontier::{SOUND_CLUSTERINGS, SOUND_CLUSTERS, auto_clusters},
@@ -137,9 +137,19 @@ impl Plan<'_> {
         let reads = drawn || measures.has_ceilings_of_halves();
         let lists = (listed * listed * d, 0.0);
         self.add("neighbors that draws are read from", reads.into(), lists, 4.0 * listed * d);
-        // All but soft membership is read from the lists.
-        let soft = self.asked.asks_any(&[&P_PRECISION, &P_RECALL]);
-        let across = |n: f64, m: f64| (if soft { 2.0 * n * m * d } else { 0.0 }, 0.0);
+        // All but soft membership is read from the lists, and that from distances where they can be kept.
+        let soft = reads && self.asked.asks_any(&[&P_PRECISION, &P_RECALL]);
+        let rows = self.sizes.reference + if drawn { self.sizes.model } else { 0 };
+        let kept = Distances::kept(self.sizes.reference, rows).filter(|_| soft);
+        if let Some(kept) = kept {
+            let flops = (0.0, 2.0 * kept as f64 * d);
+            self.add("distances that draws are read from", 1, flops, 4.0 * kept as f64);
+        }
+        let across = |n: f64, m: f64| match kept {
+            _ if !soft => (0.0, 0.0),
+            Some(_) => (0.0, 4.0 * n * m),
+            None => (2.0 * n * m * d, 0.0),
+        };
         let bytes = |rows: f64| 4.0 * rows * d;
         if measures.has_ceilings_of_halves()
             && let Some(parts) = Parts::of(self.sizes.reference, self.sizes.model)

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::{
     Metrics, ScoreError, ScoreOptions,
+    calibrate::Subsample,
     cloud_rows::CloudRows,
     draws::Draws,
     estimate::{Estimated, find},
@@ -11,7 +12,7 @@ use super::{
     family::{Exchanged, Many, Measures, Rows},
 };
 use crate::{
-    cloud::{Clouds, MetricError, nearby::Nearby, neighbors::Ties},
+    cloud::{Clouds, MetricError, distances::Distances, nearby::Nearby, neighbors::Ties},
     data::{matrix::Matrix, sides::Sides},
     metric::{
         alpha::{ALPHA_PRECISION, BETA_RECALL},
@@ -138,7 +139,8 @@ impl<'a> Support<'a> {
         let rank = self.parts().rank(sizes, &self.options());
         // The smallest of the parts that are drawn: half of a ceiling's part of the reference.
         let least = n.min(m) as f64 / (n + m) as f64 * n as f64 / 2.0;
-        Nearby::find(rows, rank, least / rows.rows() as f64)
+        let nearby = Nearby::find(rows, rank, least / rows.rows() as f64)?;
+        Ok(if self.parts().soft { nearby.keeping_distances(n) } else { nearby })
     }
 
     fn parts(&self) -> Parts {
@@ -257,6 +259,20 @@ impl Measures<CloudRows<'_>> for Support<'_> {
 
     fn cost(&self, sizes: Sides<usize>, d: usize) -> f64 {
         passes(sizes, d)
+    }
+
+    /// What lies near rows is known; soft membership takes every pair, from distances that are kept or by a pass.
+    fn part_cost(&self, at: Sides<Subsample>, d: usize) -> f64 {
+        let (sizes, whole) = (at.map(|part| part.size), at.map(|part| part.n));
+        let Sides { reference: n, model: m } = sizes.map(|n| n as f64);
+        let walks = 3e3 * (n + m);
+        let kept = Distances::kept(whole.reference, whole.reference + whole.model).is_some();
+        walks
+            + match self.parts().soft {
+                false => 0.0,
+                true if kept => 80.0 * n * m,
+                true => 3.0 * n * m * (d as f64 + 20.0),
+            }
     }
 }
 

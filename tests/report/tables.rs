@@ -141,6 +141,16 @@ schema = pyarrow.parquet.read_schema(out / "texts.parquet")
 assert str(schema.field("text").type) == "string" and str(schema.field("logprob").type) == "double", schema
 joined = texts.merge(references.to_pandas()[["cell", "index", "text"]], left_on=["cell", "nearest_reference_index"], right_on=["cell", "index"])
 assert (joined["nearest_reference"] == joined["text_y"]).all() and len(joined) == len(texts)
+assert texts["realism"].notna().all() and (texts["realism"] > 0).all(), texts["realism"]
+words = texts["text"].str.split().str.len()
+some = texts[texts["shared_words"].notna()]
+assert len(some) and (some["shared_words"] <= words[some.index]).all() and (some["shared_share"] <= 1).all()
+assert all(row.shared_text in " ".join(row.text.split()) for row in some.itertuples())
+seen = references.to_pandas().merge(wide.reset_index()[["cell", "temperature"]], on="cell")
+for _, rows in seen.groupby("index"):
+    reached = rows[rows["in_support"]]
+    assert (rows["reached_by"] == len(reached)).all()
+    assert rows["first_temperature"].isna().all() if reached.empty else (rows["first_temperature"] == reached["temperature"].min()).all()
 "#;
     let test = "parquet_holds_what_the_other_tables_hold_and_every_text";
     let Some(n) = python(test, "pandas, polars, pyarrow", script, &[&out]) else { return };

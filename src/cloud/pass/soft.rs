@@ -67,6 +67,12 @@ impl Known {
     }
 }
 
+/// `Π d/R` of `Π d²/R²`; 0 where it vanishes.
+pub(crate) fn product_of_squares(product: f64) -> f64 {
+    let root = product.sqrt();
+    if root.ln() < VANISHED { 0.0 } else { root }
+}
+
 fn vanished(log: i128) -> bool {
     log < (VANISHED * LOG_UNIT) as i128
 }

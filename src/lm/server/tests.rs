@@ -7,7 +7,10 @@ mod secrets;
 use std::{
     io::{BufRead, BufReader, Write},
     net::TcpListener,
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
 };
 
 use serde_json::json;
@@ -330,10 +333,24 @@ fn what_is_no_completion_is_said() {
 
 #[test]
 fn a_callback_that_has_enough_ends_the_run() {
-    let (server, heard) = serve(|_, _| completion("a", "stop"));
+    // Only the first is answered before the callback has had enough, however slow its thread is.
+    let enough = Arc::new(AtomicBool::new(false));
+    let (server, heard) = serve({
+        let enough = enough.clone();
+        move |_, before| {
+            let start = std::time::Instant::now();
+            while before > 0 && !enough.load(SeqCst) && start.elapsed().as_secs() < 30 {
+                std::thread::yield_now();
+            }
+            completion("a", "stop")
+        }
+    });
     let asks = (0..40).map(|tag| ask(tag, Decoding::default())).collect();
     let mut on_event = |event| match event {
-        Event::Finished(_) => ControlFlow::Break(()),
+        Event::Finished(_) => {
+            enough.store(true, SeqCst);
+            ControlFlow::Break(())
+        }
         _ => ControlFlow::Continue(()),
     };
     let totals = server.generate(asks, Some(2), &Interrupt::default(), &mut on_event).unwrap();

@@ -6,7 +6,7 @@ use super::{Classifier, RatioError};
 use crate::{
     cloud::Clouds,
     data::{matrix::Matrix, sides::Sides},
-    math::gemm::rows_by_rows_f64,
+    math::gemm::Gram,
 };
 
 /// Which functions of a row the log-ratio is linear in.
@@ -234,25 +234,17 @@ impl Problem<'_> {
         let size = self.terms + 1;
         let row = |(i, c): (usize, &f64)| (self.row_weight(i) * c * (1.0 - c)).sqrt();
         let roots: Vec<f64> = chances.iter().enumerate().map(row).collect();
-        let mut scaled = vec![0.0; size * self.rows];
-        scaled.par_chunks_mut(self.rows).enumerate().for_each(|(j, out)| {
-            out.copy_from_slice(&roots);
-            if j < self.terms {
-                out.iter_mut().zip(self.column(j)).for_each(|(out, x)| *out *= x);
+        let mut sums = Gram::new(size);
+        sums.add(self.rows, |i, from, values| {
+            for (j, value) in (from..).zip(values) {
+                let x = if j < self.terms { self.columns[j * self.rows + i] } else { 1.0 };
+                *value = roots[i] * x;
             }
         });
-        const TILE: usize = 32;
-        let mut hessian = vec![0.0; size * size];
-        hessian.par_chunks_mut(TILE * size).enumerate().for_each(|(t, out)| {
-            let first = t * TILE;
-            let rows = out.len() / size;
-            let mut products = vec![0.0; rows * (size - first)];
-            let (left, right) = (&scaled[first * self.rows..], &scaled[first * self.rows..]);
-            rows_by_rows_f64(&left[..rows * self.rows], right, self.rows, 1.0, &mut products);
-            for (i, line) in products.chunks_exact(size - first).enumerate() {
-                out[i * size + first..(i + 1) * size].copy_from_slice(line);
-            }
-        });
+        let mut hessian = sums.lower();
+        for i in 0..size {
+            (0..i).for_each(|j| hessian[j * size + i] = hessian[i * size + j]);
+        }
         (0..self.terms).for_each(|j| hessian[j * size + j] += self.penalty);
         hessian
     }

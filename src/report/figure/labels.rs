@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{
-    Panel, Point,
+    Key, Look, Panel, Point,
     xml::{class, escape, n},
 };
 
@@ -25,12 +25,18 @@ fn corner(x: f64, y: f64, width: f64, right: bool, above: bool) -> (Box, bool) {
     ((left, top, left + width, top + LINE), !right)
 }
 
+/// The entry of the legend that stands for what has this color and these dashes.
+pub(super) fn key(keys: &[Key], look: Look) -> Option<usize> {
+    let of = |look: Look| (look.color, look.dash);
+    keys.iter().position(|key| of(key.look) == of(look))
+}
+
 /// Writes the marks of a panel's points: those at the ends of their series first, each at the first
 /// corner of its point where it covers neither a label nor a point. One that finds no room is left out;
 /// it is still read on hovering.
 pub(super) fn marks(
     out: &mut String,
-    panel: &Panel,
+    (panel, keys): (&Panel, &[Key]),
     at: &impl Fn(&Point) -> (f64, f64),
     edge: (f64, f64),
 ) {
@@ -59,11 +65,12 @@ pub(super) fn marks(
                 taken.push(place);
                 let _ = writeln!(
                     out,
-                    "<text x=\"{}\" y=\"{}\" class=\"n {}{}\">{}</text>",
+                    "<text x=\"{}\" y=\"{}\" class=\"n {}{}\"{}>{}</text>",
                     n(if end { place.2 } else { place.0 }),
                     n(place.3),
                     class(series.look),
                     if end { " e" } else { "" },
+                    key(keys, series.look).map_or(String::new(), |at| format!(" data-k=\"{at}\"")),
                     escape(mark)
                 );
             }

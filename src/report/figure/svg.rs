@@ -21,14 +21,37 @@ const TOP: f64 = 58.0;
 const GAP: f64 = 30.0;
 const LEFT: f64 = 52.0;
 const BOTTOM: f64 = 46.0;
+/// Between rows of panels: room for a line of title.
+const ROW_GAP: f64 = 28.0;
+
+/// Panels beside each other at most; others stand below them.
+const MOST_IN_A_ROW: usize = 3;
+/// Width of a character and height of a line of a panel's title.
+const TITLE_CHARACTER: f64 = 7.2;
+const TITLE_LINE: f64 = 16.0;
 
 pub(super) fn draw(figure: &Figure, theme: Theme) -> String {
-    let count = figure.panels.len().max(1) as f64;
+    let panels = figure.panels.len().max(1);
+    // As even as can be: four are two rows of two.
+    let rows = panels.div_ceil(MOST_IN_A_ROW);
+    let columns = panels.div_ceil(rows);
+    let count = columns as f64;
     let width = (WIDTH - (count - 1.0) * GAP - count * LEFT - 16.0) / count;
-    let height = if count == 1.0 { 360.0 } else { (width * 0.86).clamp(200.0, 320.0) };
+    let height = if columns == 1 { 360.0 } else { (width * 0.86).clamp(200.0, 320.0) };
     let (entries, legend_height) = place(&figure.legend);
-    let top = TOP + legend_height;
-    let total = top + height + BOTTOM;
+    let titles: Vec<Vec<String>> =
+        figure.panels.iter().map(|panel| folded(&panel.title, width)).collect();
+    let extra = |row: &[Vec<String>]| {
+        TITLE_LINE * row.iter().map(|lines| lines.len().saturating_sub(1)).max().unwrap_or(0) as f64
+    };
+    // Where the axes of each row begin: below their titles.
+    let mut tops = Vec::new();
+    let mut total = TOP + legend_height - ROW_GAP - BOTTOM;
+    for row in titles.chunks(columns) {
+        tops.push(total + BOTTOM + ROW_GAP + extra(row));
+        total += BOTTOM + ROW_GAP + extra(row) + height;
+    }
+    let total = if tops.is_empty() { TOP + legend_height } else { total + BOTTOM };
     let mut out = String::new();
     let name = escape(&figure.name);
     let _ = write!(
@@ -45,15 +68,34 @@ pub(super) fn draw(figure: &Figure, theme: Theme) -> String {
         let _ = writeln!(out, "<rect width=\"{WIDTH}\" height=\"{}\" class=\"paper\"/>", n(total));
     }
     let _ = writeln!(out, "<text x=\"16\" y=\"22\" class=\"h\">{}</text>", escape(&figure.title));
-    for (key, x, y) in entries {
+    for (at, (key, x, y)) in entries.into_iter().enumerate() {
+        let _ = writeln!(out, "<g class=\"key\" data-k=\"{at}\">");
         legend(&mut out, key, x, y);
+        out.push_str("</g>\n");
     }
-    for (i, panel) in figure.panels.iter().enumerate() {
-        let x = LEFT + i as f64 * (width + LEFT + GAP);
-        Frame { x, y: top, width, height }.panel(&mut out, panel);
+    for (i, (panel, title)) in figure.panels.iter().zip(&titles).enumerate() {
+        let x = LEFT + (i % columns) as f64 * (width + LEFT + GAP);
+        let frame = Frame { x, y: tops[i / columns], width, height };
+        frame.title(&mut out, title);
+        frame.panel(&mut out, panel, &figure.legend);
     }
     out.push_str("</svg>\n");
     out
+}
+
+/// A title in lines of at most `width`, broken between words.
+fn folded(title: &str, width: f64) -> Vec<String> {
+    let most = (width / TITLE_CHARACTER) as usize;
+    let mut lines: Vec<String> = vec![String::new()];
+    for word in title.split_whitespace() {
+        let room = lines.last().map_or(0, |line| line.chars().count()) + 1 + word.chars().count();
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if room <= most => *line += &format!(" {word}"),
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// Where the entries of the legend stand, wrapped to the width, and how much room they take.
@@ -101,20 +143,25 @@ struct Frame {
 }
 
 impl Frame {
-    fn panel(&self, out: &mut String, panel: &Panel) {
+    fn title(&self, out: &mut String, lines: &[String]) {
+        for (at, line) in lines.iter().rev().enumerate() {
+            let _ = writeln!(
+                out,
+                "<text x=\"{}\" y=\"{}\" class=\"t\">{}</text>",
+                n(self.x),
+                n(self.y - 9.0 - at as f64 * TITLE_LINE),
+                escape(line)
+            );
+        }
+    }
+
+    fn panel(&self, out: &mut String, panel: &Panel, keys: &[Key]) {
         let wanted = ((self.width / 46.0) as usize, (self.height / 56.0) as usize);
         let (xs, ys) = scale::scales(panel, wanted);
         let px = |v: f64| self.x + xs.at(v) * self.width;
         let py = |v: f64| self.y + (1.0 - ys.at(v)) * self.height;
         let (right, bottom) = (self.x + self.width, self.y + self.height);
         out.push_str("<g>\n");
-        let _ = writeln!(
-            out,
-            "<text x=\"{}\" y=\"{}\" class=\"t\">{}</text>",
-            n(self.x),
-            n(self.y - 9.0),
-            escape(&panel.title)
-        );
         for &tick in &ys.ticks {
             let y = py(tick);
             let _ = writeln!(
@@ -164,13 +211,25 @@ impl Frame {
         );
         let at = |p: &Point| (px(p.x), py(p.y));
         for series in panel.series.iter().filter(|s| s.band) {
-            band(out, series, &px, &py);
+            group(out, series, keys, |out| band(out, series, &px, &py));
         }
         for series in &panel.series {
-            line(out, series, &at);
+            group(out, series, keys, |out| line(out, series, &at));
         }
-        labels::marks(out, panel, &at, (WIDTH, bottom));
+        labels::marks(out, (panel, keys), &at, (WIDTH, bottom));
         out.push_str("</g>\n");
+    }
+}
+
+/// What is drawn of a series, named by its entry of the legend.
+fn group(out: &mut String, series: &Series, keys: &[Key], draw: impl FnOnce(&mut String)) {
+    match labels::key(keys, series.look) {
+        Some(at) => {
+            let _ = writeln!(out, "<g data-k=\"{at}\">");
+            draw(out);
+            out.push_str("</g>\n");
+        }
+        None => draw(out),
     }
 }
 

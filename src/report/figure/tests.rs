@@ -94,3 +94,37 @@ fn words_beside_points_never_cover_each_other() {
         }
     }
 }
+
+#[test]
+fn titles_of_many_panels_stand_apart_and_inside_the_drawing() {
+    let mut figure = figure();
+    let titles = [
+        "Precision (quality)",
+        "Recall of accepted texts alone",
+        "Recall, extrapolated to infinity",
+    ];
+    let panel = |title: &&str| Panel { title: (*title).to_owned(), ..figure.panels[0].clone() };
+    figure.panels = titles.iter().chain(&titles[..2]).map(panel).collect();
+    let svg = figure.svg(Theme::File);
+    let size = svg.split_once("viewBox=\"0 0 ").unwrap().1.split('"').next().unwrap();
+    let (width, height) = size.split_once(' ').unwrap();
+    let (width, height): (f64, f64) = (width.parse().unwrap(), height.parse().unwrap());
+    let number = |text: &str| text.split('"').next().unwrap().parse::<f64>().unwrap();
+    let found: Vec<(f64, f64, f64)> = svg
+        .lines()
+        .filter(|line| line.contains("class=\"t\""))
+        .map(|line| {
+            let (_, rest) = line.split_once("x=\"").unwrap();
+            let text = line.split_once('>').unwrap().1.trim_end_matches("</text>");
+            let (x, y) = (number(rest), number(rest.split_once("y=\"").unwrap().1));
+            (x, x + 6.9 * text.chars().count() as f64, y)
+        })
+        .collect();
+    assert!(found.len() > 5, "the longest title takes two lines: {found:?}");
+    for (i, a) in found.iter().enumerate() {
+        assert!(a.1 <= width && a.2 < height, "{a:?} in {width} x {height}");
+        for b in &found[..i] {
+            assert!(a.1 <= b.0 || b.1 <= a.0 || (a.2 - b.2).abs() > 12.0, "{a:?} {b:?}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Decoding methods on one plane.
 
-use super::{Axis, Figure, Key, Look, Panel, Point, Series, read};
+use super::{Figure, Key, Look, Point, Series, read};
 use crate::{
     metric::prdc::{PRECISION, RECALL},
     report::{
@@ -45,12 +45,7 @@ pub(super) fn methods_plane(results: &Results) -> Option<Figure> {
         caption: "Each trail is a method along the setting that it varies, whose ends are written beside it. At one \
                   height precision is the same, and the trail farthest to the right has the most diversity."
             .to_owned(),
-        panels: vec![Panel {
-            title: String::new(),
-            x: Axis::unit("recall (diversity)"),
-            y: Axis::unit("precision (quality)"),
-            series,
-        }],
+        panels: super::plane::panels(series),
         legend,
     })
 }

@@ -9,11 +9,13 @@ use serde::Serialize;
 use super::{
     browse::Browser,
     figure::{Figure, STYLE, Theme},
-    methods::EqualPrecision,
+    methods::{EqualPrecision, written},
+    recommend::{Recommended, recommended},
     record::Results,
     sentences::{headline, verdicts},
     trail::models,
 };
+use crate::score::record::Estimate;
 
 /// What a page is made of.
 #[derive(Clone, Debug)]
@@ -28,6 +30,56 @@ pub struct Page<'a> {
     pub facts: &'a [(String, String)],
     /// What the reader has to know about how the page came about.
     pub notes: &'a [String],
+    /// The runs whose cells stand one behind another.
+    pub runs: &'a [Part],
+}
+
+/// A run of several on one page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// Its name.
+    pub name: String,
+    /// How many of the cells are its own.
+    pub cells: usize,
+}
+
+/// Rows of the table of cells that stand in the page as markup; all are in its data.
+const ROWS: usize = 100;
+
+/// What the page does, in the order in which its parts need each other.
+const SCRIPT: &str = concat!(
+    "\"use strict\";\n(() => {\n",
+    include_str!("script/view.js"),
+    include_str!("script/table.js"),
+    include_str!("script/figures.js"),
+    include_str!("script/texts.js"),
+    include_str!("script/keys.js"),
+    include_str!("script/live.js"),
+    include_str!("script/start.js"),
+    "})();\n",
+);
+
+/// A row of the table, and of the recommended settings.
+#[derive(Serialize)]
+struct Row<'a> {
+    id: &'a str,
+    values: Vec<Entry>,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    text: String,
+    extra: String,
+}
+
+#[derive(Serialize)]
+struct Wanted<'a> {
+    aim: &'a str,
+    settings: String,
+    id: &'a str,
+    values: Vec<Entry>,
+    as_good: usize,
+    of: usize,
 }
 
 #[derive(Serialize)]
@@ -51,7 +103,7 @@ impl Page<'_> {
     ///
     /// None that data could cause; the template itself is tested.
     pub fn html(&self) -> Result<String, minijinja::Error> {
-        let Self { results, figures, browser, facts, notes } = self;
+        let Self { results, figures, browser, facts, notes, runs } = self;
         let mut environment = Environment::new();
         environment.set_trim_blocks(true);
         environment.set_lstrip_blocks(true);
@@ -76,15 +128,19 @@ impl Page<'_> {
                 "task {} · {} cells · {} reference texts ({}) · embedder {}",
                 results.task, results.cells.len(), results.reference_n, results.reference, results.embedder,
             ),
-            style => format!("{}{STYLE}", include_str!("page.css")),
-            script => include_str!("page.js"),
+            style => format!("{}{}", include_str!("page.css"), themed(STYLE)),
+            script => SCRIPT,
+            recommended => wanted(results),
+            runs,
             headline => headline(results),
             verdicts => verdicts(results),
             notes,
             figures => drawings,
             equal => equal_precision(results),
             columns => table.columns,
-            rows => table.rows,
+            rows => first_rows(&table, results),
+            more_rows => table.rows.len().saturating_sub(ROWS),
+            row_data => embed(&row_data(&table, results, runs)),
             failed => results.failed,
             warnings => warnings(results),
             browser_note => browser_note(browser),
@@ -93,6 +149,18 @@ impl Page<'_> {
             data => embed(browser),
         })
     }
+}
+
+/// The page of a run that has no scores yet; it looks again by itself.
+pub fn waiting(words: &str) -> String {
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"2\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" \
+         content=\"light dark\"><title>A run begins</title></head><body><h1>A run begins</h1><p id=\"waiting\">{}</p>\
+         </body></html>\n",
+        // Numbers and words of our own, but never trusted to be.
+        words.replace('&', "&amp;").replace('<', "&lt;"),
+    )
 }
 
 /// What recall decoding methods reach at the same precision.
@@ -113,9 +181,64 @@ fn equal_precision(results: &Results) -> Vec<Equal> {
     EqualPrecision::all(results).into_iter().map(shown).collect()
 }
 
+/// The figures' styles, which follow the page's own choice of light and dark where it has made one.
+fn themed(style: &str) -> String {
+    let head = "@media (prefers-color-scheme:dark){.figure";
+    let line = |line: &str| match line.strip_prefix(head).and_then(|rest| rest.strip_suffix('}')) {
+        Some(dark) => format!(
+            "@media screen and (prefers-color-scheme:dark){{:root:not([data-theme=light]) .figure{dark}}}\n\
+             @media screen{{:root[data-theme=dark] .figure{dark}}}\n"
+        ),
+        None => format!("{line}\n"),
+    };
+    style.lines().map(line).collect()
+}
+
+/// Three digits, and two of the interval.
+fn brief(estimate: &Estimate) -> Entry {
+    let words = written(estimate);
+    let (text, extra) = words.split_once(' ').unwrap_or((&words, ""));
+    Entry { text: text.to_owned(), extra: extra.to_owned() }
+}
+
+fn entry(value: &table::Value) -> Entry {
+    Entry { text: value.text.clone(), extra: value.extra.clone() }
+}
+
+fn first_rows<'a>(table: &table::Table, results: &'a Results) -> Vec<Row<'a>> {
+    let rows = table.rows.iter().zip(&results.cells).take(ROWS);
+    rows.map(|(row, cell)| Row { id: &cell.cell.id, values: row.iter().map(entry).collect() })
+        .collect()
+}
+
+/// The table as data: what its columns are, its rows, and of each the cell's id and its run.
+fn row_data(table: &table::Table, results: &Results, runs: &[Part]) -> serde_json::Value {
+    let columns: Vec<_> = table
+        .columns
+        .iter()
+        .map(|column| serde_json::json!({"name": column.name, "number": column.number}))
+        .collect();
+    let ids: Vec<&str> = results.cells.iter().map(|cell| cell.cell.id.as_str()).collect();
+    let run: Vec<usize> =
+        runs.iter().enumerate().flat_map(|(at, run)| std::iter::repeat_n(at, run.cells)).collect();
+    serde_json::json!({"columns": columns, "rows": table.rows, "ids": ids, "runs": run})
+}
+
+fn wanted(results: &Results) -> Vec<Wanted<'_>> {
+    let row = |of: Recommended| Wanted {
+        aim: of.aim,
+        id: &results.cells[of.cell].cell.id,
+        values: [&of.precision, &of.recall, &of.f].map(brief).into(),
+        settings: of.settings,
+        as_good: of.as_good,
+        of: of.of,
+    };
+    recommended(results).into_iter().map(row).collect()
+}
+
 /// JSON that cannot end the element it stands in: `<` is written as an escape.
-fn embed(browser: &Browser) -> String {
-    let json = serde_json::to_string(browser).unwrap_or_default();
+fn embed(data: &impl Serialize) -> String {
+    let json = serde_json::to_string(data).unwrap_or_default();
     json.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }
 
@@ -131,7 +254,8 @@ fn browser_note(browser: &Browser) -> String {
     };
     let chosen = if shown < all {
         format!(
-            "{shown} of {all} texts are embedded in this page, chosen at random, never by hand; all are in cells/*/samples.jsonl."
+            "{shown} of {all} texts are embedded in this page, chosen at random, never by hand; served (llmpr report \
+             --serve RUN, or any server of files) it shows all of them, which are in cells/*/samples.jsonl, too."
         )
     } else {
         format!("All {all} texts are embedded in this page.")

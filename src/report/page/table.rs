@@ -54,18 +54,25 @@ const EXACT: [(&Spec, Truth, &str, &str); 4] = [
 
 #[derive(Serialize)]
 pub(super) struct Column {
-    name: String,
-    number: bool,
+    pub(super) name: String,
+    pub(super) number: bool,
     help: String,
 }
 
-#[derive(Serialize)]
+/// An entry: what it says and is sorted by, and the interval in small print. In JSON the text alone where there is none.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Value {
-    text: String,
-    /// The interval, in small print.
-    extra: String,
-    /// What the column is sorted by.
-    sort: String,
+    pub(super) text: String,
+    pub(super) extra: String,
+}
+
+impl Serialize for Value {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.extra.as_str() {
+            "" => self.text.serialize(serializer),
+            extra => [self.text.as_str(), extra].serialize(serializer),
+        }
+    }
 }
 
 pub(super) struct Table {
@@ -75,7 +82,7 @@ pub(super) struct Table {
 
 pub(super) fn table(cells: &[CellResult]) -> Table {
     let mut table = Table { columns: vec![], rows: cells.iter().map(|_| vec![]).collect() };
-    let word = |text: String| Value { sort: text.clone(), text, extra: String::new() };
+    let word = |text: String| Value { text, extra: String::new() };
     let paths: Vec<&str> = cells.iter().map(|c| c.cell.model.as_str()).collect();
     let name = |c: &CellResult| telling_name(&c.cell.model, &paths).to_owned();
     let models = cells.iter().map(|c| word(name(c))).collect();
@@ -143,19 +150,13 @@ fn help(cells: &[CellResult], name: &str) -> String {
 
 fn measured(estimate: Option<&Estimate>) -> Value {
     let Some(e) = estimate else {
-        return Value { text: String::new(), extra: String::new(), sort: String::new() };
+        return Value { text: String::new(), extra: String::new() };
     };
     let extra = match (e.low, e.high) {
         (Some(low), Some(high)) => format!("[{}, {}]", number(low), number(high)),
         _ => String::new(),
     };
-    let sort = match e.value {
-        v if v.is_nan() => String::new(),
-        f64::INFINITY => "Infinity".to_owned(),
-        f64::NEG_INFINITY => "-Infinity".to_owned(),
-        v => v.to_string(),
-    };
-    Value { text: number(e.value), extra, sort }
+    Value { text: number(e.value), extra }
 }
 
 impl Table {

@@ -1,18 +1,16 @@
 //! What is known of each text of a cell, and which of them are shown.
 
-use std::collections::HashMap;
-
-use super::{COPY, Missed, Near, Shared, TextShown, Which, Wish};
+use super::{Missed, Near, TextShown, Which, Wish};
 use crate::{
     data::{matrix::Matrix, sides::Sides},
-    report::record::{CellRecord, CellResult, SampleRecord},
+    report::{
+        attribution::{COPY, Shared},
+        record::{CellRecord, CellResult, SampleRecord},
+    },
     rng::{self, shuffle},
     run::finished::Features,
     score::evidence::RowEvidence,
-    text::{
-        grammar::{Grammar, Rejection},
-        spans::{Span, shared_among, shared_with},
-    },
+    text::grammar::{Grammar, Rejection},
 };
 
 /// A cell's texts with what was found out about all of them.
@@ -31,7 +29,7 @@ pub(super) struct View<'a> {
 impl View<'_> {
     /// The share of its words that a completion has in one run from another text.
     pub(super) fn share(&self, row: usize) -> f64 {
-        self.shares[row].first().map_or(0.0, |of| of.words as f64 / of.all as f64)
+        self.shares[row].first().map_or(0.0, Shared::share)
     }
 
     /// Rows in the order in which they are shown.
@@ -113,43 +111,6 @@ fn nearest(row: &[f32], others: &Matrix, count: usize) -> Vec<(f64, usize)> {
     all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     all.truncate(count);
     all
-}
-
-/// What each completion shares with another one, with a reference, and with its prompt.
-pub(super) fn shares(samples: &[SampleRecord], references: &[String]) -> Vec<Vec<Shared>> {
-    let texts: Vec<&str> = samples.iter().map(SampleRecord::text).collect();
-    let known: Vec<&str> = references.iter().map(String::as_str).collect();
-    let completions = shared_among(&texts);
-    let people = shared_with(&texts, &known);
-    let own = |row: usize, with: &'static str, span: Option<Span>, of: String| {
-        let words: Vec<&str> = texts[row].split_whitespace().collect();
-        let span = span?;
-        let text = words[span.start..span.start + span.words].join(" ");
-        Some(Shared { with, of, words: span.words, all: words.len(), text })
-    };
-    let mut by_prompt: HashMap<&str, Vec<usize>> = HashMap::new();
-    for (row, sample) in samples.iter().enumerate() {
-        by_prompt.entry(&sample.prompt).or_default().push(row);
-    }
-    let mut prompts: Vec<Option<Span>> = vec![None; samples.len()];
-    for (prompt, rows) in by_prompt {
-        let own: Vec<&str> = rows.iter().map(|&row| texts[row]).collect();
-        rows.iter().zip(shared_with(&own, &[prompt])).for_each(|(&row, span)| prompts[row] = span);
-    }
-    let of = |row: usize| {
-        let other = completions[row].map_or(String::new(), |span| samples[span.other].id.clone());
-        let person = people[row].map_or(String::new(), |span| span.other.to_string());
-        let prompt = samples[row].prompt_id.clone();
-        let all = [
-            own(row, "completion", completions[row], other),
-            own(row, "reference", people[row], person),
-            own(row, "prompt", prompts[row], prompt),
-        ];
-        let mut all: Vec<Shared> = all.into_iter().flatten().collect();
-        all.sort_by_key(|of| std::cmp::Reverse(of.words));
-        all
-    };
-    (0..samples.len()).map(of).collect()
 }
 
 /// References outside of the support, with who reaches them.
