@@ -93,7 +93,8 @@ type Stopped<T> = Result<Option<T>, ExecuteError>;
 impl<'a, 'b> Race<'a, 'b> {
     fn new(execution: &'a mut Execution<'b>, terms: &'a Terms) -> Self {
         let cells: Vec<PlannedCell> = execution.sweep.cells().cloned().collect();
-        let runners = vec![Runner::default(); cells.len()];
+        let lines = lines(&cells);
+        let runners = lines.map(|line| Runner { line, ..Runner::default() }).collect();
         let tokens = vec![0; cells.len()];
         Self { execution, terms, cells, runners, tokens, drawer: None, space: None }
     }
@@ -188,7 +189,8 @@ impl<'a, 'b> Race<'a, 'b> {
             }
             let record = self.cells[at].record.clone();
             let samples = execution.first(&record, upto)?;
-            self.runners[at] = Runner { texts: upto, ..Runner::default() };
+            let line = self.runners[at].line;
+            self.runners[at] = Runner { texts: upto, line, ..Runner::default() };
             if samples.len() < upto {
                 execution.progress.say(&format!("{} is out: it lacks texts", record.label()));
                 continue;
@@ -317,23 +319,38 @@ impl<'a, 'b> Race<'a, 'b> {
     }
 }
 
+/// For each cell the line of those that differ in their temperature alone, and its temperature.
+fn lines(cells: &[PlannedCell]) -> impl Iterator<Item = Option<(usize, f64)>> {
+    let line = |cell: &PlannedCell| {
+        let mut record = cell.record.clone();
+        let at = std::mem::replace(&mut record.decoding.temperature, 0.0);
+        record.id.clear();
+        (serde_json::to_string(&record).unwrap_or_default(), at)
+    };
+    let mut known: IndexMap<String, usize> = IndexMap::new();
+    cells.iter().map(line).map(move |(rest, at)| {
+        let next = known.len();
+        Some((*known.entry(rest).or_insert(next), at))
+    })
+}
+
 /// A share of draws without the rounding of their sum.
 fn rounded(share: f64) -> f64 {
     (share * 1e6).round() / 1e6
 }
 
-/// The measures that are wanted, where all texts and their halves have them; `found` are the values of all, of the
-/// quarters, and of as many halves.
+/// The measures that are wanted, where all texts and their halves have them; `found` are the values of all texts, of
+/// two quarters for each half, and of the halves.
 fn seen(names: &[String], found: &[IndexMap<String, f64>]) -> IndexMap<String, Seen> {
     let [whole, parts @ ..] = found else { return IndexMap::new() };
-    let (quarters, halves) = parts.split_at(parts.len() / 2);
+    let (quarters, halves) = parts.split_at(parts.len() / 3 * 2);
     let of = |name: &String| {
         let values = |parts: &[IndexMap<String, f64>]| -> Option<Vec<f64>> {
             parts.iter().map(|part| part.get(name).copied().filter(|v| v.is_finite())).collect()
         };
-        let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
-        let (whole, halves) = (*whole.get(name)?, values(halves)?);
-        Some((name.clone(), Seen { whole, halves, quarter: values(quarters).map(mean) }))
+        let (whole, halves, quarters) = (*whole.get(name)?, values(halves)?, values(quarters));
+        let pairs = |all: Vec<f64>| all.chunks(2).map(|q| f64::midpoint(q[0], q[1])).collect();
+        Some((name.clone(), Seen { whole, halves, quarters: quarters.map(pairs) }))
     };
     let all: Option<IndexMap<String, Seen>> = names.iter().map(of).collect();
     all.unwrap_or_default()
@@ -342,6 +359,9 @@ fn seen(names: &[String], found: &[IndexMap<String, f64>]) -> IndexMap<String, S
 impl Execution<'_> {
     /// The first `upto` completions of a cell, in order, those that are there.
     fn first(&self, cell: &CellRecord, upto: usize) -> Result<Vec<SampleRecord>, ExecuteError> {
+        if !self.folder.cell(&cell.id, "samples.jsonl").exists() {
+            return Ok(Vec::new());
+        }
         let first = CellRecord { n_samples: upto, ..cell.clone() };
         Ok(self.samples(&first)?)
     }

@@ -2,4 +2,5 @@
 
 pub mod race;
 pub mod record;
+mod smooth;
 pub mod wish;

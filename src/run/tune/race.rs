@@ -6,7 +6,10 @@
 
 use indexmap::IndexMap;
 
-use super::wish::{Wish, is_share};
+use super::{
+    smooth::smoothed,
+    wish::{Wish, is_share},
+};
 use crate::{
     rng,
     score::calibrate::{Subsample, subsample},
@@ -26,13 +29,13 @@ pub struct Seen {
     pub whole: f64,
     /// On each of the [`halves`].
     pub halves: Vec<f64>,
-    /// On quarters, on average; nothing where quarters are too few texts.
-    pub quarter: Option<f64>,
+    /// On the two [`quarters`] of each half, on average; nothing where quarters are too few texts.
+    pub quarters: Option<Vec<f64>>,
 }
 
 impl Seen {
     fn half(&self) -> f64 {
-        self.halves.iter().sum::<f64>() / self.halves.len() as f64
+        mean(&self.halves)
     }
 
     /// How much it grew from half of the texts to all of them.
@@ -48,6 +51,8 @@ pub struct Runner {
     pub texts: usize,
     /// Its measures.
     pub seen: IndexMap<String, Seen>,
+    /// The line of settings that differ in their temperature alone, and its temperature.
+    pub line: Option<(usize, f64)>,
 }
 
 /// The halves of `m` texts: a draw and its complement, [`PAIRS`] times. A mean over a half deviates from that over
@@ -68,39 +73,29 @@ pub fn halves(m: usize, prompts: usize, seed: u64) -> Vec<Vec<usize>> {
     (0..PAIRS).flat_map(pair).collect()
 }
 
-/// A quarter of the texts for each of `halves`: every other text of it.
+/// Two quarters of the texts for each of `halves`: every other text of it, and the others.
 pub fn quarters(halves: &[Vec<usize>]) -> Vec<Vec<usize>> {
-    halves.iter().map(|half| half.iter().copied().step_by(2).collect()).collect()
+    let of =
+        |half: &Vec<usize>| [0, 1].map(|at| half.iter().copied().skip(at).step_by(2).collect());
+    halves.iter().flat_map(of).collect()
 }
 
-/// How a measure goes on growing, from what all settings show of it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Growth {
-    /// What it grows by from half of the texts to all of them, as a share of its value.
-    share: f64,
-    /// What the growth of one doubling is of that of the one before; nothing where that is not seen.
-    shrinks: Option<f64>,
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
 }
+
+/// How a measure goes on growing with the number of texts.
+struct Growth;
 
 impl Growth {
-    /// Of a measure of settings with `m` texts; how growth shrinks is read off all settings, since it takes many.
-    fn of(runners: &[Runner], name: &str, m: usize) -> Self {
-        let seen = |alike: bool| {
-            let of = move |runner: &&Runner| !alike || runner.texts == m;
-            runners.iter().filter(of).filter_map(|runner| runner.seen.get(name))
-        };
-        let rises = |seen: &Seen| (seen.rise(), seen.half() - seen.quarter.unwrap_or(f64::NAN));
-        let (rise, whole) =
-            seen(true).fold((0.0, 0.0), |(r, w), s| (r + s.rise(), w + s.whole.abs()));
-        let (last, before) = seen(false)
-            .map(rises)
-            .filter(|(_, before)| before.is_finite())
-            .fold((0.0, 0.0), |(a, b), (last, before)| (a + last, b + before));
+    /// What the growth of one doubling is of that of the one before, by all settings, since that takes many; nothing
+    /// where it is not seen.
+    fn shrinks(runners: &[Runner], name: &str) -> Option<f64> {
+        let seen = runners.iter().filter_map(|runner| runner.seen.get(name));
+        let of = |seen: &Seen| Some((seen.rise(), seen.half() - mean(seen.quarters.as_ref()?)));
+        let (last, before) = seen.filter_map(of).fold((0.0, 0.0), |(a, b), (l, r)| (a + l, b + r));
         let ratio = last / before;
-        Self {
-            share: if whole > 0.0 { rise / whole } else { 0.0 },
-            shrinks: ratio.is_finite().then(|| ratio.clamp(0.0, 1.0)),
-        }
+        ratio.is_finite().then(|| ratio.clamp(0.0, 1.0))
     }
 
     /// How many times its rise a value grows by in so many doublings, where each is `shrinks` of the one before.
@@ -112,8 +107,8 @@ impl Growth {
     }
 }
 
-/// How far the growth of one setting may be from what all settings show, either way.
-const OWN_GROWTH: f64 = 0.2;
+/// How far the share by which growth shrinks may be from what the settings show together, either way.
+const OWN_SHARE: f64 = 0.2;
 
 /// What a race says of each setting.
 #[derive(Clone, Debug, PartialEq)]
@@ -152,45 +147,71 @@ impl Terms {
     /// What a measure of a setting may be with `n` texts instead of the `m` that there are, one value for each half.
     ///
     /// Measures of supports grow or fall with the number of texts, by less with every doubling. By what share less is
-    /// read off all settings together, and is uncertain by [`OWN_GROWTH`]; where it is not seen, nothing is known of it. The
-    /// uncertainty is drawn for every half, the same for all settings, so that nothing is settled that turns on it. The
-    /// growth itself is the mean of a setting's own, which few texts show badly, and the one that all settings show.
+    /// read off all settings together, and is uncertain by [`OWN_SHARE`]; where it is not seen, nothing is known of it. That
+    /// is drawn for every half, the same for all settings, so that nothing is settled that turns on it. How much the
+    /// setting grew last varies from half to half as the growth of halves does.
     fn carried(&self, cell: usize, name: &str, runners: &[Runner]) -> Vec<f64> {
-        let Runner { texts: m, seen } = &runners[cell];
+        let Runner { texts: m, seen, .. } = &runners[cell];
         let (m, seen) = (*m, &seen[name]);
-        let growth = Growth::of(runners, name, m);
-        let mean = seen.half();
+        let shrinks = Growth::shrinks(runners, name);
+        let half = seen.half();
         let count = seen.halves.len() as f64;
-        let variance = seen.halves.iter().map(|h| (h - mean).powi(2)).sum::<f64>() / count;
+        let variance = seen.halves.iter().map(|h| (h - half).powi(2)).sum::<f64>() / count;
         let doublings = (self.n as f64 / m as f64).log2().max(0.0);
-        let rise = f64::midpoint(seen.rise(), growth.share * seen.whole.abs());
+        let quarter = seen.quarters.as_deref().map_or(half, mean);
         // A share that was never seen to fail may still: the deviation of Jeffreys' posterior at its ends.
         let least = if is_share(name) { 0.5 / (m as f64 + 1.0).powi(2) } else { 0.0 };
         let missing = (least - variance).max(0.0).sqrt();
         let mut shared = rng::named(self.seed, "race growth");
         let mut own = rng::named(self.seed, &format!("race {cell} {name} {m}"));
-        let draw = |half: &f64| {
+        let draw = |(i, h): (usize, &f64)| {
             let unit = rng::next_unit(&mut shared);
-            let about = |known: f64| (known + OWN_GROWTH * (2.0 * unit - 1.0)).clamp(0.0, 1.0);
-            let grown = rise * Growth::times(growth.shrinks.map_or(unit, about), doublings);
+            let about = |known: f64| (known + OWN_SHARE * (2.0 * unit - 1.0)).clamp(0.0, 1.0);
+            let shrinks = shrinks.map_or(unit, about);
+            // The half's own growth, as far as it is not that of the others.
+            let apart = seen.quarters.as_ref().map_or(0.0, |q| (h - q[i]) - (half - quarter));
+            let grown = (seen.rise() + shrinks * apart) * Growth::times(shrinks, doublings);
             let noise = 3f64.sqrt() * (2.0 * rng::next_unit(&mut own) - 1.0) * missing;
-            let value = seen.whole + (half - mean) + grown + noise;
+            let value = seen.whole + (h - half) + grown + noise;
             if is_share(name) { value.clamp(0.0, 1.0) } else { value }
         };
-        seen.halves.iter().map(draw).collect()
+        seen.halves.iter().enumerate().map(draw).collect()
+    }
+
+    /// What every measure of every setting may be with all texts, after what neighboring temperatures say.
+    fn expected<'a>(&self, runners: &'a [Runner]) -> Vec<IndexMap<&'a str, Vec<f64>>> {
+        let carried = |cell: usize| -> IndexMap<&str, Vec<f64>> {
+            let names = runners[cell].seen.keys().map(String::as_str);
+            names.map(|name| (name, self.carried(cell, name, runners))).collect()
+        };
+        let mut all: Vec<_> = (0..runners.len()).map(carried).collect();
+        let mut lines: IndexMap<usize, Vec<(usize, f64)>> = IndexMap::new();
+        for (cell, runner) in runners.iter().enumerate() {
+            if let (Some((line, at)), false) = (runner.line, runner.seen.is_empty()) {
+                lines.entry(line).or_default().push((cell, at));
+            }
+        }
+        for (line, cells) in &lines {
+            let at: Vec<f64> = cells.iter().map(|(_, at)| *at).collect();
+            for name in runners[cells[0].0].seen.keys() {
+                let mut draws: Vec<Vec<f64>> =
+                    cells.iter().map(|(cell, _)| all[*cell][name.as_str()].clone()).collect();
+                smoothed(&at, &mut draws, self.seed.wrapping_add(*line as u64));
+                for ((cell, _), draws) in cells.iter().zip(draws) {
+                    let kept =
+                        |value: f64| if is_share(name) { value.clamp(0.0, 1.0) } else { value };
+                    all[*cell][name.as_str()] = draws.into_iter().map(kept).collect();
+                }
+            }
+        }
+        all
     }
 
     /// How the settings stand.
     pub fn standing(&self, runners: &[Runner]) -> Standing {
         let draws = 2 * PAIRS;
-        let carried = |cell: usize| -> IndexMap<&str, Vec<f64>> {
-            let names = runners[cell].seen.keys().map(String::as_str);
-            names.map(|name| (name, self.carried(cell, name, runners))).collect()
-        };
-        let carried: Vec<_> = (0..runners.len()).map(carried).collect();
-        let at = |cell: usize, draw: usize, name: &str| {
-            carried[cell].get(name).and_then(|values| values.get(draw)).copied()
-        };
+        let carried = self.expected(runners);
+        let at = |cell: usize, draw: usize, name: &str| carried[cell].get(name)?.get(draw).copied();
         let k = runners.len();
         let zeros = || vec![0.0; k];
         let (mut best, mut alike, mut keeps, mut misses) = (zeros(), zeros(), zeros(), zeros());

@@ -20,11 +20,11 @@ fn runner(seed: u64, texts: usize, p: f64, r: f64) -> Runner {
             rows.iter().filter(|&&row| is_good(&drawn[row])).count() as f64 / rows.len() as f64
         };
         let whole = mean(&(0..texts).collect::<Vec<_>>());
-        Seen { whole, halves: parts.iter().map(|half| mean(half)).collect(), quarter: None }
+        Seen { whole, halves: parts.iter().map(|half| mean(half)).collect(), quarters: None }
     };
     let columns = [("precision", seen(&|text| text.0 < p)), ("recall", seen(&|text| text.1 < r))];
     let seen = columns.into_iter().map(|(name, seen)| (name.to_owned(), seen)).collect();
-    Runner { texts, seen }
+    Runner { texts, seen, line: None }
 }
 
 #[test]
@@ -61,9 +61,10 @@ fn draws_of_a_share_deviate_as_a_binomial_and_are_not_carried_elsewhere() {
 fn what_grows_with_the_number_of_texts_is_carried_on_as_it_shrinks() {
     let terms = terms("recall", &[], 10_000);
     let grown = |quarter: Option<f64>| {
-        let seen = Seen { whole: 0.5, halves: vec![0.4; 200], quarter };
+        let quarters = quarter.map(|value| vec![value; 200]);
+        let seen = Seen { whole: 0.5, halves: vec![0.4; 200], quarters };
         let seen = [("recall".to_owned(), seen)].into_iter().collect();
-        let draws = terms.carried(0, "recall", &[Runner { texts: 50, seen }]);
+        let draws = terms.carried(0, "recall", &[Runner { texts: 50, seen, line: None }]);
         let (least, most) = draws.iter().fold((1.0f64, 0.0f64), |(a, b), &x| (a.min(x), b.max(x)));
         (draws.iter().sum::<f64>() / 200.0, least, most)
     };
