@@ -1,5 +1,7 @@
 //! What holds for the source as a whole, read from its files.
 
+#[path = "house/dependencies.rs"]
+mod dependencies;
 #[path = "house/examples.rs"]
 mod examples;
 #[path = "house/pages.rs"]

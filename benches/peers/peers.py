@@ -23,6 +23,7 @@ JOBS = [
     (["--metrics", "mauve", *BARE], ["mauve"], 5000, 1280),
     (["--metrics", "mauve"], ["mauve"], 5000, 1280),
     (["--metrics", "vendi_score", *BARE], ["vendi"], 10000, 768),
+    ([], ["prdc", "mauve"], 1000, 384),
     ([], ["prdc", "mauve"], 5000, 1280),
 ]
 

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 
 use super::to_stdout;
-use crate::run::blind::{Judged, judge, key_path, sheet};
+use crate::run::{
+    blind::{Judged, JudgedCell, judge, key_path, sheet},
+    store::write_whole,
+};
 
 /// Flags of a blinded comparison.
 #[derive(clap::Args)]
@@ -20,8 +23,8 @@ pub struct Flags {
     /// Of the pairs and their sides
     #[arg(long, default_value_t = 0, value_name = "SEED", requires = "blind")]
     blind_seed: u64,
-    /// Read the votes of a sheet, `left`, `right` or `tie`, and print what they say of its cells
-    #[arg(long, value_name = "SHEET", conflicts_with_all = ["format", "parquet", "serve", "runs"])]
+    /// Read the votes of a sheet, `left`, `right` or `tie`, and print what they say of its cells, as a table or with --format json
+    #[arg(long, value_name = "SHEET", conflicts_with_all = ["parquet", "serve", "runs"])]
     votes: Option<PathBuf>,
 }
 
@@ -31,10 +34,23 @@ impl Flags {
         self.votes.is_some() || !self.blind.is_empty()
     }
 
+    /// Whether votes are read.
+    pub fn reads_votes(&self) -> bool {
+        self.votes.is_some()
+    }
+
     /// Writes the sheet, or reads its votes.
-    pub fn run(&self, runs: &[PathBuf], out: Option<&Path>) -> anyhow::Result<()> {
+    pub fn run(&self, runs: &[PathBuf], out: Option<&Path>, json: bool) -> anyhow::Result<()> {
         if let Some(path) = &self.votes {
-            return Ok(to_stdout(&table(&judge(path)?))?);
+            let judged = judge(path)?;
+            let text = match json {
+                true => serde_json::to_string_pretty(&judged)? + "\n",
+                false => table(&judged),
+            };
+            return match out {
+                Some(out) => Ok(write_whole(out, text.as_bytes())?),
+                None => Ok(to_stdout(&text)?),
+            };
         }
         let [run] = runs else { bail!("--blind is of cells of one run; name one RUN before it") };
         let path = out.unwrap_or(Path::new("blind.csv"));
@@ -49,9 +65,9 @@ impl Flags {
 }
 
 fn table(judged: &Judged) -> String {
-    let width = judged.cells.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
+    let width = judged.cells.iter().map(|of| of.cell.chars().count()).max().unwrap_or(0);
     let mut out = format!("{:width$}  pairs   won  strength\n", "cell");
-    for (label, of) in &judged.cells {
+    for JudgedCell { cell: label, of } in &judged.cells {
         let space = " ".repeat(width - label.chars().count());
         out += &format!(
             "{label}{space}  {:5}  {:4.0}%  {:+.2} [{:+.2}, {:+.2}]\n",

@@ -71,7 +71,10 @@ enum Form {
 /// Runs it; prints the path of the page, or what was asked for instead.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     if args.blind.is_meant() {
-        return args.blind.run(&args.runs, args.out.as_deref());
+        if args.blind.reads_votes() && !matches!(args.format, Form::Page | Form::Json) {
+            bail!("votes are printed as a table, or with --format json");
+        }
+        return args.blind.run(&args.runs, args.out.as_deref(), args.format == Form::Json);
     }
     if args.format != Form::Page {
         if args.parquet {

@@ -64,7 +64,8 @@ pub struct Args {
 const AFTER: &str = "Without RUN the flags of `llmpr sweep` name models, task and grid; without any setting the grid \
     is one of temperatures, top-p, min-p and top-n-sigma. The run folder is that of the sweep: run again, the race \
     goes on; `llmpr sweep` with the same flags draws the rest of the grid. exact:precision and the like are what \
-    the bundled world knows of its texts";
+    the bundled world knows of its texts. Mixtures of settings do not race: `llmpr refine --mixture` finds them among the \
+    cells of a finished sweep";
 
 /// Makes RUN refuse every flag that would draw.
 fn of_draws(mut change: impl FnMut(clap::Arg) -> clap::Arg) -> impl FnMut(clap::Arg) -> clap::Arg {

@@ -182,6 +182,28 @@ widest! {
         }
     }
 
+    /// Replaces every `x` by `(x + 1)³ − 1`.
+    pub(crate) fn cube_less_1(values: &mut [f32]) {
+        for x in values {
+            *x *= 3.0 + *x * (3.0 + *x);
+        }
+    }
+
+    /// `Σ x_i` in `f64` over 8 fixed lanes.
+    pub(crate) fn sum_of(x: &[f32]) -> f64 {
+        let mut lanes = [0.0f64; SUMS];
+        let (wide, rest) = x.as_chunks::<SUMS>();
+        for x in wide {
+            for lane in 0..SUMS {
+                lanes[lane] += f64::from(x[lane]);
+            }
+        }
+        for (lane, &x) in lanes.iter_mut().zip(rest) {
+            *lane += f64::from(x);
+        }
+        lanes.iter().sum()
+    }
+
     /// Adds `x` to `sum`, element by element.
     pub(crate) fn add(sum: &mut [f64], x: &[f64]) {
         for (sum, x) in sum.iter_mut().zip(x) {

@@ -19,6 +19,8 @@ use crate::{
 
 /// The name and version of the key.
 pub const BLIND_SCHEMA: &str = "llmpr.blind/1";
+/// The name and version of what votes say.
+pub const VOTES_SCHEMA: &str = "llmpr.votes/1";
 
 /// Columns of the sheet.
 const COLUMNS: [&str; 4] = ["pair", "left", "right", "vote"];
@@ -67,7 +69,7 @@ struct Key {
 /// What the votes of a sheet say.
 #[derive(Clone, Debug, Serialize)]
 pub struct Judged {
-    /// [`BLIND_SCHEMA`].
+    /// [`VOTES_SCHEMA`].
     pub schema: &'static str,
     /// Pairs with a vote, and pairs in the sheet.
     pub votes: usize,
@@ -75,8 +77,18 @@ pub struct Judged {
     pub pairs: usize,
     /// Share of the votes that are not ties in which the left text won: far from a half, places told more than texts.
     pub left: f64,
-    /// The cells: settings and strength, the strongest first.
-    pub cells: Vec<(String, Strength)>,
+    /// The cells, the strongest first.
+    pub cells: Vec<JudgedCell>,
+}
+
+/// What the votes of a sheet say of one cell.
+#[derive(Clone, Debug, Serialize)]
+pub struct JudgedCell {
+    /// Its settings in words.
+    pub cell: String,
+    /// How it fared.
+    #[serde(flatten)]
+    pub of: Strength,
 }
 
 /// The file beside a sheet that says whose texts are in it.
@@ -214,11 +226,11 @@ pub fn judge(sheet: &Path) -> Result<Judged, BlindError> {
     let count = |choice| votes.iter().filter(|vote| vote.choice == choice).count() as f64;
     let (left, right) = (count(Choice::Left), count(Choice::Right));
     let strengths = bradley_terry(&votes, key.cells.len());
-    let labels = key.cells.into_iter().map(|(_, label)| label);
-    let mut cells: Vec<(String, Strength)> = labels.zip(strengths).collect();
-    cells.sort_by(|a, b| b.1.strength.total_cmp(&a.1.strength));
+    let one = |((_, cell), of): ((String, String), Strength)| JudgedCell { cell, of };
+    let mut cells: Vec<JudgedCell> = key.cells.into_iter().zip(strengths).map(one).collect();
+    cells.sort_by(|a, b| b.of.strength.total_cmp(&a.of.strength));
     Ok(Judged {
-        schema: BLIND_SCHEMA,
+        schema: VOTES_SCHEMA,
         votes: votes.len(),
         pairs: key.pairs.len(),
         left: if left + right > 0.0 { left / (left + right) } else { 0.5 },

@@ -1,5 +1,7 @@
 //! Partitions of both sets by k-means, and what is read from their centers.
 
+use rayon::prelude::*;
+
 use super::{
     Clusters, ScoreError, ScoreOptions,
     quantized::{Partition, Partitions},
@@ -10,6 +12,7 @@ use crate::{
         kmeans::{KMeans, KMeansOptions, kmeans},
     },
     data::{matrix::Matrix, sides::Sides},
+    math::lanes::squared_difference,
     metric::{
         frontier::{SOUND_CLUSTERINGS, SOUND_CLUSTERS, auto_clusters},
         inception::inception_score,
@@ -84,14 +87,10 @@ impl Clustering {
         let KMeans { centers, inertia, .. } = &self.first;
         let d = rows.cols().max(1) as f64;
         let variance = inertia / (pooled_rows as f64 * d);
-        let mut probabilities = Vec::with_capacity(rows.rows() * centers.rows());
-        for row in rows.iter_rows() {
-            let squared: Vec<f64> = centers
-                .iter_rows()
-                .map(|center| {
-                    row.iter().zip(center).map(|(x, c)| f64::from(x - c).powi(2)).sum::<f64>()
-                })
-                .collect();
+        let of_row = |i: usize| {
+            let row = rows.row(i);
+            let squared: Vec<f64> =
+                centers.iter_rows().map(|center| squared_difference(row, center)).collect();
             let least = squared.iter().copied().fold(f64::INFINITY, f64::min);
             let weight = |squared: f64| match variance > 0.0 {
                 true => (-(squared - least) / (2.0 * variance)).exp(),
@@ -100,8 +99,9 @@ impl Clustering {
             };
             let weights: Vec<f64> = squared.into_iter().map(weight).collect();
             let total: f64 = weights.iter().sum();
-            probabilities.extend(weights.iter().map(|weight| weight / total));
-        }
+            weights.into_iter().map(move |weight| weight / total)
+        };
+        let probabilities = (0..rows.rows()).into_par_iter().flat_map_iter(of_row).collect();
         Memberships { probabilities, clusters: centers.rows() }
     }
 }

@@ -60,6 +60,9 @@ pub(super) struct Many<'a> {
 /// Values as the labels are, and one list for each exchange of labels.
 pub(super) type Exchanged = (Vec<Measured>, Vec<Vec<Measured>>);
 
+/// Values of all rows, and one list for each subsample.
+pub(super) type WithSubsamples = (Vec<Measured>, Vec<Vec<Measured>>);
+
 /// Measures that share their work. Every value says which measure it is of, so lists are joined by that.
 pub(super) trait Measures<R: Rows>: Sync {
     /// The measures that there are values of; those with a parameter may come more than once.
@@ -89,6 +92,15 @@ pub(super) trait Measures<R: Rows>: Sync {
     /// The values on subsamples; measures without an interval are left out.
     fn subsamples(&self, rows: &R, draws: Many<'_>) -> Vec<Vec<Measured>> {
         self.of_draws(rows, draws)
+    }
+
+    /// [`Self::values`] and [`Self::subsamples`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::values`].
+    fn with_subsamples(&self, rows: &R, draws: Many<'_>) -> Result<WithSubsamples, ScoreError> {
+        Ok((self.values(rows)?, self.subsamples(rows, draws)))
     }
 
     /// The values under exchanged labels; empty where there are no p-values.
@@ -154,7 +166,8 @@ pub(super) fn estimates<R: Rows, M: Measures<R> + ?Sized>(
     draws: &Draws<'_>,
     sizes: Sizes,
 ) -> Result<Vec<Estimated>, ScoreError> {
-    estimates_of(measures, &measures.values(rows)?, rows, draws, sizes)
+    let with_subsamples = |many: Many<'_>| measures.with_subsamples(rows, many);
+    read(measures, rows, draws, sizes, with_subsamples)
 }
 
 /// As [`estimates`], where the values are known already.
@@ -165,30 +178,35 @@ pub(super) fn estimates_of<R: Rows, M: Measures<R> + ?Sized>(
     draws: &Draws<'_>,
     sizes: Sizes,
 ) -> Result<Vec<Estimated>, ScoreError> {
-    let mut found = estimate::read(values, &readings(measures, rows, draws)?, sizes);
-    measures.amend(rows, draws, &mut found)?;
-    Ok(found)
+    let subsamples = |many: Many<'_>| Ok((values.to_vec(), measures.subsamples(rows, many)));
+    read(measures, rows, draws, sizes, subsamples)
 }
 
-fn readings<R: Rows, M: Measures<R> + ?Sized>(
+fn read<R: Rows, M: Measures<R> + ?Sized>(
     measures: &M,
     rows: &R,
     draws: &Draws<'_>,
-) -> Result<Readings, ScoreError> {
+    of: Sizes,
+    with_subsamples: impl Fn(Many<'_>) -> Result<WithSubsamples, ScoreError>,
+) -> Result<Vec<Estimated>, ScoreError> {
     let sizes = rows.sizes();
     let (count, at) = plan(measures, sizes, rows.dim(), draws.resamples);
     let parts = |i: usize| pooled(draws.subsample(i, at), sizes.reference);
+    let (values, subsamples) = with_subsamples(Many { count, rows: &parts })?;
     let (observed, relabeled) = measures.exchanged(rows, draws)?;
     let views: Vec<Vec<Measured>> =
         rows.views().iter().filter_map(|view| measures.values(view).ok()).collect();
-    Ok(Readings {
-        subsamples: measures.subsamples(rows, Many { count, rows: &parts }),
+    let readings = Readings {
+        subsamples,
         variance_factor: rows.variance_factor(at.reference),
         relabeled,
         observed,
         ceilings: measures.ceilings(rows, draws),
         extra: [variance_of_mean(&views), measures.further_variance()].concat(),
-    })
+    };
+    let mut found = estimate::read(&values, &readings, of);
+    measures.amend(rows, draws, &mut found)?;
+    Ok(found)
 }
 
 /// Rows of both sides, each counted from 0, as [`Rows::select`] counts them: the model's after the reference's.
@@ -217,7 +235,7 @@ pub(super) fn plan<R: Rows, M: Measures<R> + ?Sized>(
 
 /// Parts of the reference against each other at the sizes' ratio, carried on to the full sizes; empty where
 /// the reference is too small, or no measure needs it.
-fn of_halves<R: Rows, M: Measures<R> + ?Sized>(
+pub(super) fn of_halves<R: Rows, M: Measures<R> + ?Sized>(
     measures: &M,
     rows: &R,
     draws: &Draws<'_>,

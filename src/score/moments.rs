@@ -8,7 +8,7 @@ use super::{
     cloud_rows::CloudRows,
     draws::Draws,
     estimate::{Estimated, find},
-    family::{Many, Measures, Rows},
+    family::{Many, Measures, Rows, WithSubsamples, of_halves},
     support::passes,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     data::sides::Sides,
     metric::{
         frechet::{FRECHET_DISTANCE, FRECHET_NULL, Frechet, frechet},
-        kernel::{KERNEL_DISTANCE, kernel_distance, kernel_distances, kernel_test},
+        kernel::{KERNEL_DISTANCE, kernel_distances, kernel_test},
         sliced::{
             SLICED_W_APPROX, SLICED_WASSERSTEIN, sliced_distances, sliced_w_approx,
             sliced_wasserstein,
@@ -39,12 +39,14 @@ const KERNEL_PERMUTATIONS: usize = 200;
 pub(super) struct Moments<'a> {
     asked: &'a Metrics,
     seed: u64,
+    /// Whether kernel distances are computed where they are asked for.
+    kernels: bool,
 }
 
 impl<'a> Moments<'a> {
     /// What `options` ask for, with the directions that their seed gives.
     pub fn of(options: &'a ScoreOptions) -> Self {
-        Self { asked: &options.metrics, seed: options.seed }
+        Self { asked: &options.metrics, seed: options.seed, kernels: true }
     }
 
     /// The Fréchet distance with its null, and the approximation of the sliced distance.
@@ -59,6 +61,47 @@ impl<'a> Moments<'a> {
         }
         Ok(values)
     }
+
+    /// As `values` of each part, given the kernel distances, with projections of all rows computed once.
+    fn of_parts(
+        &self,
+        rows: &CloudRows<'_>,
+        parts: &[Sides<Vec<usize>>],
+        kernels: Vec<f64>,
+    ) -> Vec<Vec<Measured>> {
+        let Ok(clouds) = rows.clouds() else { return Vec::new() };
+        let alone = |part: &Sides<Vec<usize>>| -> Option<Vec<Measured>> {
+            if !self.asked.asks_any(&[&FRECHET_DISTANCE, &FRECHET_NULL, &SLICED_W_APPROX]) {
+                return Some(Vec::new());
+            }
+            let part = rows.select_sides(part);
+            self.of_moments(part.clouds().ok()?).ok()
+        };
+        let mut all: Vec<Option<Vec<Measured>>> = parts.par_iter().map(alone).collect();
+        let mut add = |spec: &'static Spec, values: Vec<f64>| {
+            let found = all.iter_mut().zip(values);
+            found.for_each(|(of, value)| of.iter_mut().for_each(|of| of.push(spec.of(value))));
+        };
+        add(&KERNEL_DISTANCE, kernels);
+        if self.asks(&SLICED_WASSERSTEIN) {
+            add(&SLICED_WASSERSTEIN, sliced_distances(clouds, DIRECTIONS, self.seed, parts));
+        }
+        all.into_iter().flatten().collect()
+    }
+}
+
+fn all_rows(sizes: Sides<usize>) -> Sides<Vec<usize>> {
+    sizes.map(|n| (0..n).collect())
+}
+
+/// Draws as rows of either side, each counted from 0.
+fn parts(clouds: Clouds<'_>, draws: Many<'_>) -> Vec<Sides<Vec<usize>>> {
+    let n = clouds.reference().rows();
+    let part = |i: usize| {
+        let Sides { reference, model } = (draws.rows)(i);
+        Sides { reference, model: model.into_iter().map(|row| row - n).collect() }
+    };
+    (0..draws.count).map(part).collect()
 }
 
 impl Measures<CloudRows<'_>> for Moments<'_> {
@@ -67,7 +110,7 @@ impl Measures<CloudRows<'_>> for Moments<'_> {
     }
 
     fn asks(&self, spec: &Spec) -> bool {
-        self.asked.asks(spec)
+        self.asked.asks(spec) && (self.kernels || spec.name != KERNEL_DISTANCE.name)
     }
 
     fn values(&self, rows: &CloudRows<'_>) -> Result<Vec<Measured>, ScoreError> {
@@ -83,7 +126,9 @@ impl Measures<CloudRows<'_>> for Moments<'_> {
         } else {
             let mut values = self.of_moments(clouds)?;
             if self.asks(&KERNEL_DISTANCE) {
-                values.push(KERNEL_DISTANCE.of(kernel_distance(clouds)?.unbiased));
+                // As one of the parts, so that it has the same rounding with subsamples and without.
+                let whole = kernel_distances(clouds, &[all_rows(rows.sizes())]);
+                values.extend(whole.into_iter().map(|value| KERNEL_DISTANCE.of(value)));
             }
             values
         };
@@ -94,34 +139,37 @@ impl Measures<CloudRows<'_>> for Moments<'_> {
         Ok(values)
     }
 
-    /// As [`Self::values`] of each part, with kernels and projections of all rows computed once.
     fn subsamples(&self, rows: &CloudRows<'_>, draws: Many<'_>) -> Vec<Vec<Measured>> {
         let Ok(clouds) = rows.clouds() else { return Vec::new() };
-        let n = rows.sizes().reference;
-        let part = |i: usize| {
-            let Sides { reference, model } = (draws.rows)(i);
-            Sides { reference, model: model.into_iter().map(|row| row - n).collect() }
-        };
-        let parts: Vec<Sides<Vec<usize>>> = (0..draws.count).map(part).collect();
-        let alone = |part: &Sides<Vec<usize>>| -> Option<Vec<Measured>> {
-            if !self.asked.asks_any(&[&FRECHET_DISTANCE, &FRECHET_NULL, &SLICED_W_APPROX]) {
-                return Some(Vec::new());
-            }
-            let part = rows.select_sides(part);
-            self.of_moments(part.clouds().ok()?).ok()
-        };
-        let mut all: Vec<Option<Vec<Measured>>> = parts.par_iter().map(alone).collect();
-        let mut add = |spec: &'static Spec, values: Vec<f64>| {
-            let found = all.iter_mut().zip(values);
-            found.for_each(|(of, value)| of.iter_mut().for_each(|of| of.push(spec.of(value))));
-        };
-        if self.asks(&KERNEL_DISTANCE) {
-            add(&KERNEL_DISTANCE, kernel_distances(clouds, &parts));
+        let parts = parts(clouds, draws);
+        let kernels =
+            if self.asks(&KERNEL_DISTANCE) { kernel_distances(clouds, &parts) } else { Vec::new() };
+        self.of_parts(rows, &parts, kernels)
+    }
+
+    fn with_subsamples(
+        &self,
+        rows: &CloudRows<'_>,
+        draws: Many<'_>,
+    ) -> Result<WithSubsamples, ScoreError> {
+        let sizes = rows.sizes();
+        if !self.asks(&KERNEL_DISTANCE) || sizes.reference.min(sizes.model) < 2 {
+            return Ok((self.values(rows)?, self.subsamples(rows, draws)));
         }
-        if self.asks(&SLICED_WASSERSTEIN) {
-            add(&SLICED_WASSERSTEIN, sliced_distances(clouds, DIRECTIONS, self.seed, &parts));
-        }
-        all.into_iter().flatten().collect()
+        let clouds = rows.clouds()?;
+        // All rows are one part more of the pass over the kernel.
+        let mut parts = parts(clouds, draws);
+        parts.push(all_rows(sizes));
+        let mut kernels = kernel_distances(clouds, &parts);
+        parts.pop();
+        let mut values = Self { kernels: false, ..*self }.values(rows)?;
+        values.extend(kernels.pop().map(|value| KERNEL_DISTANCE.of(value)));
+        Ok((values, self.of_parts(rows, &parts, kernels)))
+    }
+
+    /// Of equal distributions the kernel distance is 0, which needs no parts of the reference.
+    fn ceilings(&self, rows: &CloudRows<'_>, draws: &Draws<'_>) -> Vec<Measured> {
+        of_halves(&Self { kernels: false, ..*self }, rows, draws)
     }
 
     fn cost(&self, sizes: Sides<usize>, d: usize) -> f64 {

@@ -137,6 +137,19 @@ fn what_a_sweep_leaves_is_what_its_schemas_say() {
     check("compare", &json(&done(&mut llmpr(&["compare", path, "--format", "json"])).stdout));
     let tuned = ["tune", path, "--maximize", "precision", "--format", "json"];
     check("tune", &json(&done(&mut llmpr(&tuned)).stdout));
+    done(&mut llmpr(&["report", path, "--texts", "3"]));
+    check("page_texts", &file(&out.join("texts/0.json")));
+    check("page_references", &file(&out.join("texts/references.json")));
+    let sheet = dir.path().join("sheet.csv");
+    let ids: Vec<&str> =
+        run["cells"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
+    let sheet = sheet.to_str().unwrap();
+    done(&mut llmpr(&["report", path, "--blind", ids[0], ids[1], "--pairs", "3", "-o", sheet]));
+    check("blind", &file(&dir.path().join("sheet.key.json")));
+    std::fs::write(sheet, "pair,left,right,vote\n1,,,left\n2,,,tie\n").unwrap();
+    let votes = json(&done(&mut llmpr(&["report", "--votes", sheet, "--format", "json"])).stdout);
+    check("votes", &votes);
+    assert_eq!((votes["votes"].as_u64(), votes["pairs"].as_u64()), (Some(2), Some(3)));
 }
 
 #[test]

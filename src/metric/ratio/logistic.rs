@@ -107,15 +107,22 @@ impl Logistic {
     /// Fits to convergence.
     pub fn fit(&self, train: Clouds<'_>) -> Fit {
         let Sides { reference, model } = train.sides();
-        let rows: Vec<Vec<f64>> = [reference, model]
-            .into_iter()
-            .flat_map(|set| (0..set.rows()).map(|i| self.terms.of(set.row_f64(i))))
-            .collect();
-        let (count, of_p) = (rows.len(), reference.rows());
+        let of_p = reference.rows();
+        let count = of_p + model.rows();
+        let row = |i: usize| match i.checked_sub(of_p) {
+            None => self.terms.of(reference.row_f64(i)),
+            Some(i) => self.terms.of(model.row_f64(i)),
+        };
+        let rows: Vec<Vec<f64>> = (0..count).into_par_iter().map(row).collect();
         let terms = rows.first().map_or(0, Vec::len);
-        // One term after the other: the transpose of the standardised rows.
-        let mut columns: Vec<f64> =
-            (0..terms).flat_map(|j| rows.iter().map(move |row| row[j])).collect();
+        // One term after the other: the transpose of the standardised rows, a cache line of each row at a time.
+        let mut columns = vec![0.0; terms * count];
+        columns.par_chunks_mut(8 * count.max(1)).enumerate().for_each(|(block, columns)| {
+            for (i, row) in rows.iter().enumerate() {
+                let values = columns.iter_mut().skip(i).step_by(count);
+                values.zip(&row[8 * block..]).for_each(|(x, &value)| *x = value);
+            }
+        });
         drop(rows);
         let standardise = |column: &mut [f64]| {
             let mean = column.iter().sum::<f64>() / count as f64;

@@ -18,6 +18,8 @@ pub use scores::{
     AUC, Bound, C2ST_ACCURACY, CALIBRATION_ERROR, Scores, TV_LOWER_BOUND, TwoSampleTest, auc,
 };
 
+use rayon::prelude::*;
+
 use crate::{
     cloud::{Clouds, MetricError},
     data::{
@@ -41,6 +43,9 @@ pub enum RatioError {
     #[error("the {side} set has {n} rows and {groups} group labels")]
     Groups { side: Side, n: usize, groups: usize },
 }
+
+/// Values of both sides beyond which folds are taken one after the other: 256 MiB as they stand.
+const VALUES_AT_ONCE: usize = 1 << 26;
 
 /// Something that learns to tell the sides apart.
 pub trait Classifier: Sync {
@@ -130,8 +135,7 @@ pub fn cross_fitted(
             return Err(RatioError::Groups { side, n, groups });
         }
     }
-    let mut log_ratios = sets.map(|set| vec![0.0; set.rows()]);
-    for fold in 0..folds.folds {
+    let of_fold = |fold: usize| -> Result<_, RatioError> {
         let learn = folds.rows(fold, false);
         let train = Sides {
             reference: sets.reference.select(&learn.reference),
@@ -139,10 +143,19 @@ pub fn cross_fitted(
         };
         let score = folds.rows(fold, true);
         let test = sets.reference.select(&score.reference).stack(&sets.model.select(&score.model));
-        let got = classifier.log_ratios(Clouds::new(train.as_ref())?, &test)?;
-        let (of_p, of_q) = got.split_at(score.reference.len());
-        score.reference.iter().zip(of_p).for_each(|(&i, &x)| log_ratios.reference[i] = x);
-        score.model.iter().zip(of_q).for_each(|(&i, &x)| log_ratios.model[i] = x);
+        Ok((classifier.log_ratios(Clouds::new(train.as_ref())?, &test)?, score))
+    };
+    let values = (sets.reference.rows() + sets.model.rows()) * sets.reference.cols();
+    // Each fold in work holds its training rows, several times where a classifier has terms of its own.
+    let together = if values > VALUES_AT_ONCE { 1 } else { folds.folds };
+    let mut log_ratios = sets.map(|set| vec![0.0; set.rows()]);
+    for from in (0..folds.folds).step_by(together.max(1)) {
+        let some = (from..folds.folds.min(from + together)).into_par_iter();
+        for (got, score) in some.map(of_fold).collect::<Result<Vec<_>, _>>()? {
+            let (of_p, of_q) = got.split_at(score.reference.len());
+            score.reference.iter().zip(of_p).for_each(|(&i, &x)| log_ratios.reference[i] = x);
+            score.model.iter().zip(of_q).for_each(|(&i, &x)| log_ratios.model[i] = x);
+        }
     }
     Ok(Scores::new(log_ratios))
 }

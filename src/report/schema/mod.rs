@@ -11,9 +11,32 @@ use serde_json::{Map, Value, json};
 const DEFINITIONS: &str = include_str!("definitions.json");
 
 /// What has a schema, in the order of a run.
-pub const NAMES: [&str; 20] = [
-    "run", "cell", "sample", "result", "results", "text", "features", "holder", "status", "repeat",
-    "score", "show", "compare", "ranks", "tune", "race", "mixture", "texts", "prompt", "scoring",
+pub const NAMES: [&str; 25] = [
+    "run",
+    "cell",
+    "sample",
+    "result",
+    "results",
+    "text",
+    "features",
+    "holder",
+    "status",
+    "repeat",
+    "score",
+    "show",
+    "compare",
+    "ranks",
+    "tune",
+    "race",
+    "mixture",
+    "texts",
+    "prompt",
+    "scoring",
+    "blind",
+    "votes",
+    "progress",
+    "page_texts",
+    "page_references",
 ];
 
 /// The schema of that name by itself; `None` where there is none.
