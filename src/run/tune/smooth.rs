@@ -73,7 +73,7 @@ pub fn smoothed(at: &[f64], draws: &mut [Vec<f64>], seed: u64) {
         model.0 = sum;
     }
     let mut rng = rng::named(seed, "race line");
-    for draw in 0..count {
+    (0..count).for_each(|draw| {
         let taken = rng::next_unit(&mut rng) * sum;
         let Some((_, prior, own, l)) = models.iter().find(|model| taken < model.0) else { return };
         let unit: Vec<f64> =
@@ -84,7 +84,7 @@ pub fn smoothed(at: &[f64], draws: &mut [Vec<f64>], seed: u64) {
         for i in 0..k {
             draws[i][draw] = middle + g[i] + dot(&prior[i], &weights);
         }
-    }
+    });
 }
 
 /// Products summed, as far as the shorter goes.
