@@ -32,3 +32,5 @@ mod slurm;
 mod sweep;
 #[path = "cli/texts.rs"]
 mod texts;
+#[path = "cli/tune.rs"]
+mod tune;

@@ -152,7 +152,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         quirks: Vec::new(),
     };
     record.id = cell_id(&record);
-    let cell = PlannedCell { record, chain, prompts: Arc::new(prompts) };
+    let cell = PlannedCell { upto: record.n_samples, record, chain, prompts: Arc::new(prompts) };
     let (sink, done) = open_sink(args, &cell)?;
     draw(args, &task, &drawer()?, &cell, sink, &done)
 }

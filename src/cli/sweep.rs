@@ -88,7 +88,7 @@ const RANGES: &str = "A RANGE is 0.2..1.5 (both ends, steps of 0.1; of 1 for who
     step), 0..1/5 (with a count), or a list of these and of numbers, such as 0.2,0.7,1..1.4:0.2";
 
 /// What leaving out a flag means.
-fn usual() -> flags::Defaults {
+pub(super) fn usual() -> flags::Defaults {
     let [usual, world] = ["TASK", WORLD].map(|task| SweepSettings::new(task, &[]));
     let of_world = |other: String, own: String| format!("{other}; of the bundled world {own}");
     let n = of_world(usual.n_samples.to_string(), world.n_samples.to_string());
@@ -237,7 +237,8 @@ fn of_the_world(model: &str) -> bool {
     matches!(model, "tiny-bio" | "tiny-bio-chat")
 }
 
-fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<SweepSettings> {
+/// Settings that flags and files leave, checked.
+pub(super) fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<SweepSettings> {
     let o = options;
     let reference = o.reference.reference;
     let task = match (o.task, &o.models, &reference) {

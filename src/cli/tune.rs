@@ -1,24 +1,27 @@
-//! `llmpr tune`: the settings of a run for a wanted precision, recall or F-score.
+//! `llmpr tune`: settings for a wanted precision, recall or F-score, out of a run or by drawing.
+
+mod race;
 
 use anyhow::{Context, bail};
-use std::{path::PathBuf, str::FromStr};
+use std::path::{Path, PathBuf};
 
 use super::{
-    flags::{Format, FormatFlag, OutFlag},
+    flags::{self, Format, FormatFlag, OutFlag},
     missing::note_missing,
+    sweep,
 };
 use crate::{
     decode::knobs::KNOBS,
     metric::{
         prdc::{COVERAGE, PRECISION, RECALL},
-        spec::{Better, Spec},
+        spec::Spec,
     },
     report::{
         markdown,
         number::number,
         record::{CellRecord, CellResult, Results},
     },
-    score::catalog,
+    run::tune::wish::{Goal, Requirement, Wish},
 };
 
 /// Measures shown of each cell.
@@ -26,12 +29,14 @@ const SHOWN: [&Spec; 3] = [&PRECISION, &RECALL, &COVERAGE];
 
 /// Arguments of `llmpr tune`.
 #[derive(clap::Args)]
+#[command(mut_args(of_draws(flags::defaults(sweep::usual()))), after_help = AFTER)]
 pub struct Args {
-    /// A run: a folder with results.json
+    /// A finished run, a folder with results.json, whose cells are chosen from. Without it settings race: texts are
+    /// drawn as by `llmpr sweep`, and where they tell which setting is best
     #[arg(value_name = "RUN")]
-    run: PathBuf,
-    /// What is to be as large as possible: a measure of the run, or `f:B` for the F-score of precision
-    /// and recall that counts recall B times as much [default: recall]
+    run: Option<PathBuf>,
+    /// What is to be as large as possible: a measure, or `f:B` for the F-score of precision and recall that counts
+    /// recall B times as much [default: recall]
     #[arg(long, value_name = "MEASURE|f:B")]
     maximize: Option<Goal>,
     /// What is to be as small as possible, such as kl or frechet_distance
@@ -50,10 +55,36 @@ pub struct Args {
     #[command(flatten)]
     format: FormatFlag,
     #[command(flatten)]
-    out: OutFlag,
+    race: race::RaceFlags,
+    #[command(flatten)]
+    options: sweep::Options,
+}
+
+/// What the help says at its end.
+const AFTER: &str = "Without RUN the flags of `llmpr sweep` name models, task and grid; without any setting the grid \
+    is one of temperatures, top-p, min-p and top-n-sigma. The run folder is that of the sweep: run again, the race \
+    goes on; `llmpr sweep` with the same flags draws the rest of the grid. exact:precision and the like are what \
+    the bundled world knows of its texts. Mixtures of settings do not race: `llmpr refine --mixture` finds them among the \
+    cells of a finished sweep";
+
+/// Makes RUN refuse every flag that would draw.
+fn of_draws(mut change: impl FnMut(clap::Arg) -> clap::Arg) -> impl FnMut(clap::Arg) -> clap::Arg {
+    move |arg| {
+        match arg.get_id().as_str() {
+        "run" | "maximize" | "minimize" | "requirements" | "by" | "top" | "format" => arg,
+        "out" => arg.help(
+            "The run folder of a race, continued if it is there; with RUN the file that is written instead of stdout",
+        ),
+        _ => change(arg).conflicts_with("run"),
+    }
+    }
 }
 
 impl Args {
+    fn wish(&self) -> Wish {
+        Wish { goal: self.goal(), requirements: self.requirements.clone() }
+    }
+
     fn goal(&self) -> Goal {
         match (&self.minimize, &self.maximize) {
             (Some(name), _) => Goal::Least(name.clone()),
@@ -73,102 +104,34 @@ enum By {
     Value,
 }
 
-/// What is to be large.
-#[derive(Clone, Debug, PartialEq)]
-enum Goal {
-    Measure(String),
-    /// Small instead.
-    Least(String),
-    F(f64),
-}
-
-/// Why a wish cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-enum WishError {
-    /// An F-score whose weight is none.
-    #[error("`{b}` is no positive number; write f:1 or f:2")]
-    NoWeight { b: String },
-    /// A bound without a measure, a sign or a number.
-    #[error("`{text}` is no requirement; write precision>=0.6 or kl<=1")]
-    NoRequirement { text: String },
-}
-
-impl FromStr for Goal {
-    type Err = WishError;
-
-    fn from_str(text: &str) -> Result<Self, WishError> {
-        match text.strip_prefix("f:") {
-            None => Ok(Self::Measure(text.to_owned())),
-            Some(b) => match b.parse::<f64>() {
-                Ok(b) if b > 0.0 && b.is_finite() => Ok(Self::F(b)),
-                _ => Err(WishError::NoWeight { b: b.to_owned() }),
-            },
-        }
-    }
-}
-
-impl std::fmt::Display for Goal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Measure(name) => write!(f, "largest {name}"),
-            Self::Least(name) => write!(f, "smallest {name}"),
-            Self::F(b) => write!(f, "largest F_{b} of precision and recall"),
-        }
-    }
-}
-
-/// A bound that a cell has to keep.
-#[derive(Clone, Debug, PartialEq)]
-struct Requirement {
-    measure: String,
-    at_least: bool,
-    bound: f64,
-}
-
-impl FromStr for Requirement {
-    type Err = WishError;
-
-    fn from_str(text: &str) -> Result<Self, WishError> {
-        let wrong = || WishError::NoRequirement { text: text.to_owned() };
-        let (measure, bound, at_least) = match (text.split_once(">="), text.split_once("<=")) {
-            (Some((measure, bound)), _) => (measure, bound, true),
-            (None, Some((measure, bound))) => (measure, bound, false),
-            (None, None) => return Err(wrong()),
-        };
-        let bound = bound.trim().parse().map_err(|_| wrong())?;
-        Ok(Self { measure: measure.trim().to_owned(), at_least, bound })
-    }
-}
-
 /// Finds the cells and prints them.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let file = args.run.join("results.json");
+    match &args.run {
+        Some(run) => choose(args, run),
+        None => race::run(args),
+    }
+}
+
+/// Chooses among the cells of a finished run.
+fn choose(args: &Args, run: &Path) -> anyhow::Result<()> {
+    let file = run.join("results.json");
     let bytes = std::fs::read(&file)
-        .with_context(|| format!("`{}` is no run folder", args.run.display()))
+        .with_context(|| format!("`{}` is no run folder", run.display()))
         .with_context(|| format!("cannot read the results in `{}`", file.display()))?;
     let results: Results = serde_json::from_slice(&bytes)
         .with_context(|| format!("`{}` is no list of results", file.display()))?;
-    note_missing(&args.run, &results);
-    for name in wanted(args) {
+    note_missing(run, &results);
+    for name in args.wish().measures() {
         if !results.cells.iter().any(|cell| cell.score.metrics.contains_key(&name)) {
             let known: Vec<&str> = results
                 .cells
                 .first()
                 .map(|cell| cell.score.metrics.keys().map(String::as_str).collect())
                 .unwrap_or_default();
-            bail!(
-                "no cell of `{}` has `{name}`; there are {}",
-                args.run.display(),
-                known.join(", ")
-            );
+            bail!("no cell of `{}` has `{name}`; there are {}", run.display(), known.join(", "));
         }
     }
-    let goal = args.goal();
-    if let Goal::Measure(name) = &goal
-        && catalog::spec(name).is_some_and(|(spec, _)| spec.better == Better::Lower)
-    {
-        bail!("small values of {name} are the good ones: --minimize {name}");
-    }
+    let goal = args.goal().checked()?;
     let mut kept: Vec<(f64, &CellResult)> = results
         .cells
         .iter()
@@ -187,7 +150,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let text = match args.format.format {
         Format::Table => {
             let given_up = given_up(&kept, &by_value, args);
-            table(&kept, args, &goal, results.cells.len()) + &given_up
+            table(&kept, args, run, results.cells.len()) + &given_up
         }
         Format::Json => {
             let cells: Vec<_> =
@@ -203,16 +166,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             bail!("lm-eval's files hold whole runs: llmpr report RUN --format lm-eval")
         }
     };
-    args.out.write(&text)
-}
-
-/// The measures that the arguments speak of.
-fn wanted(args: &Args) -> Vec<String> {
-    let goal = match args.goal() {
-        Goal::Measure(name) | Goal::Least(name) => vec![name],
-        Goal::F(_) => vec![PRECISION.name.to_owned(), RECALL.name.to_owned()],
-    };
-    goal.into_iter().chain(args.requirements.iter().map(|r| r.measure.clone())).collect()
+    OutFlag { out: args.options.out.clone() }.write(&text)
 }
 
 fn value(cell: &CellResult, name: &str) -> Option<f64> {
@@ -251,14 +205,7 @@ fn given_up(kept: &[(f64, &CellResult)], by_value: &[(f64, &CellResult)], args: 
 }
 
 fn reached(cell: &CellResult, goal: &Goal) -> Option<f64> {
-    match goal {
-        Goal::Measure(name) | Goal::Least(name) => value(cell, name),
-        Goal::F(b) => {
-            let (p, r) = (value(cell, PRECISION.name)?, value(cell, RECALL.name)?);
-            let total = b * b * p + r;
-            Some(if total > 0.0 { (1.0 + b * b) * p * r / total } else { 0.0 })
-        }
-    }
+    goal.value(|name| value(cell, name))
 }
 
 /// What to say where no cell keeps the requirements: the best that does by its values, else how near the
@@ -330,7 +277,8 @@ fn csv(kept: &[(f64, &CellResult)], top: usize) -> String {
     out
 }
 
-fn table(kept: &[(f64, &CellResult)], args: &Args, goal: &Goal, cells: usize) -> String {
+fn table(kept: &[(f64, &CellResult)], args: &Args, run: &Path, cells: usize) -> String {
+    let goal = &args.goal();
     let mut out = match args.requirements.is_empty() {
         true => format!("{cells} cells; {goal} first\n"),
         false => format!("{} of {cells} cells keep the requirements; {goal} first\n", kept.len()),
@@ -382,7 +330,7 @@ fn table(kept: &[(f64, &CellResult)], args: &Args, goal: &Goal, cells: usize) ->
                 number(low),
                 number(high),
                 number(*best),
-                args.run.display(),
+                run.display(),
                 first.cell.label(),
             );
         }

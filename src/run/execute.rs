@@ -2,6 +2,7 @@
 
 mod prefixes;
 mod score;
+pub mod tune;
 
 use indexmap::IndexMap;
 use std::time::{Duration, Instant};
@@ -95,6 +96,17 @@ pub fn run(
     stop: &Stop,
     progress: &dyn Progress,
 ) -> Result<Outcome, ExecuteError> {
+    enter(sweep, command, stop, progress, |execution, shard| execution.steps(shard))
+}
+
+/// Takes the folder, writes down what the run is, goes through `steps` and writes down how they ended.
+fn enter(
+    sweep: &mut Sweep,
+    command: Vec<String>,
+    stop: &Stop,
+    progress: &dyn Progress,
+    steps: impl FnOnce(&mut Execution<'_>, Option<&Shard>) -> Result<Outcome, ExecuteError>,
+) -> Result<Outcome, ExecuteError> {
     let command = command.iter().map(|word| without_logins(word)).collect();
     let folder = RunFolder::new(&sweep.settings.out);
     let shard = sweep.settings.shard.clone();
@@ -151,7 +163,7 @@ pub fn run(
         busy: 0,
         started: Instant::now(),
     };
-    let result = execution.steps(shard.as_ref());
+    let result = steps(&mut execution, shard.as_ref());
     let outcome = match &result {
         Ok(Outcome { stopped: true, .. }) => "stopped",
         Ok(_) => "done",

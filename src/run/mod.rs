@@ -40,5 +40,6 @@ pub mod sweep;
 #[cfg(feature = "parquet")]
 pub mod tables;
 pub mod truth;
+pub mod tune;
 #[cfg(feature = "lm")]
 pub mod world;

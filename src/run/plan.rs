@@ -116,6 +116,8 @@ pub struct PlannedCell {
     pub chain: Chain,
     /// Its prompts.
     pub prompts: Arc<PlannedPrompts>,
+    /// How many of its completions are asked for, the first ones: all of them but where settings race.
+    pub upto: usize,
 }
 
 /// The first 12 hexadecimal digits of the SHA-256 of what determines a cell's completions: hashes

@@ -150,7 +150,7 @@ impl<'a> Open<'a> {
         let path = folder.cell(&record.id, "samples.jsonl");
         let (log, found) = Log::open::<SampleRecord>(&path)?;
         let there = present(&found.records);
-        let all = draws(record.n_samples, cell.prompts.prompts.len());
+        let all = draws(cell.upto, cell.prompts.prompts.len());
         let missing: Vec<Draw> = all.filter(|draw| !there.contains(draw)).collect();
         let (left, log) = (missing.len(), Some(log));
         let mut open = Self { cell, path, log, missing, left, failure: None, lock };
@@ -244,7 +244,7 @@ pub fn draw_cells(
     progress: &dyn Progress,
 ) -> Result<Drawn, SampleError> {
     let mut drawn = Drawn::default();
-    let total: usize = cells.iter().map(|cell| cell.record.n_samples).sum();
+    let total: usize = cells.iter().map(|cell| cell.upto).sum();
     let name = cells.first().map_or("", |cell| short_name(&cell.record.model));
     let mut begun = false;
     let mut found = 0;
@@ -253,7 +253,7 @@ pub fn draw_cells(
         for (cell, lock) in taken(part, folder, stop, progress, &mut drawn)? {
             let (cell, torn) = Open::new(folder, cell, lock)?;
             drawn.torn += torn;
-            found += cell.cell.record.n_samples - cell.missing.len();
+            found += cell.cell.upto - cell.missing.len();
             open.push(cell);
         }
         if drawn.stopped {

@@ -249,6 +249,13 @@ impl Scoring<'_> {
     }
 }
 
+impl Basis {
+    /// The components, where any were fitted.
+    pub fn pca(&self) -> Option<&Pca> {
+        self.pca.as_ref()
+    }
+}
+
 impl EmbeddedCell {
     /// What its texts look like, answers without a text beside them.
     fn facts(&self) -> TextFacts {

@@ -318,7 +318,7 @@ impl Group {
             let eos = model.checkpoint().filter(|_| quirks.has(Quirk::PenalizedEos));
             let eos = eos.and_then(|checkpoint| checkpoint.config.eos.first());
             let chain = point.chain.clone().with_seen(eos.map_or(&[], std::slice::from_ref));
-            PlannedCell { record: cell, chain, prompts }
+            PlannedCell { upto: cell.n_samples, record: cell, chain, prompts }
         };
         let cells = |record: &ModelRecord| -> Vec<PlannedCell> {
             points.iter().map(|point| cell(record, point)).collect()

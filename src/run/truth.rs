@@ -57,7 +57,7 @@ impl Verdicts {
     }
 
     /// The measures of [`truth`] over `rows`.
-    fn measure(&self, rows: &[usize]) -> IndexMap<String, f64> {
+    pub fn measure(&self, rows: &[usize]) -> IndexMap<String, f64> {
         let n = rows.len() as f64;
         let [accepted, reached] = [&self.accepted, &self.reached].map(|m| self.counts(m, rows));
         let found = |counts: &[usize]| {

@@ -44,6 +44,7 @@ pub mod selftest;
 mod support;
 mod table;
 mod texts;
+mod values;
 pub(crate) mod warning_code;
 pub mod warnings;
 mod words;
@@ -60,3 +61,4 @@ pub use options::{Clusters, Family, Normalize, OptionsError, Reduce, ScoreOption
 pub use paired::{Spread, paired_spreads};
 pub use prepare::prepared_clouds;
 pub use texts::TextFacts;
+pub use values::{Values, values_of_parts};

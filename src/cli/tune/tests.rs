@@ -58,7 +58,7 @@ fn an_exact_value_that_breaks_what_the_estimate_keeps_is_said() {
     assert_eq!(breaks_exactly(&cell, &bound), Some(0.85));
     let args = ["run", "--require", "precision>=0.9"].map(str::to_owned);
     let args = crate::cli::flags::parse::<Args>("tune", &args).unwrap();
-    let table = table(&[(0.5, &cell)], &args, &args.goal(), 1);
+    let table = table(&[(0.5, &cell)], &args, Path::new("run"), 1);
     assert!(table.contains("precision 0.9700  0.9300 … 1.0000, exactly 0.8500"), "{table}");
     assert!(
         table.contains("precision is exactly 0.8500: the estimate keeps 0.9000 by its bias"),

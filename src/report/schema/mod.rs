@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 const DEFINITIONS: &str = include_str!("definitions.json");
 
 /// What has a schema, in the order of a run.
-pub const NAMES: [&str; 24] = [
+pub const NAMES: [&str; 25] = [
     "run",
     "cell",
     "sample",
@@ -27,6 +27,7 @@ pub const NAMES: [&str; 24] = [
     "compare",
     "ranks",
     "tune",
+    "race",
     "mixture",
     "texts",
     "prompt",

@@ -199,7 +199,7 @@ impl Execution<'_> {
     }
 
     /// A cell's completions in the order of their draws, each once.
-    fn samples(&self, cell: &CellRecord) -> Result<Vec<SampleRecord>, StoreError> {
+    pub(super) fn samples(&self, cell: &CellRecord) -> Result<Vec<SampleRecord>, StoreError> {
         let path = self.folder.cell(&cell.id, "samples.jsonl");
         let mut by_draw: IndexMap<(u32, u32), SampleRecord> = IndexMap::new();
         for sample in read_log::<SampleRecord>(&path)? {
