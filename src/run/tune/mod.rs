@@ -2,5 +2,4 @@
 
 pub mod race;
 pub mod record;
-mod smooth;
 pub mod wish;

@@ -6,13 +6,10 @@
 
 use indexmap::IndexMap;
 
-use super::{
-    smooth::smoothed,
-    wish::{Wish, is_share},
-};
+use super::wish::{Wish, is_share};
 use crate::{
     rng,
-    score::calibrate::{Subsample, subsample},
+    score::calibrate::{Subsample, smoothed, subsample},
 };
 
 /// Pairs of a half and its complement behind the draws.

@@ -6,6 +6,7 @@
 //! standard deviations.
 
 mod interval;
+mod line;
 mod multiple;
 mod null;
 mod permute;
@@ -13,6 +14,7 @@ mod rarefaction;
 
 pub(crate) use interval::student_975;
 pub use interval::{Interval, Subsample, interval, subsample};
+pub(crate) use line::smoothed;
 pub use multiple::{benjamini_hochberg, holm};
 pub use null::{carried_on, frechet_null};
 pub use permute::{Tail, p_value, relabel};

@@ -21,7 +21,7 @@ const LEAST: usize = 4;
 /// * `at`: positions, one for each list of `draws`, which are of one length.
 ///
 /// Cost: `O(k³)` for `k` positions and `O(k²)` for each draw.
-pub fn smoothed(at: &[f64], draws: &mut [Vec<f64>], seed: u64) {
+pub(crate) fn smoothed(at: &[f64], draws: &mut [Vec<f64>], seed: u64) {
     let k = at.len();
     let count = draws.first().map_or(0, Vec::len);
     let (first, last) =
