@@ -117,3 +117,14 @@ fn every_direct_dependency_has_its_reason() {
         names.filter(|name| !decisions.contains(&format!("`{name}`"))).collect();
     assert!(without.is_empty(), "docs/decisions.md says no reason for {without:?}");
 }
+
+#[test]
+fn an_exception_says_why_and_until_when() {
+    let rules = rules();
+    for exception in rules["advisories"]["ignore"].as_array().unwrap() {
+        let reason = exception["reason"].as_str().unwrap();
+        let date = reason.rsplit("by ").next().unwrap();
+        let form = date.len() == 10 && date.split('-').all(|part| part.parse::<u32>().is_ok());
+        assert!(form && reason.len() > 30, "{exception}");
+    }
+}
