@@ -7,7 +7,8 @@ use clap::{Arg, Command};
 use super::super::parser;
 
 /// Flags that mean another thing in another command, and why they keep their name.
-const OTHERS: [(&str, &str); 3] = [
+const OTHERS: [(&str, &str); 4] = [
+    ("budget", "one in K that `refine` keeps, all texts that a race of `tune` may draw"),
     ("out", "what is written differs: a stream, a file that grows, features, a folder"),
     ("token-ids", "a contract: a switch of `embed`, a file of `models check`"),
     (
@@ -126,6 +127,11 @@ fn old_and_other_names_are_understood_and_not_shown() {
         ("sweep", "prompts", "prompt-count"),
         ("sweep", "seed", "seeds"),
         ("sweep", "temperature", "temps"),
+        ("tune", "max-tokens", "embed-tokens"),
+        ("tune", "model", "models"),
+        ("tune", "prompts", "prompt-count"),
+        ("tune", "seed", "seeds"),
+        ("tune", "temperature", "temps"),
         ("models bench", "batch", "rows"),
     ];
     let mut found = Vec::new();
