@@ -41,14 +41,14 @@ pub(super) fn per_prompt(shown: &[Trail<'_>]) -> Option<Figure> {
     let mut legend = legend(&trails, false);
     let dashed = Look { color: Look::GRAY, dash: 1, shape: None };
     legend.push(Key {
-        label: "dashed: as many completions of different prompts".to_owned(),
+        label: "without points: as many completions of different prompts".to_owned(),
         look: dashed,
     });
     Some(Figure {
         name: "per_prompt_diversity_vs_temperature".to_owned(),
         title: "Diversity within a prompt".to_owned(),
-        caption: "How varied the completions of one prompt are (solid; shaded: 95 % interval over prompts), beside as many \
-                  completions of different prompts (dashed). A model whose lines lie far apart answers each prompt in few \
+        caption: "How varied the completions of one prompt are (points; shaded: 95 % interval over prompts), beside as many \
+                  completions of different prompts (lines without points). A model whose lines lie far apart answers each prompt in few \
                   ways, however varied it is as a whole. Classes of meaning are clusters of texts nearer to each other \
                   than a reference text is to the next; exact modes are what is true of a task whose distribution is \
                   known. The last panel shows at what precision completions of a \
@@ -76,7 +76,7 @@ fn against_precision(trails: &[Trail<'_>]) -> Option<Panel> {
     let any = series.iter().any(|series| !series.points.is_empty());
     any.then(|| Panel {
         title: "Precision against distance within a prompt".to_owned(),
-        x: Axis::free("distance of two completions of a prompt"),
+        x: Axis::free("distance within a prompt"),
         y: Axis::unit(PRECISION.name),
         series,
     })
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn within_stands_solid_beside_across_dashed_and_both_against_precision() {
+    fn within_has_points_beside_across_without_and_both_against_precision() {
         let of = |temperature: f64| {
             let mut found = result(cell("tiny", temperature));
             found.score.metrics.insert("precision".into(), Estimate::bare(1.0 - temperature / 4.0));
@@ -114,6 +114,7 @@ mod tests {
         assert_eq!(titles, [PROMPT_DISTANCE.title, "Precision against distance within a prompt"]);
         let lines = &figure.panels[0].series;
         assert_eq!((lines[0].look.dash, lines[1].look.dash), (1, 0));
+        assert!(lines[0].look.shape.is_none() && lines[1].look.shape.is_some());
         assert_eq!([lines[0].points[1].y, lines[1].points[1].y], [0.9, 0.4]);
         let point = &figure.panels[1].series[0].points[0];
         assert_eq!((point.x, point.y), (0.2, 0.875));

@@ -12,7 +12,12 @@ const MOST_TEMPERATURES: usize = 4;
 
 pub(super) fn along_prefixes(all: &[Trail<'_>]) -> Option<Figure> {
     let known = |t: &&Trail<'_>| t.spots.iter().any(|s| !s.prefixes(&PRECISION).is_empty());
-    let known: Vec<Trail<'_>> = all.iter().filter(known).cloned().collect();
+    let known: Vec<&Trail<'_>> = all.iter().filter(known).collect();
+    // The first of every model comes before the second of any.
+    let turn = |at: usize| known[..at].iter().filter(|t| t.model == known[at].model).count();
+    let mut turns: Vec<_> = known.iter().enumerate().map(|(at, t)| (turn(at), *t)).collect();
+    turns.sort_by_key(|(turn, _)| *turn);
+    let known: Vec<Trail<'_>> = turns.into_iter().map(|(_, trail)| trail.clone()).collect();
     let trails = &known[..known.len().min(MOST_TRAILS)];
     if trails.is_empty() {
         return None;
@@ -92,5 +97,20 @@ mod tests {
         assert!(lines[0].look.color < lines[1].look.color, "cold before hot");
         assert!(figure.panels[2].series.iter().all(|line| line.points.is_empty()));
         assert_eq!(along_prefixes(&trails(&turned())), None);
+    }
+
+    #[test]
+    fn both_models_are_shown_before_other_examples_of_one() {
+        let of = |(model, shots): (&str, usize)| {
+            let mut found = result(cell(model, 1.0));
+            found.cell.shots = shots;
+            found.prefixes.insert("precision_first_16".to_owned(), Estimate::bare(0.5));
+            found
+        };
+        let cells = [("tiny", 0), ("tiny", 2), ("tiny-chat", 0), ("tiny-chat", 2)].map(of).to_vec();
+        let results = crate::report::record::Results { cells, ..turned() };
+        let figure = along_prefixes(&trails(&results)).unwrap();
+        let shown: Vec<&str> = figure.legend.iter().map(|key| key.label.as_str()).collect();
+        assert_eq!(shown, ["tiny, T = 1", "tiny-chat, T = 1"]);
     }
 }
