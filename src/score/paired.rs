@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::{
     Family, ScoreError, ScoreOptions,
-    calibrate::{Subsample, student_975},
+    calibrate::Subsample,
     cloud_rows::CloudRows,
     clusters::{Clustering, Purpose},
     diversity::Diversity,
@@ -22,6 +22,7 @@ use super::{
 use crate::{
     cloud::Clouds,
     data::{matrix::Matrix, sides::Sides},
+    math::special::student_975,
     metric::spec::{Measured, Spec},
 };
 

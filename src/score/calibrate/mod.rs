@@ -12,7 +12,6 @@ mod null;
 mod permute;
 mod rarefaction;
 
-pub(crate) use interval::student_975;
 pub use interval::{Interval, Subsample, interval, subsample};
 pub(crate) use line::smoothed;
 pub use multiple::{benjamini_hochberg, holm};
