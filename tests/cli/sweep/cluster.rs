@@ -133,6 +133,23 @@ fn what_one_machine_left_when_it_died_another_finishes_to_the_same_bytes() {
 }
 
 #[test]
+fn a_lock_that_was_left_on_a_finished_cell_goes_with_its_holder() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    done(&mut sweep(&out, &[]));
+    let cell = out.join("cells").join(samples(&out).keys().next().unwrap());
+    let holder = r#"{"pid":1,"host":"node-z","token":"0123456789abcdef","number":1}"#;
+    let alive = out.join("alive");
+    std::fs::create_dir(&alive).unwrap();
+    std::fs::write(cell.join("lock"), holder).unwrap();
+    std::fs::write(alive.join("0123456789abcdef"), format!("{holder}\n000000000007\n")).unwrap();
+    std::fs::write(alive.join("0123456789abcdef.dead"), holder).unwrap();
+    std::fs::write(alive.join(".0123456789abcdef.tmp"), "").unwrap();
+    done(&mut sweep(&out, &[]));
+    assert!(!cell.join("lock").exists() && !alive.exists());
+}
+
+#[test]
 fn two_arrays_at_once_draw_each_completion_once_and_leave_cells_to_one_another() {
     let dir = tempfile::tempdir().unwrap();
     let [whole, out] = ["whole", "parts"].map(|name| dir.path().join(name));
