@@ -236,7 +236,8 @@ mod tests {
     fn a_file_is_of_one_model_task_reference_and_seed() {
         let sweep = sweep(|_| {});
         let cell = sweep.groups[0].cells[0].record.clone();
-        let name = |change: &dyn Fn(&mut CellRecord, &mut Shared)| {
+        type Change<'a> = &'a dyn Fn(&mut CellRecord, &mut Shared);
+        let name = |change: Change<'_>| {
             let (mut cell, mut shared) = (cell.clone(), sweep.shared.clone());
             change(&mut cell, &mut shared);
             file_name(&cell, &shared)
@@ -244,7 +245,7 @@ mod tests {
         let own = name(&|_, _| {});
         assert_eq!(own, name(&|cell, _| cell.decoding.temperature = 9.0));
         assert_eq!(own, name(&|cell, _| (cell.seed, cell.id) = (9, "x".into())));
-        let others: [&dyn Fn(&mut CellRecord, &mut Shared); 6] = [
+        let others: [Change<'_>; 6] = [
             &|cell, _| cell.model_hash = "x".into(),
             &|cell, _| cell.task_hash = "x".into(),
             &|cell, _| cell.prompts_hash = "x".into(),

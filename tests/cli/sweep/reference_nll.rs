@@ -46,13 +46,13 @@ fn kept(out: &Path) -> (std::path::PathBuf, String) {
 fn a_model_fits_the_world_it_was_trained_on_best_as_it_is_and_reads_each_text_once() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("run");
-    let more = ["--temps", "0,0.4,0.8,1,1.4", "--top-p", "0.9,1", "--max-new-tokens", "60"];
+    let more = ["--temps", "0,0.5,1,1.5", "--top-p", "0.9,1", "--max-new-tokens", "24"];
     let ran = done(&mut sweep(&out, &more));
     assert!(ran.stdout.contains(" nll ") && ran.stdout.contains("nll: nats"), "{}", ran.stdout);
     let all = nll(&out);
-    assert_eq!(all.len(), 4, "temperature 0 has none: {all:?}");
+    assert_eq!(all.len(), 3, "temperature 0 has none: {all:?}");
     let at = |temperature: &str| all[temperature];
-    for other in ["0.4", "0.8", "1.4"] {
+    for other in ["0.5", "1.5"] {
         assert!(at("1.0").0 < at(other).0, "{all:?}");
     }
     assert!(all.values().all(|(value, low, high)| low < value && value < high), "{all:?}");
