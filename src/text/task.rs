@@ -1,5 +1,6 @@
 //! Tasks as data: what is asked of a model, and what of its answer is scored.
 
+mod continuation;
 mod file;
 #[cfg(test)]
 mod tests;
