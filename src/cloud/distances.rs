@@ -91,20 +91,27 @@ impl Distances {
     pub(crate) fn soft(&self, parts: &Sides<Taken<'_>>, radii: Sides<f64>) -> Sides<Vec<f64>> {
         let Sides { reference: p, model: q } = parts;
         let scale = radii.map(|radius| self.unit / (radius * radius));
+        // Where both factors are 1: rounding of the limit leaves them 1 as well.
+        let limit = (scale.reference.min(scale.model).recip() * (1.0 + 1e-6)) as f32;
         let mut of_q = vec![1.0; q.rows.len()];
         let mut squared = vec![0.0; q.rows.len()];
+        let power = |x: f64, copies| if copies == 1 { x } else { x.powi(copies as i32) };
         let of_row = |(&row, &copies): (&usize, &u32)| {
             let distances = &self.squared[row * self.columns..][..self.columns];
-            squared.iter_mut().zip(q.rows).for_each(|(x, &other)| *x = f64::from(distances[other]));
-            let power = |x: f64, copies| if copies == 1 { x } else { x.powi(copies as i32) };
-            of_q.iter_mut().zip(&squared).for_each(|(product, x)| {
-                *product = normal(*product * power((x * scale.reference).min(1.0), copies));
-            });
+            squared.iter_mut().zip(q.rows).for_each(|(x, &other)| *x = distances[other]);
             // Lanes of their own, so that no factor waits for the one before.
             let mut lanes = [1.0; LANES];
-            for (squared, copies) in squared.chunks(LANES).zip(q.copies.chunks(LANES)) {
-                for (lane, (x, &copies)) in lanes.iter_mut().zip(squared.iter().zip(copies)) {
-                    *lane = normal(*lane * power((x * scale.model).min(1.0), copies));
+            let chunks = squared.chunks(LANES).zip(q.copies.chunks(LANES));
+            for ((squared, its_copies), of_q) in chunks.zip(of_q.chunks_mut(LANES)) {
+                // Most rows are inside no ball of the other side.
+                if squared.iter().fold(f32::INFINITY, |least, &x| least.min(x)) > limit {
+                    continue;
+                }
+                let rows = squared.iter().zip(its_copies).zip(of_q);
+                for (lane, ((&x, &its_copies), of_q)) in lanes.iter_mut().zip(rows) {
+                    let x = f64::from(x);
+                    *of_q = normal(*of_q * power((x * scale.reference).min(1.0), copies));
+                    *lane = normal(*lane * power((x * scale.model).min(1.0), its_copies));
                 }
             }
             soft_product(lanes.iter().product())

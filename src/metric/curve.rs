@@ -110,12 +110,26 @@ impl Point {
 /// ```
 pub fn pr_curve(shares: Sides<&[f64]>, lambdas: &[f64]) -> Vec<Point> {
     let Sides { reference: p, model: q } = shares;
-    let point = |&lambda: &f64| {
-        let alpha: f64 = p.iter().zip(q).map(|(p, q)| (lambda * p).min(*q)).sum();
-        Point::new(lambda, alpha)
+    let points = |slopes: &[f64]| {
+        // Side by side, since each sum alone waits for its own last term.
+        let (mut lambda, mut alpha) = ([0.0; SLOPES], [0.0; SLOPES]);
+        lambda[..slopes.len()].copy_from_slice(slopes);
+        for (p, q) in p.iter().zip(q) {
+            for (sum, lambda) in alpha.iter_mut().zip(&lambda) {
+                *sum += (lambda * p).min(*q);
+            }
+        }
+        lambda
+            .into_iter()
+            .zip(alpha)
+            .take(slopes.len())
+            .map(|(lambda, sum)| Point::new(lambda, sum))
     };
-    lambdas.iter().map(point).collect()
+    lambdas.chunks(SLOPES).flat_map(points).collect()
 }
+
+/// Slopes whose sums are taken side by side.
+const SLOPES: usize = 8;
 
 /// The PR-divergence `D_λ(P‖Q) = Σ max(λp, q) − max(λ, 1)`, of generator `max(λu, 1) − max(λ, 1)`;
 /// 0 where the curve touches its upper bound, at most `min(λ, 1)`.

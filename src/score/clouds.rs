@@ -32,6 +32,7 @@ use crate::{
     data::{
         matrix::Matrix,
         sides::{Side, Sides},
+        stop,
     },
     math::quantile::median,
     metric::{
@@ -84,6 +85,20 @@ use crate::{
 /// # Ok::<(), llmpr::score::ScoreError>(())
 /// ```
 pub fn score(
+    sets: Sides<&Matrix>,
+    texts: Option<Sides<&TextFacts>>,
+    pca: Option<&Pca>,
+    options: &ScoreOptions,
+) -> Result<Score, ScoreError> {
+    match stop::watched() {
+        // On a thread of the pool: from any other, each of some thousand parallel steps wakes one and waits for it.
+        None => rayon::scope(|_| scored(sets, texts, pca, options)),
+        // Only this thread knows when to stop.
+        Some(_) => scored(sets, texts, pca, options),
+    }
+}
+
+fn scored(
     sets: Sides<&Matrix>,
     texts: Option<Sides<&TextFacts>>,
     pca: Option<&Pca>,

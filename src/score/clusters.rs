@@ -22,6 +22,10 @@ use crate::{
 /// Clusterings that a frontier is averaged over: one start decides as much as fresh texts do.
 pub(super) const FRONTIER_CLUSTERINGS: u64 = 5;
 
+/// Multiply-adds of an iteration up to which clusterings are found side by side: what threads would share of one
+/// takes less time than waking them, and the copies of the rows that each holds are small.
+const SIDE_BY_SIDE: usize = 1 << 22;
+
 /// Several clusterings of both sets together.
 pub(super) struct Clustering {
     clusters: usize,
@@ -58,15 +62,18 @@ impl Clustering {
             Purpose::Curve => SOUND_CLUSTERINGS,
         };
         let pooled = clouds.reference().stack(clouds.model());
-        let mut found = Vec::new();
-        for i in 0..clusterings {
+        let one = |i: u64| {
             let seed = options.seed.wrapping_mul(1000).wrapping_add(i);
             let defaults = KMeansOptions::new(clusters);
             // Ten clusterings are averaged for curves; the best of two starts each is enough.
             let redos = if purpose == Purpose::Curve { 2 } else { defaults.redos };
-            let settings = KMeansOptions { seed, redos, ..defaults };
-            found.push(kmeans(&pooled, &settings)?);
-        }
+            kmeans(&pooled, &KMeansOptions { seed, redos, ..defaults })
+        };
+        let multiply_adds = (n + m).saturating_mul(pooled.cols()).saturating_mul(clusters);
+        let mut found: Vec<KMeans> = match multiply_adds <= SIDE_BY_SIDE {
+            true => (0..clusterings).into_par_iter().map(one).collect::<Result<_, _>>()?,
+            false => (0..clusterings).map(one).collect::<Result<_, _>>()?,
+        };
         let partition = |clustering: &KMeans| {
             let (reference, model) = clustering.labels.split_at(n);
             let labels = Sides { reference: reference.to_vec(), model: model.to_vec() };

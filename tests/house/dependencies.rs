@@ -17,7 +17,11 @@ fn packages() -> Vec<Value> {
 }
 
 fn rules() -> toml::Table {
-    std::fs::read_to_string(format!("{ROOT}/deny.toml")).unwrap().parse().unwrap()
+    table("deny.toml")
+}
+
+fn table(file: &str) -> toml::Table {
+    std::fs::read_to_string(format!("{ROOT}/{file}")).unwrap().parse().unwrap()
 }
 
 /// Whether a licence expression can be met with allowed licences alone; `/` is the old way to write OR.
@@ -108,8 +112,7 @@ fn an_expression_is_met_as_its_words_say() {
 
 #[test]
 fn every_direct_dependency_has_its_reason() {
-    let manifest: toml::Table =
-        std::fs::read_to_string(format!("{ROOT}/Cargo.toml")).unwrap().parse().unwrap();
+    let manifest = table("Cargo.toml");
     let decisions = std::fs::read_to_string(format!("{ROOT}/docs/decisions.md")).unwrap();
     let direct = ["dependencies", "build-dependencies", "dev-dependencies"];
     let names = direct.iter().flat_map(|kind| manifest[*kind].as_table().unwrap().keys());
@@ -127,4 +130,13 @@ fn an_exception_says_why_and_until_when() {
         let form = date.len() == 10 && date.split('-').all(|part| part.parse::<u32>().is_ok());
         assert!(form && reason.len() > 30, "{exception}");
     }
+}
+
+#[test]
+fn both_tools_of_advisories_have_the_same_exceptions() {
+    let (deny, audit) = (rules(), table(".cargo/audit.toml"));
+    let of_deny = deny["advisories"]["ignore"].as_array().unwrap().iter();
+    let of_deny: BTreeSet<&str> = of_deny.map(|one| one["id"].as_str().unwrap()).collect();
+    let of_audit = audit["advisories"]["ignore"].as_array().unwrap().iter();
+    assert_eq!(of_audit.map(|id| id.as_str().unwrap()).collect::<BTreeSet<&str>>(), of_deny);
 }
