@@ -1,6 +1,5 @@
 //! Tasks as data: what is asked of a model, and what of its answer is scored.
 
-mod continuation;
 mod file;
 #[cfg(test)]
 mod tests;
@@ -231,7 +230,7 @@ impl Task {
     }
 
     /// The text cut to the task's words or characters; tokens are cut by whoever has the tokenizer.
-    fn cut(&self, text: &str) -> String {
+    pub(super) fn cut(&self, text: &str) -> String {
         match self.truncate {
             Some(Truncate::Words(limit)) => first_words(text, limit).to_owned(),
             Some(Truncate::Chars(limit)) => text.chars().take(limit).collect(),

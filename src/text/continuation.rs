@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Task, fill};
-use crate::text::{Text, prompt::Prompt};
+use super::{Text, prompt::Prompt, task::Task, template::fill};
 
 impl Task {
     /// The completion of `prompt` that would be compared as the reference text `text` is; `None` where there is none,
