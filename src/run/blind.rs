@@ -237,3 +237,16 @@ pub fn judge(sheet: &Path) -> Result<Judged, BlindError> {
         cells,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn what_a_spreadsheet_would_compute_is_marked_as_text_and_all_else_is_as_it_was() {
+        for text in ["=1+1", "+1", "-1", "@name", "\tx", "\rx"] {
+            assert_eq!(plain(text), format!("'{text}"));
+        }
+        assert_eq!((plain("a=1"), plain("")), ("a=1".to_owned(), String::new()));
+    }
+}

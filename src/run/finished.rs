@@ -328,7 +328,12 @@ fn basis(
 fn samples(run: &Run, cell: &CellResult) -> Vec<SampleRecord> {
     let path = run.folder.cell(&cell.cell.id, "samples.jsonl");
     let mut by_draw: IndexMap<(u32, u32), SampleRecord> = IndexMap::new();
-    for sample in read_log::<SampleRecord>(&path).unwrap_or_default() {
+    for mut sample in read_log::<SampleRecord>(&path).unwrap_or_default() {
+        // All cells are held at once; of their tokens the number is shown.
+        if !sample.tokens.is_empty() {
+            sample.n_tokens = Some(sample.count());
+            sample.tokens = Vec::new();
+        }
         by_draw.entry((sample.prompt_index, sample.sample)).or_insert(sample);
     }
     let wanted = draws(cell.cell.n_samples, run.record.shared.prompts.max(1));

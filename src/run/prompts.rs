@@ -247,4 +247,17 @@ mod tests {
         let message = PlannedPrompts::new(recipe, 2, encode).unwrap_err().to_string();
         assert!(message.contains("has 8 tokens without any shots"), "{message}");
     }
+
+    #[test]
+    fn a_fifth_is_set_apart_for_examples_and_a_quarter_for_prefixes() {
+        let bio = Task::find("wikipedia-bio").unwrap();
+        assert_eq!((set_apart(&bio, 50), set_apart(&bio, 5000)), ((10, 0), (100, 0)));
+        let prefixes = bundled_with_prefixes();
+        assert_eq!(set_apart(&prefixes, 400).1, 100);
+    }
+
+    fn bundled_with_prefixes() -> Task {
+        let tasks = crate::text::task::bundled().map(|name| Task::find(name).unwrap());
+        tasks.into_iter().find(Task::needs_prefixes).expect("a task that continues texts")
+    }
 }

@@ -281,4 +281,12 @@ mod tests {
         assert!((precision - 0.6).abs() < 0.12, "{precision}"); // 300 draws at 0.6 deviate by 0.028
         assert!(truth::<&str>(without, &[], 0).is_empty());
     }
+
+    #[test] // closed form: z² / (n + z²) at none of n, and symmetric about one half
+    fn wilson_s_interval_is_that_of_the_formula() {
+        let (low, high) = wilson(0.0, 10);
+        assert!(low == 0.0 && (high - 0.277_532_8).abs() < 1e-6, "{low} {high}");
+        let (low, high) = wilson(0.5, 100);
+        assert!((low - 0.403_831_5).abs() < 1e-6 && (low + high - 1.0).abs() < 1e-12, "{low}");
+    }
 }

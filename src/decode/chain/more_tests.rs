@@ -212,6 +212,10 @@ fn dry_lowers_what_makes_a_repetition_longer_by_a_power_of_its_length() {
     let long = vec![1; 3000];
     let got = distribution(&[stage], &[1.0, 2.0], Past::of(&long));
     assert_eq!(got, [1.0, 0.0]);
+    // It stops at the whole power below the greatest 32-bit number: 3⁸⁰ here.
+    let faint = Stage::Dry { multiplier: 3f64.powi(-80), base: 3.0, allowed_length: 1 };
+    let got = distribution(&[faint], &[0.0, 0.0], Past::of(&long));
+    assert!((got[1] / got[0] - (-1f64).exp()).abs() < 1e-12, "{got:?}");
     let all = distribution(&[stage], &[1.0], Past::of(&[0; 3000]));
     assert_eq!(all, [1.0]);
 }

@@ -279,3 +279,11 @@ proptest! {
         prop_assert!((got.iter().sum::<f64>() - 1.0).abs() < 1e-12);
     }
 }
+
+#[test] // two halves of the vocabulary in blocks of their own, of one mass
+fn a_number_at_the_end_of_a_block_draws_from_the_next() {
+    let chain = chain(&[]).with_seen(&[3, 5]);
+    assert_eq!(chain.seen(), [3, 5]);
+    let token = |u| chain.draw(&[0.0; 1024], NOTHING, u, &mut Scratch::default()).unwrap().token;
+    assert_eq!((token(0.5), token(0.499), token(0.0), token(0.999_999)), (512, 510, 0, 1023));
+}

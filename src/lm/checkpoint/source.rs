@@ -115,8 +115,7 @@ fn is_meant(id: &HubId) -> bool {
 
 /// The folder of a model that lies beside the program.
 ///
-/// Looked for as `models/NAME` beside the program (also `../share/llmpr`) and where the program was
-/// built.
+/// Looked for as `models/NAME` beside the program and in `../share/llmpr` from there.
 pub fn bundled(name: &str) -> Option<PathBuf> {
     let plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\']);
     let found =
@@ -143,7 +142,6 @@ fn shelves() -> Vec<PathBuf> {
         shelves.push(beside.join("models"));
         shelves.push(beside.join("../share/llmpr/models"));
     }
-    shelves.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("models"));
     shelves
 }
 

@@ -119,3 +119,16 @@ fn dates_are_those_of_the_calendar() {
     assert_eq!(rfc3339(1_795_343_400), "2026-11-22T10:30:00Z");
     assert_eq!(rfc3339(4_107_542_399), "2100-02-28T23:59:59Z");
 }
+
+#[test]
+fn a_time_is_its_date_in_leap_years_and_at_ends_of_years() {
+    for (seconds, date) in [
+        (0, "1970-01-01T00:00:00Z"),
+        (951_782_400, "2000-02-29T00:00:00Z"),
+        (1_709_251_199, "2024-02-29T23:59:59Z"),
+        (1_767_225_599, "2025-12-31T23:59:59Z"),
+        (4_107_542_400, "2100-03-01T00:00:00Z"),
+    ] {
+        assert_eq!(rfc3339(seconds), date);
+    }
+}

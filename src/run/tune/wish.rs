@@ -188,3 +188,30 @@ impl Wish {
         self.requirements.iter().map(each).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_requirement_is_missed_by_what_is_between_value_and_bound() {
+        let least: Requirement = "precision>=0.9".parse().unwrap();
+        let most: Requirement = "self_bleu<=0.25".parse().unwrap();
+        assert_eq!((least.misses_by(0.65), least.misses_by(0.95)), (0.25, 0.0));
+        assert_eq!((most.misses_by(0.75), most.misses_by(0.2)), (0.5, 0.0));
+        assert_eq!(least.misses_by(f64::NAN), f64::INFINITY);
+        let goal = Goal::Measure(RECALL.name.to_owned());
+        let wish = Wish { goal, requirements: vec![least, most] };
+        let of = |name: &str| Some(if name == PRECISION.name { 0.65 } else { 0.75 });
+        assert_eq!(wish.misses_by(of), 0.75);
+    }
+
+    #[test] // closed form: (1 + b²) P R / (b² P + R)
+    fn an_f_value_is_the_weighted_harmonic_mean() {
+        let of = |name: &str| Some(if name == PRECISION.name { 0.5 } else { 0.25 });
+        assert!((Goal::F(1.0).value(of).unwrap() - 1.0 / 3.0).abs() < 1e-15);
+        assert!((Goal::F(2.0).value(of).unwrap() - 0.625 / 2.25).abs() < 1e-15);
+        assert_eq!(Goal::F(1.0).value(|_| Some(0.0)), Some(0.0));
+        assert_eq!(Goal::F(1.0).value(|_| None), None);
+    }
+}
