@@ -373,16 +373,10 @@ impl RunFolder {
         Ok(alive.as_ref().map_or(Ok(()), |alive| alive.check())?)
     }
 
-    /// Removes what dead processes left in [`RunFolder::signs`] and hold nothing by, and their locks of cells: one that was
-    /// killed between a cell's last completion and the end of its lock leaves nothing to draw, and so a lock that
-    /// nobody would take over.
+    /// Removes what dead processes left in [`RunFolder::signs`] and hold nothing by.
     pub fn clean(&self) {
         let Ok(alive) = self.enter() else { return };
         let cells = self.cell_ids();
-        for id in cells.iter().filter(|id| self.lock_file(Some(id)).exists()) {
-            // Taken from the dead alone, and given up at once.
-            drop(self.try_cell(id));
-        }
         let files = cells.iter().map(|id| Some(id.as_str())).chain([None]);
         let held: Vec<String> = files
             .filter_map(|cell| lock::read(&self.lock_file(cell)).ok()?)

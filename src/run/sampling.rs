@@ -109,7 +109,7 @@ pub fn sort_samples(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Sorts a cell that has all its completions; a kill may have come between the last of them and that. Settings that were
-/// lost or damaged since are written again.
+/// lost or damaged since are written again, and a lock goes whose holder was killed before it gave it up.
 ///
 /// One that another process holds is left to it: it is drawing more, and sorts in the end.
 ///
@@ -130,6 +130,10 @@ pub fn settle(folder: &RunFolder, cell: &CellRecord) -> Result<(), SampleError> 
     });
     if !is_whole && let Attempt::Taken(_lock) = folder.try_cell(&cell.id)? {
         write_json(&settings, cell)?;
+    }
+    // Nothing is left to draw here, so that nobody else would take a dead process's lock.
+    if folder.lock_file(Some(&cell.id)).exists() {
+        drop(folder.try_cell(&cell.id)?);
     }
     Ok(())
 }
