@@ -157,6 +157,10 @@ options! {
         /// Numbers of tokens after which texts of both sides are cut to measure their beginnings, too, such as 16,32,64
         #[arg(long, value_name = "RANGE")]
         pub prefixes: Option<Integers>,
+        /// Read the reference once with every local model, for its negative log-likelihood at each temperature, truncations
+        /// and penalties left out
+        #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+        pub reference_nll: Option<bool>,
         /// Faults of published code to imitate, apart by commas: chars:N cuts the model's texts alone to N characters,
         /// penalized-eos counts end-of-text as seen under a repetition penalty, cut-prompts cuts the ends of prompts that
         /// do not fit, shared-texts takes examples and prefixes from the reference; or none
@@ -293,6 +297,7 @@ pub(super) fn resolve(options: Options, shard: Option<Shard>) -> anyhow::Result<
         prefixes: o
             .prefixes
             .map_or(usual.prefixes, |all| all.values().iter().map(|&n| n as usize).collect()),
+        reference_nll: o.reference_nll.unwrap_or(usual.reference_nll),
         quirks: o.quirks.unwrap_or(usual.quirks),
         out: o.out.unwrap_or(usual.out),
         shard,

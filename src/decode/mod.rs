@@ -6,6 +6,7 @@ mod past;
 mod row;
 mod select;
 mod stage;
+pub mod tempered;
 
 pub use chain::{Chain, Pick};
 pub use past::Past;

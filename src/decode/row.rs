@@ -226,7 +226,7 @@ impl Scratch {
     }
 }
 
-fn check(logits: &[f32]) -> Result<(), DecodeError> {
+pub(super) fn check(logits: &[f32]) -> Result<(), DecodeError> {
     // One pass that compilers turn into vector instructions; the culprit is looked for afterwards.
     let bad =
         logits.iter().fold(0u32, |bad, x| bad | u32::from(x.is_nan() | (*x == f32::INFINITY)));

@@ -16,7 +16,10 @@ use super::{
         network::{Depth, Interrupt, Session},
     },
 };
-use crate::data::{matrix::Matrix, signature::short};
+use crate::{
+    data::{matrix::Matrix, signature::short},
+    decode::tempered::Tempered,
+};
 
 /// Tokens of one forward pass.
 const TOKENS: usize = 2048;
@@ -175,6 +178,19 @@ impl Embedder {
         self.max_tokens
     }
 
+    /// Cuts texts after `max_tokens` tokens from now on, or at the model's own limit.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SentenceEncoder::cut_to`].
+    pub fn cut_to(&mut self, max_tokens: usize) -> Result<(), LmError> {
+        self.max_tokens = match &mut self.network {
+            Backend::Decoder(lm) => max_tokens.clamp(1, lm.config().max_positions),
+            Backend::Sentence(encoder) => encoder.cut_to(max_tokens)?,
+        };
+        Ok(())
+    }
+
     /// How hidden states become one vector, in words: `last`, `mean`, or what a sentence encoder does
     /// itself, `mean+l2`.
     pub fn pooling(&self) -> String {
@@ -236,7 +252,7 @@ impl Embedder {
             Backend::Decoder(lm) => {
                 Self::key(lm.checkpoint(), self.pooling, self.max_tokens, lm.precision())
             }
-            Backend::Sentence(encoder) => encoder.hash().map(str::to_owned),
+            Backend::Sentence(encoder) => encoder.hash(),
         }
     }
 
@@ -438,25 +454,16 @@ fn score(
     let states = &states[..(ids.len() - 1) * d];
     for (states, ids) in states.chunks(SCORED * d).zip(ids[1..].chunks(SCORED)) {
         lm.network().logits(session, states, &mut logits)?;
-        let of_row = |(row, id): (&[f32], &u32)| log_shares(row, *id as usize, temperatures);
-        let rows: Vec<_> = logits.par_chunks_exact(vocab).zip(ids).map(of_row).collect();
+        let rows = logits.par_chunks_exact(vocab).zip(ids);
+        let rows = rows.map_init(Tempered::default, |buffers, (row, &id)| {
+            buffers.log_probs(row, id, temperatures)
+        });
         // Added in the order of positions, whoever computed them.
-        for row in rows {
+        for row in rows.collect::<Result<Vec<_>, _>>()? {
             sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
         }
     }
     Ok(())
-}
-
-/// `log softmax(logits / T)[token]` for every temperature.
-fn log_shares(logits: &[f32], token: usize, temperatures: &[f64]) -> Vec<f64> {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let share = |t: &f64| {
-        let scaled = |x: f32| (f64::from(x) - f64::from(max)) / t;
-        let total: f64 = logits.iter().map(|x| scaled(*x).exp()).sum();
-        scaled(logits[token]) - total.ln()
-    };
-    temperatures.iter().map(share).collect()
 }
 
 /// The mean of rows.

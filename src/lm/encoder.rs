@@ -36,12 +36,15 @@ pub struct SentenceEncoder {
     device: Device,
     dim: usize,
     vocab: usize,
+    /// The most tokens that it can be given.
+    most: usize,
     max_tokens: usize,
     pooling: Pooling,
     normalize: bool,
     lowercase: bool,
     hashed: Vec<PathBuf>,
-    hash: OnceLock<String>,
+    /// Their hash, once it is asked for.
+    files: OnceLock<String>,
 }
 
 /// Whether a folder holds a sentence encoder rather than a language model.
@@ -85,30 +88,46 @@ impl SentenceEncoder {
         let limits = object(&folder.join("sentence_bert_config.json"))?.unwrap_or_default();
         let own = limits["max_seq_length"].as_u64().and_then(|n| usize::try_from(n).ok());
         let most = own.unwrap_or(usize::MAX).min(config.max_position_embeddings);
-        let max_tokens = max_tokens.min(most);
-        if max_tokens < 3 {
-            return Err(bad(format!("a limit of {max_tokens} tokens leaves no room for a text")));
-        }
         let weights = Weights::open(folder)?;
         let model = Bert::new(&config, &variables(&weights, device)?)?;
         let missing = || LmError::NoTokenizer { path: source.into(), what: "no tokenizer.json" };
         let tokenizer = Tokenizer::open(folder)?.ok_or_else(missing)?;
         let mut hashed = vec![path];
         hashed.extend_from_slice(weights.files());
-        Ok(Self {
+        let mut encoder = Self {
             source: source.into(),
             model,
             tokenizer,
             device: device.clone(),
             dim,
             vocab: config.vocab_size,
-            max_tokens,
+            most,
+            max_tokens: most,
             pooling,
             normalize,
             lowercase: limits["do_lower_case"] == true,
             hashed,
-            hash: OnceLock::new(),
-        })
+            files: OnceLock::new(),
+        };
+        encoder.cut_to(max_tokens)?;
+        Ok(encoder)
+    }
+
+    /// Cuts texts after `max_tokens` tokens from now on, the two around a text included, at the encoder's own limit or at
+    /// its positions, whichever is least; that is the result.
+    ///
+    /// # Errors
+    ///
+    /// [`LmError::BadFile`] for fewer than three, which leave no room for a text.
+    pub fn cut_to(&mut self, max_tokens: usize) -> Result<usize, LmError> {
+        let max_tokens = max_tokens.min(self.most);
+        if max_tokens < 3 {
+            let path = self.hashed.first().map(|path| path.display().to_string());
+            let what = format!("a limit of {max_tokens} tokens leaves no room for a text");
+            return Err(LmError::BadFile { path: path.unwrap_or_default(), what });
+        }
+        self.max_tokens = max_tokens;
+        Ok(max_tokens)
     }
 
     /// What it was opened as.
@@ -147,7 +166,7 @@ impl SentenceEncoder {
     ///
     /// [`LmError::Read`] when a file can no longer be read.
     pub fn weights_hash(&self) -> Result<String, LmError> {
-        Ok(self.hash()?.split('|').next().unwrap_or_default().to_owned())
+        self.files().map(str::to_owned)
     }
 
     /// SHA-256, in hexadecimal, of what decides the token ids of a text.
@@ -167,14 +186,17 @@ impl SentenceEncoder {
     /// # Errors
     ///
     /// [`LmError::Read`] when a file can no longer be read.
-    pub fn hash(&self) -> Result<&str, LmError> {
-        if let Some(hash) = self.hash.get() {
+    pub fn hash(&self) -> Result<String, LmError> {
+        let (files, tokenizer, pooling) = (self.files()?, self.tokenizer.hash(), self.pooling());
+        Ok(format!("{files}|{tokenizer}|{pooling}|{}|{}", self.max_tokens, self.lowercase))
+    }
+
+    fn files(&self) -> Result<&str, LmError> {
+        if let Some(hash) = self.files.get() {
             return Ok(hash);
         }
-        let files = load::sha256(&self.hashed)?;
-        let (tokenizer, pooling) = (self.tokenizer.hash(), self.pooling());
-        let hash = format!("{files}|{tokenizer}|{pooling}|{}|{}", self.max_tokens, self.lowercase);
-        Ok(self.hash.get_or_init(|| hash))
+        let hash = load::sha256(&self.hashed)?;
+        Ok(self.files.get_or_init(|| hash))
     }
 
     /// Token ids of a text with `[CLS]` and `[SEP]` around it, the text cut to the limit.

@@ -169,7 +169,7 @@ pub fn inspect_encoder(model: &str, hash: bool) -> Result<Option<EncoderFacts>, 
         vocab: encoder.tokenizer().vocab_size(),
         max_tokens: encoder.max_tokens(),
         pooling: encoder.pooling(),
-        sha256: hash.then(|| encoder.hash().map(str::to_owned)).transpose()?,
+        sha256: hash.then(|| encoder.hash()).transpose()?,
     }))
 }
 

@@ -1,5 +1,7 @@
 //! The probability of a completion under any decoding settings, token by token.
 
+pub mod tempered;
+
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -75,6 +77,34 @@ pub fn log_probs(
     interrupt: &Interrupt,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Vec<f64>>, LmError> {
+    let scorer = Scorer { eos, chain, breakers };
+    let (mut out, mut mu): (Vec<Vec<f64>>, _) = (Vec::with_capacity(texts.len()), None);
+    let mut hear = |text: usize, first: usize, logits: &[f32]| {
+        if first == 0 {
+            out.push(Vec::new());
+            mu = None;
+        }
+        let found = scorer.rows(&texts[text], first, logits, network.config().vocab, &mut mu)?;
+        out[text].extend(found);
+        Ok(())
+    };
+    read(network, texts, interrupt, progress, &mut hear)?;
+    Ok(out)
+}
+
+/// What hears the logits of a text's positions: the index of the text, the first position, and a row of logits for each
+/// position from there on.
+type Hear<'a> = dyn FnMut(usize, usize, &[f32]) -> Result<(), LmError> + 'a;
+
+/// Reads every text behind its prompt. Of each text `hear` gets the first position, and then the others in their order,
+/// at most [`SCORED`] at a time; of one without positions an empty row.
+fn read(
+    network: &dyn Network,
+    texts: &[Continued<'_>],
+    interrupt: &Interrupt,
+    progress: &mut dyn FnMut(usize, usize),
+    hear: &mut Hear<'_>,
+) -> Result<(), LmError> {
     let config = network.config();
     for text in texts {
         check::check_ids(config, text.prompt, text.tokens.len())?;
@@ -82,20 +112,21 @@ pub fn log_probs(
     }
     let mut session = Session::new(network);
     session.interrupt = interrupt.clone();
-    let scorer = Scorer { network, eos, chain, breakers };
+    let reader = Reader { network };
     let all = texts.iter().map(|text| text.tokens.len()).sum();
-    let (mut out, mut done) = (Vec::with_capacity(texts.len()), 0);
+    let (mut first, mut done) = (0, 0);
     for run in texts.chunk_by(|a, b| a.prompt == b.prompt) {
-        let prompt = scorer.read_prompt(&mut session, run[0].prompt)?;
+        let prompt = reader.read_prompt(&mut session, run[0].prompt)?;
         for batch in batches(run) {
-            let batch = &run[batch];
-            out.extend(scorer.pass(&mut session, &prompt, batch)?);
+            let (at, batch) = (first + batch.start, &run[batch]);
+            reader.pass(&mut session, &prompt, batch, at, hear)?;
             done += batch.iter().map(|text| text.tokens.len()).sum::<usize>();
             progress(done, all);
         }
         session.kv.release(prompt.piece.id);
+        first += run.len();
     }
-    Ok(out)
+    Ok(())
 }
 
 /// Runs of texts that are read in one pass, at least one each.
@@ -125,14 +156,11 @@ struct Prompt {
     logits: Vec<f32>,
 }
 
-struct Scorer<'a> {
+struct Reader<'a> {
     network: &'a dyn Network,
-    eos: &'a [u32],
-    chain: &'a Chain,
-    breakers: &'a [u32],
 }
 
-impl Scorer<'_> {
+impl Reader<'_> {
     fn read_prompt(&self, session: &mut Session, tokens: &[u32]) -> Result<Prompt, LmError> {
         let own = Piece { id: session.kv.allocate(tokens.len())?, used: 0 };
         let span = Span { tokens, prefix: &[], own, want: Want::Last };
@@ -151,13 +179,15 @@ impl Scorer<'_> {
         }
     }
 
-    /// Scores texts that continue one prompt.
+    /// Reads texts that continue one prompt, the first of which has the index `first`.
     fn pass(
         &self,
         session: &mut Session,
         prompt: &Prompt,
         texts: &[Continued<'_>],
-    ) -> Result<Vec<Vec<f64>>, LmError> {
+        first: usize,
+        hear: &mut Hear<'_>,
+    ) -> Result<(), LmError> {
         let prefix = [prompt.piece];
         let mut own: Vec<Option<SegmentId>> = Vec::with_capacity(texts.len());
         for text in texts {
@@ -174,48 +204,52 @@ impl Scorer<'_> {
             .collect();
         let states = if spans.is_empty() { Vec::new() } else { self.forward(session, &spans)? };
         own.into_iter().flatten().for_each(|id| session.kv.release(id));
-        let mut rest = states.as_slice();
-        let mut scored = Vec::with_capacity(texts.len());
-        for text in texts {
-            let (states, later) = rest.split_at(text.read().len() * self.network.config().hidden);
+        let (mut rest, mut logits) = (states.as_slice(), Vec::new());
+        let d = self.network.config().hidden;
+        for (at, text) in (first..).zip(texts) {
+            let (states, later) = rest.split_at(text.read().len() * d);
             rest = later;
-            scored.push(self.score(session, prompt, text, states)?);
-        }
-        Ok(scored)
-    }
-
-    fn score(
-        &self,
-        session: &mut Session,
-        prompt: &Prompt,
-        text: &Continued<'_>,
-        states: &[f32],
-    ) -> Result<Vec<f64>, LmError> {
-        if text.positions() == 0 {
-            return Ok(Vec::new());
-        }
-        let (d, vocab) = (self.network.config().hidden, self.network.config().vocab);
-        let (first, mut mu) = self.at(text, 0, &prompt.logits, None)?;
-        let mut found = vec![first];
-        let mut logits = Vec::new();
-        for states in states.chunks(SCORED * d) {
-            self.network.logits(session, states, &mut logits)?;
-            if self.chain.needs_mu() {
-                // Where a cut hangs on the tokens before, one position follows the other.
-                for logits in logits.chunks_exact(vocab) {
-                    let (ln_p, next) = self.at(text, found.len(), logits, mu)?;
-                    found.push(ln_p);
-                    mu = next;
-                }
-                continue;
+            hear(at, 0, if text.positions() > 0 { &prompt.logits } else { &[] })?;
+            let mut position = 1;
+            for states in states.chunks(SCORED * d) {
+                self.network.logits(session, states, &mut logits)?;
+                hear(at, position, &logits)?;
+                position += states.len() / d;
             }
-            let first = found.len();
-            let rows: Result<Vec<f64>, LmError> = logits
-                .par_chunks_exact(vocab)
-                .enumerate()
+        }
+        Ok(())
+    }
+}
+
+struct Scorer<'a> {
+    eos: &'a [u32],
+    chain: &'a Chain,
+    breakers: &'a [u32],
+}
+
+impl Scorer<'_> {
+    /// The log-probabilities of positions from `first` on, whose rows of `vocab` logits follow one another, and
+    /// mirostat's `μ` before and then behind them.
+    fn rows(
+        &self,
+        text: &Continued<'_>,
+        first: usize,
+        logits: &[f32],
+        vocab: usize,
+        mu: &mut Option<f64>,
+    ) -> Result<Vec<f64>, LmError> {
+        if !self.chain.needs_mu() {
+            let rows = logits.par_chunks_exact(vocab).enumerate();
+            return rows
                 .map(|(row, logits)| Ok(self.at(text, first + row, logits, None)?.0))
                 .collect();
-            found.extend(rows?);
+        }
+        // Where a cut hangs on the tokens before, one position follows the other.
+        let mut found = Vec::new();
+        for (at, logits) in (first..).zip(logits.chunks_exact(vocab)) {
+            let (ln_p, next) = self.at(text, at, logits, *mu)?;
+            found.push(ln_p);
+            *mu = next;
         }
         Ok(found)
     }

@@ -22,6 +22,7 @@ pub mod prdc;
 pub mod probabilistic;
 pub mod ratio;
 pub mod realism;
+pub mod reference_nll;
 pub mod rejection;
 pub mod repetition;
 pub mod self_bleu;

@@ -19,6 +19,7 @@ use crate::{
 mod cost;
 mod curves;
 mod examples;
+mod fit;
 mod lambda;
 mod methods;
 mod per_prompt;
@@ -36,6 +37,7 @@ pub fn figures(results: &Results) -> Vec<Figure> {
     let shown = shown(&all);
     let mut figures = Vec::new();
     figures.extend(along_temperature(&shown));
+    figures.extend(fit::fit(&shown));
     figures.extend(truth::against_truth(&all));
     figures.extend(plane::plane(&shown));
     figures.extend(methods::methods_plane(results));

@@ -13,6 +13,7 @@ use crate::{
         extrapolated::{MODES_REACHED, RECALL_EXTRAPOLATED},
         frontier::MAUVE_STAR,
         prdc::{COVERAGE, PRECISION, RECALL},
+        reference_nll::REFERENCE_NLL,
         spec::Spec,
     },
     score::{record::Estimate, warnings::Code},
@@ -108,6 +109,11 @@ pub(super) fn columns(results: &Results) -> Vec<Vec<String>> {
             });
         }
     }
+    let fit =
+        |c: &CellResult| c.reference_nll.get(REFERENCE_NLL.name).map(|e| three_decimals(e.value));
+    if cells.iter().any(|c| fit(c).is_some()) {
+        add("nll", String::new(), &|c| fit(c).unwrap_or_else(|| "-".to_owned()));
+    }
     let unique =
         |c: &CellResult| format!("{:.0}%", 100.0 * c.texts.unique as f64 / c.texts.n.max(1) as f64);
     add("unique", String::new(), &unique);
@@ -158,6 +164,11 @@ pub(super) fn legend(results: &Results) -> String {
     }
     if results.cells.iter().any(|cell| !cell.truth.is_empty()) {
         out.push_str("exact: known from the grammar the task was drawn from, not estimated\n");
+    }
+    if results.cells.iter().any(|cell| cell.reference_nll.contains_key(REFERENCE_NLL.name)) {
+        out.push_str(
+            "nll: nats that a token of the reference costs the model at this temperature, without truncations; less fits better\n",
+        );
     }
     for source in sources(&results.cells) {
         out.push_str(&format!("published: {source}\n"));
@@ -267,6 +278,7 @@ mod tests {
                 per_prompt: Default::default(),
                 examples: Default::default(),
                 prefixes: Default::default(),
+                reference_nll: Default::default(),
                 published: None,
             }
         };

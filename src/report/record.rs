@@ -172,6 +172,23 @@ impl SampleRecord {
     }
 }
 
+/// A reference text as a model read it: one line of `reference/nll-<hash>.jsonl`. Several lines of one text have different
+/// temperatures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReadRecord {
+    /// Its index among the reference texts.
+    pub text: usize,
+    /// Tokens that were read behind the prompt; none where the text continues no prompt of the task.
+    pub tokens: usize,
+    /// Bytes of UTF-8 that these tokens are.
+    pub bytes: usize,
+    /// The temperatures.
+    pub temperatures: Vec<f64>,
+    /// Negative log-likelihood of all of these tokens at each of them, nats.
+    #[serde(with = "crate::data::json_number::list")]
+    pub nll: Vec<f64>,
+}
+
 /// What a cell's texts look like before any embedding.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TextFacts {
@@ -226,6 +243,10 @@ pub struct CellResult {
     /// Measures of the texts' beginnings as `name_first_N`, both sides cut after `N` tokens.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub prefixes: IndexMap<String, Estimate>,
+    /// How well the model fits the reference at this temperature, truncations and penalties left out:
+    /// [`crate::metric::reference_nll`], and how many texts were read.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub reference_nll: IndexMap<String, Estimate>,
     /// What was published of the same model under the same settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<Published>,
@@ -330,6 +351,7 @@ pub(crate) mod tests {
             per_prompt: IndexMap::new(),
             examples: IndexMap::new(),
             prefixes: IndexMap::new(),
+            reference_nll: IndexMap::new(),
             published: None,
         }
     }

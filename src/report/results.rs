@@ -24,7 +24,7 @@ const TEXTS: [&str; 6] =
 
 /// The table as CSV: settings, then `name`, `name_low`, `name_high`, `name_ceiling`, `name_p` for each
 /// measure (a column that would be empty throughout is left out), then the same as `true_name`, …
-/// where the truth is known, then `published_name` where a paper has a value of the same settings, `prompt_name` and `across_name` before it where prompts have several completions and `examples_name` where they have examples (`true_recall` counts the modes that texts reach, faulty texts included,
+/// where the truth is known, then `published_name` where a paper has a value of the same settings, `prompt_name` and `across_name` before it where prompts have several completions and `examples_name` where they have examples, `reference_nll` where models read the reference (`true_recall` counts the modes that texts reach, faulty texts included,
 /// `true_recall_accepted` those of accepted texts alone), facts about the texts, warning codes and the
 /// signature.
 ///
@@ -58,6 +58,7 @@ struct Columns {
     per_prompt: Vec<(String, usize)>,
     examples: Vec<(String, usize)>,
     prefixes: Vec<(String, usize)>,
+    reference_nll: Vec<(String, usize)>,
     published: Vec<String>,
 }
 
@@ -85,6 +86,7 @@ impl Columns {
             per_prompt: Self::filled(cells, |cell| &cell.per_prompt),
             examples: Self::filled(cells, |cell| &cell.examples),
             prefixes: Self::filled(cells, |cell| &cell.prefixes),
+            reference_nll: Self::filled(cells, |cell| &cell.reference_nll),
             published: published(cells),
         }
     }
@@ -115,6 +117,7 @@ impl Columns {
         header.extend(self.per_prompt.iter().map(named));
         header.extend(self.examples.iter().map(named));
         header.extend(self.prefixes.iter().map(named));
+        header.extend(self.reference_nll.iter().map(named));
         header.extend(self.published.iter().map(|name| format!("published_{name}")));
         header.extend(TEXTS.map(str::to_owned));
         header.extend(["warnings".to_owned(), "signature".to_owned()]);
@@ -142,6 +145,7 @@ impl Columns {
         estimates(&self.per_prompt, &result.per_prompt);
         estimates(&self.examples, &result.examples);
         estimates(&self.prefixes, &result.prefixes);
+        estimates(&self.reference_nll, &result.reference_nll);
         row.extend(self.published.iter().map(|name| Entry::Real(result.published(name))));
         let ended = |how: &str| Entry::count(texts.ended.get(how).copied().unwrap_or(0));
         row.extend([
@@ -213,6 +217,7 @@ mod tests {
                 per_prompt: Default::default(),
                 examples: Default::default(),
                 prefixes: Default::default(),
+                reference_nll: Default::default(),
                 published: None,
             }
         };

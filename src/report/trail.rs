@@ -115,6 +115,11 @@ impl Spot<'_> {
         lengths.into_iter().filter_map(at).collect()
     }
 
+    /// How well the model fits the reference at this temperature.
+    pub fn reference_nll(&self, spec: &Spec) -> Option<Estimate> {
+        mean(self.cells.iter().filter_map(|cell| cell.reference_nll.get(spec.name)))
+    }
+
     /// What became of in-context examples, by its name.
     pub fn examples(&self, name: &str) -> Option<Estimate> {
         mean(self.cells.iter().filter_map(|cell| cell.examples.get(name)))

@@ -1,6 +1,7 @@
 //! A sweep from start to end: draw, embed, score. Every step finds what an earlier run left and goes on.
 
 mod prefixes;
+mod reference_nll;
 mod score;
 pub mod tune;
 

@@ -99,9 +99,8 @@ impl Features {
     ///
     /// [`LmError`] for what is no model or has no tokenizer.
     pub fn open(settings: EmbedSettings) -> Result<Self, LmError> {
-        let device = device::open(settings.device)?;
         let path = load::locate(&settings.model)?;
-        let (model, key, max_tokens) = if encoder::is_encoder(&path) {
+        let model = if encoder::is_encoder(&path) {
             let embedder = Embedder::open_at(
                 &path,
                 &settings.model,
@@ -110,30 +109,47 @@ impl Features {
                 settings.pooling,
                 settings.max_tokens,
             )?;
-            let (key, max_tokens) = (embedder.hash()?, embedder.max_tokens());
-            (Model::Sentence(Box::new(embedder)), key, max_tokens)
+            Model::Sentence(Box::new(embedder))
         } else {
             let checkpoint = load::open_at(&path, &settings.model)?;
             // Texts could not be embedded without one.
             checkpoint.tokenizer()?;
-            let precision = Lm::precision_of(&checkpoint, &device, settings.dtype);
-            let max_tokens = settings.max_tokens.clamp(1, checkpoint.config.max_positions);
-            let key = Embedder::key(&checkpoint, settings.pooling, max_tokens, precision)?;
-            let checkpoint = Arc::new(checkpoint);
-            (Model::Decoder { checkpoint, embedder: None }, key, max_tokens)
+            Model::Decoder { checkpoint: Arc::new(checkpoint), embedder: None }
         };
-        let key = hex(Sha256::digest(key));
+        let max_tokens = settings.max_tokens;
         let (known, repeated) = (HashMap::new(), HashSet::new());
-        Ok(Self { settings, model, key, max_tokens, known, repeated })
+        let mut found = Self { settings, model, key: String::new(), max_tokens, known, repeated };
+        found.cut_to(max_tokens)?;
+        Ok(found)
     }
 
-    /// The same embedder for texts cut after fewer tokens; its weights are read anew.
+    /// Cuts texts after `max_tokens` tokens from now on, or at the model's own limit; weights that are read stay.
     ///
     /// # Errors
     ///
     /// Those of [`Features::open`].
-    pub fn cut_to(&self, max_tokens: usize) -> Result<Self, LmError> {
-        Self::open(EmbedSettings { max_tokens, ..self.settings.clone() })
+    pub fn cut_to(&mut self, max_tokens: usize) -> Result<(), LmError> {
+        let Self { settings, model, .. } = self;
+        let (key, cut) = match model {
+            Model::Sentence(embedder) => {
+                embedder.cut_to(max_tokens)?;
+                (embedder.hash()?, embedder.max_tokens())
+            }
+            Model::Decoder { checkpoint, embedder } => {
+                let precision =
+                    Lm::precision_of(checkpoint, &device::open(settings.device)?, settings.dtype);
+                let cut = max_tokens.clamp(1, checkpoint.config.max_positions);
+                if let Some(embedder) = embedder {
+                    embedder.cut_to(cut)?;
+                }
+                (Embedder::key(checkpoint, settings.pooling, cut, precision)?, cut)
+            }
+        };
+        settings.max_tokens = cut;
+        (self.key, self.max_tokens) = (hex(Sha256::digest(key)), cut);
+        // Vectors of texts that were cut elsewhere.
+        self.known.clear();
+        Ok(())
     }
 
     /// Hash of the model, its tokenizer and the settings that decide vectors.
@@ -391,6 +407,39 @@ mod tests {
     }
 
     #[test]
+    fn texts_cut_shorter_have_the_vectors_of_an_embedder_opened_so_and_weights_are_read_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = |max_tokens: usize| EmbedSettings {
+            model: "tiny-gpt2".into(),
+            pooling: Pooling::Last,
+            max_tokens,
+            device: DeviceChoice::Cpu,
+            dtype: DtypeChoice::default(),
+        };
+        let texts = ["A text of some length, such as this one.", "B", "A text of other words."];
+        let at = |name: &str| folder.path().join(name);
+        let stop = Stop::default();
+        let mut cut = Features::open(settings(512)).unwrap();
+        cut.announce(texts.into_iter().chain(texts));
+        let whole = cut.of(&texts, &at("whole.npy"), None, &stop, &Quiet).unwrap();
+        let place = |features: &Features| match &features.model {
+            Model::Decoder { embedder: Some(embedder), .. } => std::ptr::from_ref(&**embedder),
+            _ => panic!("its weights are read"),
+        };
+        let before = place(&cut);
+        for (tokens, own) in [(3, "3.npy"), (512, "again.npy"), (9999, "all.npy")] {
+            cut.cut_to(tokens).unwrap();
+            let mut fresh = Features::open(settings(tokens)).unwrap();
+            assert_eq!((cut.key(), cut.max_tokens()), (fresh.key(), fresh.max_tokens()));
+            assert_eq!(cut.facts().unwrap(), fresh.facts().unwrap());
+            let rows = cut.of(&texts, &at(own), None, &stop, &Quiet).unwrap();
+            let known = fresh.of(&texts, &at("fresh.npy"), None, &stop, &Quiet).unwrap();
+            assert_eq!((&rows, rows == whole), (&known, tokens > 3));
+            assert_eq!(place(&cut), before);
+        }
+    }
+
+    #[test]
     fn a_sentence_encoder_embeds_a_runs_texts_as_its_own_files_say() {
         let folder = tempfile::tempdir().unwrap();
         encoder::tests::write(folder.path(), "mean_tokens", 12);
@@ -417,5 +466,11 @@ mod tests {
         }
         let shorter = Features::open(EmbedSettings { max_tokens: 6, ..settings }).unwrap();
         assert_ne!(shorter.key(), features.key());
+        let whole = features.key().to_owned();
+        features.cut_to(6).unwrap();
+        assert_eq!((features.key(), features.max_tokens()), (shorter.key(), 6));
+        assert!(features.cut_to(2).unwrap_err().to_string().contains("no room for a text"));
+        features.cut_to(1024).unwrap();
+        assert_eq!((features.key(), features.max_tokens()), (whole.as_str(), 12));
     }
 }

@@ -22,6 +22,8 @@ pub mod prompts;
 pub mod publish;
 pub mod quirks;
 pub mod range;
+#[cfg(feature = "lm")]
+pub mod reference_nll;
 pub mod repeat;
 #[cfg(feature = "lm")]
 pub mod sampling;

@@ -274,15 +274,66 @@ impl SweepModel {
             }
             (None, Body::Chat { start, .. }) => start.clone(),
         };
-        let ids = match self.checkpoint() {
-            Some(checkpoint) => {
-                let tokenizer = checkpoint.tokenizer()?;
-                let rendered = self.template.is_some() && matches!(body, Body::Chat { .. });
-                if rendered { tokenizer.encode(&text)? } else { tokenizer.encode_prompt(&text)? }
-            }
-            None => Vec::new(),
-        };
+        let ids = self.ids(body, &text)?;
         Ok((text, ids))
+    }
+
+    /// Token ids of a text that begins with the prompt of `body`.
+    fn ids(&self, body: &Body, text: &str) -> Result<Vec<u32>, LmError> {
+        let Some(checkpoint) = self.checkpoint() else { return Ok(Vec::new()) };
+        let tokenizer = checkpoint.tokenizer()?;
+        let rendered = self.template.is_some() && matches!(body, Body::Chat { .. });
+        if rendered { tokenizer.encode(text) } else { tokenizer.encode_prompt(text) }
+    }
+
+    /// [`Self::encode`] of a prompt that loses its end, the cue included, where it has more than `room` tokens; and
+    /// whether it did.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Chat`], [`ModelError::Lm`].
+    pub fn encode_cut(
+        &self,
+        body: &Body,
+        room: usize,
+    ) -> Result<(String, Vec<u32>, bool), ModelError> {
+        let (text, mut ids) = self.encode(body)?;
+        if ids.len() <= room {
+            return Ok((text, ids, false));
+        }
+        ids.truncate(room);
+        Ok((self.decode(&ids)?, ids, true))
+    }
+
+    /// Token ids of `continuation` behind the prompt of `body`, whose text and ids are `prompt`: those that follow the
+    /// prompt's where both are cut into tokens together, or, where a token would reach from one into the other, those of
+    /// the continuation by itself, as a model goes on behind the prompt's tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Lm`].
+    pub fn encode_behind(
+        &self,
+        body: &Body,
+        prompt: (&str, &[u32]),
+        continuation: &str,
+    ) -> Result<Vec<u32>, ModelError> {
+        let Some(checkpoint) = self.checkpoint() else { return Ok(Vec::new()) };
+        let whole = self.ids(body, &format!("{}{continuation}", prompt.0))?;
+        match whole.strip_prefix(prompt.1) {
+            Some(behind) => Ok(behind.to_vec()),
+            None => Ok(checkpoint.tokenizer()?.encode(continuation)?),
+        }
+    }
+
+    /// The text that `ids` add behind `prompt`; nothing for what has no tokens here.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Lm`].
+    pub fn decode_behind(&self, prompt: &[u32], ids: &[u32]) -> Result<String, ModelError> {
+        let Some(checkpoint) = self.checkpoint() else { return Ok(String::new()) };
+        Ok(checkpoint.tokenizer()?.decode_after(prompt, ids))
     }
 
     /// The text of token ids; nothing for what has none here.

@@ -160,6 +160,7 @@ impl Scoring<'_> {
             per_prompt: self.per_prompt(cell)?,
             examples: examples(&cell.samples, cell.record.shots, self.texts),
             prefixes: IndexMap::new(),
+            reference_nll: IndexMap::new(),
             published: None,
         };
         write_json(&path, &result)?;

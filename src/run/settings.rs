@@ -134,6 +134,8 @@ pub struct SweepSettings {
     pub pca_fit: PcaFit,
     /// Tokens after which texts are cut to measure their beginnings, too.
     pub prefixes: Vec<usize>,
+    /// Whether local models read the reference, for its likelihood at every temperature.
+    pub reference_nll: bool,
     /// Faults of published code to imitate.
     pub quirks: Quirks,
     /// The run folder.
@@ -190,6 +192,7 @@ impl SweepSettings {
             score: ScoreOptions { resamples: 100, permutations: 200, ..ScoreOptions::default() },
             pca_fit: PcaFit::Run,
             prefixes: Vec::new(),
+            reference_nll: false,
             quirks: Quirks::default(),
             out: PathBuf::from("runs").join(stem),
             shard: None,

@@ -18,7 +18,7 @@ use crate::{
     report::record::{CELL_SCHEMA, CellRecord},
     rng,
     text::{
-        TextError,
+        Text, TextError,
         grammar::Grammar,
         prompt::Pools,
         task::{Task, TaskError},
@@ -58,6 +58,17 @@ pub enum SweepError {
     NoPeople {
         /// The task.
         task: String,
+    },
+    /// No prompt of which it is known which text answers it.
+    #[error(
+        "task `{task}` has {count} instructions, and which of them a reference text follows is not known; leave out \
+         --reference-nll"
+    )]
+    ManyInstructions {
+        /// The task.
+        task: String,
+        /// How many it has.
+        count: usize,
     },
     /// Too few texts.
     #[error("`{path}` leaves {n} reference texts, and a comparison needs at least {least}")]
@@ -116,6 +127,8 @@ pub struct Sweep {
     pub task: Task,
     /// Reference texts as they are compared.
     pub reference: Vec<String>,
+    /// The same texts as they came, and what prompts are made of.
+    pub pools: Pools,
     /// The distribution that the reference was drawn from, where it is known.
     pub grammar: Option<Grammar>,
     /// What its cells have in common.
@@ -151,7 +164,7 @@ impl Sweep {
         let given = settings.reference.as_deref().map(hub::local).transpose();
         let given = given.map_err(SweepError::Hub)?;
         let (given, n, seed) = (given.as_deref(), settings.n_samples, settings.prompt_seed);
-        let Some(Material { source, grammar, pools, mut notes }) =
+        let Some(Material { source, grammar, mut pools, mut notes }) =
             Material::find(&task, given, n, seed, settings.quirks.has(Quirk::SharedTexts))?
         else {
             let people = task.instructions.is_empty();
@@ -163,7 +176,9 @@ impl Sweep {
         };
         // As it was named, not where the hub's cache lies.
         let source = settings.reference.clone().unwrap_or(source);
-        let reference = reference(&settings, &task, &pools);
+        pools.reference = reference(&settings, pools.reference);
+        let compared = pools.reference.iter().map(|text| task.scored_reference(text));
+        let reference: Vec<String> = compared.collect();
         if reference.len() < LEAST_REFERENCES {
             let (n, least) = (reference.len(), LEAST_REFERENCES);
             return Err(SweepError::FewReferences { path: source, n, least });
@@ -212,7 +227,11 @@ impl Sweep {
             notes.extend(group.notes());
             groups.push(group);
         }
-        let sweep = Self { settings, task, reference, grammar, shared, groups, features, notes };
+        if settings.reference_nll {
+            notes.extend(nll_notes(&task, &groups)?);
+        }
+        let sweep =
+            Self { settings, task, reference, pools, grammar, shared, groups, features, notes };
         if let Some(shard) = &sweep.settings.shard {
             shard.of(&sweep.sizes())?;
         }
@@ -276,13 +295,12 @@ impl Group {
         for point in points {
             if !by_shots.contains_key(&point.shots) {
                 let encode = |body: &_| {
-                    let (text, mut ids) = model.encode(body)?;
-                    if !cuts || ids.len() <= room {
-                        return Ok::<_, ModelError>((text, ids));
+                    if !cuts {
+                        return model.encode(body);
                     }
-                    cut.set(cut.get() + 1);
-                    ids.truncate(room);
-                    Ok((model.decode(&ids)?, ids))
+                    let (text, ids, is_cut) = model.encode_cut(body, room)?;
+                    cut.set(cut.get() + usize::from(is_cut));
+                    Ok((text, ids))
                 };
                 let prompts = PlannedPrompts::new(recipe, point.shots, encode)?;
                 by_shots.insert(point.shots, Arc::new(prompts));
@@ -438,10 +456,27 @@ fn continued(
 
 /// The reference texts that are compared: as many as completions where there are so many, drawn
 /// under the prompt seed, in the order of the file.
-fn reference(settings: &SweepSettings, task: &Task, pools: &Pools) -> Vec<String> {
-    let mut rows: Vec<usize> = (0..pools.reference.len()).collect();
+fn reference(settings: &SweepSettings, texts: Vec<Text>) -> Vec<Text> {
+    let mut rows: Vec<usize> = (0..texts.len()).collect();
     rng::shuffle(&mut rng::named(settings.prompt_seed, "reference"), &mut rows);
     rows.truncate(settings.n_samples);
     rows.sort_unstable();
-    rows.iter().map(|&row| task.scored_reference(&pools.reference[row])).collect()
+    let mut texts: Vec<Option<Text>> = texts.into_iter().map(Some).collect();
+    rows.into_iter().filter_map(|row| texts[row].take()).collect()
+}
+
+/// What to say of models that cannot read the reference.
+fn nll_notes(task: &Task, groups: &[Group]) -> Result<Vec<String>, SweepError> {
+    if task.instructions.len() > 1 {
+        let (task, count) = (task.name.clone(), task.instructions.len());
+        return Err(SweepError::ManyInstructions { task, count });
+    }
+    let others = groups.iter().filter(|group| group.model.checkpoint().is_none());
+    let note = |group: &Group| {
+        format!(
+            "{}: no logits of the reference's texts can be had from what is no model of this machine, so it has no reference NLL",
+            group.record.name
+        )
+    };
+    Ok(others.map(note).collect())
 }

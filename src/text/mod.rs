@@ -1,6 +1,7 @@
 //! Texts: where they come from, what a model is asked to write, and how it is asked.
 
 pub mod chat;
+mod continuation;
 pub mod grammar;
 pub mod prompt;
 mod read;

@@ -90,6 +90,8 @@ pub struct Prompt {
     pub id: String,
     /// What the model reads.
     pub body: Body,
+    /// What of the answer it holds already: the cue, or the words that a chat's answer is made to begin with.
+    pub cue: String,
     /// The names of the shots in it, in order; a text without a name goes by `#` and its index in the pool.
     pub shots: Vec<String>,
     /// Shots left out because the prompt would have been too long.
@@ -193,12 +195,11 @@ pub fn render(
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(&task.separator)
     };
     let examples_ref = || examples.iter().map(String::as_str);
-    let body = if style == Style::Plain {
+    let (body, cue) = if style == Style::Plain {
         let parts = task.header.as_deref().map(|h| fill(h, &[]));
         let header = parts.as_deref().unwrap_or_default();
-        Body::Plain(join(
-            std::iter::once(header).chain(examples_ref()).chain([cue.as_str()]).collect(),
-        ))
+        let parts = std::iter::once(header).chain(examples_ref()).chain([cue.as_str()]);
+        (Body::Plain(join(parts.collect())), cue)
     } else {
         let header = task.chat.header.as_deref().or(task.header.as_deref()).unwrap_or_default();
         let header = fill(header, &fields);
@@ -225,11 +226,13 @@ pub fn render(
                 std::iter::once(header.as_str()).chain(examples_ref()).chain([ask.as_str()]);
             vec![Message::user(join(parts.collect()))]
         };
-        Body::Chat { messages: system.into_iter().chain(turns).collect(), start }
+        let messages = system.into_iter().chain(turns).collect();
+        (Body::Chat { messages, start: start.clone() }, start)
     };
     Ok(Prompt {
         id: format!("{}/{shots}/{index}", task.name),
         body,
+        cue,
         shots: names.collect(),
         dropped_shots: 0,
         prefix: prefix.to_owned(),

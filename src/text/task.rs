@@ -230,7 +230,7 @@ impl Task {
     }
 
     /// The text cut to the task's words or characters; tokens are cut by whoever has the tokenizer.
-    fn cut(&self, text: &str) -> String {
+    pub(super) fn cut(&self, text: &str) -> String {
         match self.truncate {
             Some(Truncate::Words(limit)) => first_words(text, limit).to_owned(),
             Some(Truncate::Chars(limit)) => text.chars().take(limit).collect(),

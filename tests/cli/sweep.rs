@@ -10,6 +10,8 @@ pub mod cluster;
 mod llama_cpp;
 #[path = "sweep/presets.rs"]
 mod presets;
+#[path = "sweep/reference_nll.rs"]
+mod reference_nll;
 #[path = "sweep/repeat.rs"]
 mod repeat;
 #[path = "sweep/resume.rs"]

@@ -273,6 +273,7 @@ fn result(cell: CellRecord, score: llmpr::score::record::Score, width: f64) -> C
         per_prompt: IndexMap::new(),
         examples: IndexMap::new(),
         prefixes: IndexMap::new(),
+        reference_nll: IndexMap::new(),
         published: None,
     }
 }

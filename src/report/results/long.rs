@@ -54,6 +54,7 @@ pub fn long(results: &Results) -> (Vec<String>, Vec<Vec<Entry>>) {
         result.per_prompt.iter().for_each(|(name, estimate)| add(name.clone(), estimate));
         result.examples.iter().for_each(|(name, estimate)| add(name.clone(), estimate));
         result.prefixes.iter().for_each(|(name, estimate)| add(name.clone(), estimate));
+        result.reference_nll.iter().for_each(|(name, estimate)| add(name.clone(), estimate));
         for (name, value) in result.published.iter().flat_map(|published| &published.values) {
             add(format!("published_{name}"), &Estimate::bare(*value));
         }

@@ -11,10 +11,11 @@ use serde_json::{Map, Value, json};
 const DEFINITIONS: &str = include_str!("definitions.json");
 
 /// What has a schema, in the order of a run.
-pub const NAMES: [&str; 25] = [
+pub const NAMES: [&str; 26] = [
     "run",
     "cell",
     "sample",
+    "read",
     "result",
     "results",
     "text",

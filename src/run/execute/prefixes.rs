@@ -21,18 +21,24 @@ impl Execution<'_> {
     pub(super) fn prefixes(&mut self, results: &mut [CellResult]) -> Result<bool, ExecuteError> {
         let whole = self.sweep.features.max_tokens();
         let lengths = self.sweep.settings.prefixes.clone();
-        for tokens in lengths.into_iter().filter(|tokens| (1..whole).contains(tokens)) {
-            let shorter = self.sweep.features.cut_to(tokens);
-            let shorter = shorter.map_err(|error| ExecuteError::Reference(error.into()))?;
-            let longer = std::mem::replace(&mut self.sweep.features, shorter);
-            let file = std::mem::replace(&mut self.file, format!("features-{tokens}.npy"));
-            let stopped = self.prefix(tokens, results);
-            (self.sweep.features, self.file) = (longer, file);
-            if stopped? {
+        let mut lengths = lengths.into_iter().filter(|tokens| (1..whole).contains(tokens));
+        let file = self.file.clone();
+        let stopped = lengths.try_fold(false, |stopped, tokens| {
+            if stopped {
                 return Ok(true);
             }
-        }
-        Ok(false)
+            self.cut_to(tokens)?;
+            self.file = format!("features-{tokens}.npy");
+            self.prefix(tokens, results)
+        });
+        self.file = file;
+        self.cut_to(whole)?;
+        stopped
+    }
+
+    fn cut_to(&mut self, tokens: usize) -> Result<(), ExecuteError> {
+        let cut = self.sweep.features.cut_to(tokens);
+        cut.map_err(|error| ExecuteError::Reference(error.into()))
     }
 
     fn prefix(&mut self, tokens: usize, results: &mut [CellResult]) -> Result<bool, ExecuteError> {

@@ -121,7 +121,7 @@ impl Execution<'_> {
             self.progress.advance(1, 0);
         }
         self.progress.end();
-        if self.prefixes(&mut scored)? {
+        if self.prefixes(&mut scored)? || self.reference_nll(&mut scored)? {
             return Ok(None);
         }
         let results = Results {

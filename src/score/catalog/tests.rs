@@ -5,6 +5,7 @@ use crate::{
     data::{matrix::Matrix, sides::Sides, signature::Signature},
     metric::{
         curve::{ALPHA, BETA},
+        reference_nll,
         spec::{Range, Truth},
         vendi::{VENDI_SCORE, VENDI_SCORE_OF_ORDER},
         within,
@@ -233,6 +234,21 @@ fn documentation() -> String {
             "| `{name}` | `{other}` | {title} | {} | {cost} |\n",
             range(prompt.range)
         ));
+    }
+    out.push_str(
+        "\nWith `sweep --reference-nll` every model of this machine reads the reference once, and each cell says how well its model \
+         fits it at its temperature: `-ln softmax(logits / T)` of the tokens, truncations and penalties left out, so cells that differ in \
+         nothing but those have one value, and temperature 0 has none. Text `i` is read behind prompt `i` of the cell (counted around), \
+         shots included, written as the task's examples are; a task whose prompts begin with words of a text begins each with the words of the text \
+         that is read, and these do not count. Read are at most as many tokens as completions may have, and not the end of the text, \
+         which models write in several ways. A text that continues no prompt of the task, such as a story that does not \
+         begin as the prompt does, is left out. Both are ratios of sums over texts with Student's interval over texts; `reference_texts` \
+         is how many were read. The temperature at which they are least fits the reference best.\n\n\
+         | name | what it is | range | better | cost |\n|---|---|---|---|---|\n",
+    );
+    for spec in reference_nll::SPECS {
+        let (name, title, cost) = (spec.name, spec.title, spec.cost);
+        out.push_str(&format!("| `{name}` | {title} | {} | lower | {cost} |\n", range(spec.range)));
     }
     out
 }

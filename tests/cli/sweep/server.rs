@@ -44,6 +44,24 @@ fn a_servers_completions_are_scored_like_a_models_and_asked_for_once() {
 }
 
 #[test]
+fn a_server_refuses_the_quirks_that_need_its_tokens() {
+    let Some(world) = World::new() else { return };
+    let serving = Serving::words();
+    for quirk in ["penalized-eos", "cut-prompts"] {
+        let list = format!("chars:20,{quirk}");
+        let refused =
+            ran(&mut world.sweep("run", &["--models", &serving.model(), "--quirks", &list]));
+        let why = format!(
+            "model `{}`: the quirk `{quirk}` needs a model of this machine, whose tokens are known; leave it out of --quirks",
+            serving.model()
+        );
+        assert!(refused.code == 1 && refused.stderr.contains(&why), "{}", refused.stderr);
+        assert!(!world.out("run").exists());
+    }
+    assert_eq!(serving.asked(), 0, "before anything is drawn");
+}
+
+#[test]
 fn a_setting_without_effect_stops_a_sweep_or_stands_in_its_scores() {
     let Some(world) = World::new() else { return };
     let model = Serving::words().model();
