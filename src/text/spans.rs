@@ -1,6 +1,6 @@
 //! What texts have in common, word for word: the longest run of words that one shares with another.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 use rayon::prelude::*;
 
@@ -21,7 +21,7 @@ pub struct Span {
 ///
 /// # Cost
 ///
-/// `O(N log² L)` for `N` words in all and `L` in the longest text: suffixes are sorted by doubling (Manber & Myers 1993),
+/// `O(N log² L)` for `N` words in all and `L` in the longest text: suffixes are sorted by doubling (Larsson & Sadakane 2007),
 /// and what neighbors have in common is that of Kasai et al. 2001.
 ///
 /// # Example
@@ -57,8 +57,8 @@ pub fn shared_among(texts: &[&str]) -> Vec<Option<Span>> {
 /// The word at a place of all words, one behind another.
 #[derive(Clone, Copy)]
 struct Place {
-    text: usize,
-    word: usize,
+    text: u32,
+    word: u32,
 }
 
 /// A text that lately came by in the order of suffixes, and what its suffix shares with the present one.
@@ -79,7 +79,7 @@ fn longest(texts: &[&str], kind: impl Fn(usize) -> usize) -> Vec<Option<Span>> {
         let mut late: [Option<Late>; 2] = [None, None];
         for (at, words) in steps {
             late.iter_mut().flatten().for_each(|of| of.words = of.words.min(words));
-            let Place { text, word } = places[at];
+            let [text, word] = [places[at].text, places[at].word].map(|of| of as usize);
             let kind = kind(text);
             let other = late.iter().flatten().find(|of| of.kind != kind);
             if let Some(&Late { text: other, words, .. }) = other
@@ -106,41 +106,80 @@ fn numbered(texts: &[&str]) -> (Vec<u32>, Vec<Place>) {
     for (text, content) in texts.iter().enumerate() {
         // Ends come first in the order, each before the next.
         let end = text as u32;
-        for (word, name) in content.split_whitespace().enumerate() {
+        for (word, name) in (0..).zip(content.split_whitespace()) {
             let next = (texts.len() + known.len()) as u32;
             words.push(*known.entry(name).or_insert(next));
-            places.push(Place { text, word });
+            places.push(Place { text: end, word });
         }
         words.push(end);
-        places.push(Place { text, word: usize::MAX });
+        places.push(Place { text: end, word: u32::MAX });
     }
     (words, places)
 }
 
-/// Where suffixes begin, in their order.
+/// Where suffixes begin, in their order. Only those are sorted again that the words known so far leave together.
 fn suffixes(words: &[u32]) -> Vec<u32> {
-    let n = words.len();
-    let mut order: Vec<u32> = (0..n as u32).collect();
-    let mut rank = words.to_vec();
+    let mut keyed: Vec<(u32, u32)> = words.iter().copied().zip(0..).collect();
+    keyed.par_sort_unstable();
+    let mut sorted = Sorted { order: vec![0; words.len()], rank: vec![0; words.len()] };
+    let mut open = Vec::new();
+    sorted.place(&keyed, 0, &mut open);
+    drop(keyed);
     let mut known = 1;
-    loop {
-        // A suffix by its first words, then by those behind: a shorter one comes first.
-        let key = |&at: &u32| {
-            let behind = rank.get(at as usize + known).map_or(0, |&rank| u64::from(rank) + 1);
-            u64::from(rank[at as usize]) << 32 | behind
-        };
-        order.par_sort_unstable_by_key(key);
-        let mut next = vec![0; n];
-        let mut different = 0;
-        for pair in order.windows(2) {
-            different += u32::from(key(&pair[0]) != key(&pair[1]));
-            next[pair[1] as usize] = different;
-        }
-        rank = next;
-        if different as usize + 1 >= n {
-            return order;
+    while !open.is_empty() {
+        let groups = std::mem::take(&mut open);
+        let keyed: Vec<Vec<(u32, u32)>> =
+            groups.par_chunks(GROUPS).map(|groups| sorted.by_next(groups, known)).collect();
+        for (groups, keyed) in groups.chunks(GROUPS).zip(keyed) {
+            let mut rest = keyed.as_slice();
+            for group in groups {
+                let (own, others) = rest.split_at(group.len());
+                sorted.place(own, group.start, &mut open);
+                rest = others;
+            }
         }
         known *= 2;
+    }
+    sorted.order
+}
+
+/// Groups that one thread sorts at a time.
+const GROUPS: usize = 1024;
+
+/// Suffixes in the order of their first words.
+struct Sorted {
+    order: Vec<u32>,
+    /// Per suffix: the first place of those that begin as it does.
+    rank: Vec<u32>,
+}
+
+impl Sorted {
+    /// The suffixes at these places, each place's sorted by what stands behind the words that they share, with
+    /// that; a shorter one comes first.
+    fn by_next(&self, groups: &[Range<usize>], known: usize) -> Vec<(u32, u32)> {
+        let mut keyed = Vec::with_capacity(groups.iter().map(Range::len).sum());
+        for group in groups {
+            let from = keyed.len();
+            let behind = |at: u32| self.rank.get(at as usize + known).map_or(0, |&rank| rank + 1);
+            keyed.extend(self.order[group.clone()].iter().map(|&at| (behind(at), at)));
+            keyed[from..].sort_unstable();
+        }
+        keyed
+    }
+
+    /// Puts suffixes, sorted by their keys, at the places from `start`; those of one key are left `open`.
+    fn place(&mut self, keyed: &[(u32, u32)], start: usize, open: &mut Vec<Range<usize>>) {
+        let mut first = start;
+        for group in keyed.chunk_by(|a, b| a.0 == b.0) {
+            for (to, &(_, at)) in self.order[first..].iter_mut().zip(group) {
+                *to = at;
+                self.rank[at as usize] = first as u32;
+            }
+            if group.len() > 1 {
+                open.push(first..first + group.len());
+            }
+            first += group.len();
+        }
     }
 }
 
