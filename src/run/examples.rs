@@ -69,11 +69,12 @@ fn long(texts: &[&str], others: &[&str]) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::decode::Decoding;
 
-    fn sample(prompt: &str, text: &str, shots_used: usize) -> SampleRecord {
+    /// A completion of which nothing else matters.
+    pub(in crate::run) fn sample(prompt: &str, text: &str, shots_used: usize) -> SampleRecord {
         SampleRecord {
             id: String::new(),
             prompt_id: String::new(),

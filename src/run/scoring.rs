@@ -338,32 +338,11 @@ pub fn facts(samples: &[SampleRecord], shots: usize) -> TextFacts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::Decoding;
-
-    fn sample(prompt: &str) -> SampleRecord {
-        SampleRecord {
-            id: String::new(),
-            prompt_id: String::new(),
-            prompt: prompt.to_owned(),
-            text: Some(String::new()),
-            completion: None,
-            tokens: Vec::new(),
-            n_tokens: None,
-            finish_reason: "eos".to_owned(),
-            logprob: 0.0,
-            logprob_model: 0.0,
-            entropy: 0.0,
-            decoding: Decoding::default(),
-            seed: 0,
-            prompt_index: 0,
-            sample: 0,
-            shots_used: 0,
-        }
-    }
+    use crate::run::examples::tests::sample;
 
     #[test]
     fn prompts_are_blocks_where_some_have_several_completions_and_there_are_several() {
-        let of = |all: &[&str]| prompts(&all.iter().map(|p| sample(p)).collect::<Vec<_>>());
+        let of = |all: &[&str]| prompts(&all.iter().map(|p| sample(p, "", 0)).collect::<Vec<_>>());
         assert_eq!(of(&["a", "b", "a", "c", "b"]), [0, 1, 0, 2, 1]);
         assert!(of(&["a", "b", "c"]).is_empty() && of(&["a", "a"]).is_empty());
     }
