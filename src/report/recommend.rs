@@ -5,9 +5,23 @@ use super::{
     trail::{Spot, Trail, trails},
 };
 use crate::{
-    metric::prdc::{PRECISION, RECALL},
+    metric::{
+        prdc::{PRECISION, RECALL},
+        spec::Truth,
+    },
     score::{record::Estimate, warnings::Code},
 };
+
+/// What a run says on which settings to take.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Advice {
+    /// Whether precision and recall are the exact ones, which then are known of every setting.
+    pub exact: bool,
+    /// Settings that were held against each other.
+    pub of: usize,
+    /// The best for each wish; none where each setting has precision 0 or recall 0, which no wish makes good.
+    pub best: Vec<Recommended>,
+}
 
 /// A wish and the setting that fulfils it best.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,8 +42,6 @@ pub struct Recommended {
     pub f: Estimate,
     /// Other settings whose interval of `F_b` meets this one's.
     pub as_good: usize,
-    /// Settings that were held against each other.
-    pub of: usize,
 }
 
 /// What people want, and `b` of the F-score that says so.
@@ -67,42 +79,53 @@ fn misleads(spot: &Spot<'_>) -> bool {
     spot.cells.iter().any(|cell| cell.score.warnings.iter().any(code))
 }
 
-/// The best settings of all for each wish; none without precision and recall. Cells that are wider than the reference,
-/// whose recall flatters them, are taken only where there are no others.
-pub fn recommended(results: &Results) -> Vec<Recommended> {
+/// The best settings of all for each wish; `None` without precision and recall.
+///
+/// Where the task knows the exact values of every setting, they decide. Of estimates, those of cells that are wider than the
+/// reference, whose recall flatters them, are taken only where there are no others.
+pub fn recommended(results: &Results) -> Option<Advice> {
     let all = trails(results);
     let spots = || all.iter().flat_map(|trail| trail.spots.iter().map(move |spot| (trail, spot)));
-    let honest = spots().any(|(_, spot)| !misleads(spot));
+    let estimated = |spot: &Spot<'_>| Some((spot.estimate(&PRECISION)?, spot.estimate(&RECALL)?));
+    let known = |spot: &Spot<'_>| Some((spot.truth(Truth::Precision)?, spot.truth(Truth::Recall)?));
+    let exact = spots().all(|(_, spot)| known(spot).is_some());
+    let honest = !exact && spots().any(|(_, spot)| !misleads(spot));
     let read = |(trail, spot): (&Trail<'_>, &Spot<'_>)| {
-        let (p, r) = (spot.estimate(&PRECISION)?, spot.estimate(&RECALL)?);
+        let (p, r) = if exact { known(spot) } else { estimated(spot) }?;
         let settings = format!("{}, T = {}", trail.label(&all), spot.temperature);
         let first = spot.cells.first()?;
         let cell = results.cells.iter().position(|cell| std::ptr::eq(cell, *first))?;
         Some((settings, cell, p, r))
     };
-    let known: Vec<_> =
+    let settings: Vec<_> =
         spots().filter(|(_, spot)| !honest || !misleads(spot)).filter_map(read).collect();
     let best = |(aim, b): (&'static str, f64)| {
         let of = |(_, _, p, r): &(String, usize, Estimate, Estimate)| scored(p, r, b);
         // Of equals the first.
-        let best = known.iter().rev().max_by(|x, y| of(x).value.total_cmp(&of(y).value))?;
+        let best = settings.iter().rev().max_by(|x, y| of(x).value.total_cmp(&of(y).value))?;
         let f = of(best);
         let meets = |other: &Estimate| match (other.high, f.low) {
             (Some(high), Some(low)) => high >= low,
             _ => other.value == f.value,
         };
-        let as_good = known.iter().filter(|other| meets(&of(other))).count() - 1;
+        let as_good = settings.iter().filter(|other| meets(&of(other))).count() - 1;
         let (settings, cell, precision, recall) = best.clone();
-        Some(Recommended { aim, b, settings, cell, precision, recall, f, as_good, of: known.len() })
+        let found = Recommended { aim, b, settings, cell, precision, recall, f, as_good };
+        (found.f.value > 0.0).then_some(found)
     };
-    AIMS.into_iter().filter_map(best).collect()
+    let advice =
+        || Advice { exact, of: settings.len(), best: AIMS.into_iter().filter_map(best).collect() };
+    (!settings.is_empty()).then(advice)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        report::record::tests::{cell, result, turned},
+        report::record::{
+            CellResult,
+            tests::{cell, result, turned},
+        },
         score::record::Warning,
     };
 
@@ -124,7 +147,8 @@ mod tests {
     #[test]
     fn each_wish_has_its_best_setting_and_its_interval() {
         let known = results(&[(0.3, 0.95, 0.2), (0.7, 0.9, 0.7), (1.2, 0.3, 0.9)]);
-        let found = recommended(&known);
+        let advice = recommended(&known).unwrap();
+        let found = &advice.best;
         let told: Vec<_> = found.iter().map(|of| (of.aim, of.cell)).collect();
         assert_eq!(told, [("quality first", 1), ("balanced", 1), ("diversity first", 2)]);
         // F_1 = 2 · 0.9 · 0.7 / 1.6; h = 0.02 · 2 √(0.7⁴ + 0.9⁴) / 1.6².
@@ -132,7 +156,7 @@ mod tests {
         assert!((f.value - 0.7875).abs() < 1e-12);
         let half = 0.02 * 2.0 * (0.7f64.powi(4) + 0.9f64.powi(4)).sqrt() / 2.56;
         assert!((f.high.unwrap() - f.value - half).abs() < 1e-12);
-        assert_eq!((found[1].as_good, found[1].of), (0, 3));
+        assert_eq!((found[1].as_good, advice.of, advice.exact), (0, 3, false));
         assert_eq!(found[1].settings, "tiny, T = 0.7");
     }
 
@@ -141,8 +165,31 @@ mod tests {
         let mut known = results(&[(0.7, 0.9, 0.7), (0.8, 0.89, 0.7), (1.4, 0.9, 0.95)]);
         let warning = Warning { code: Code::OverDispersion, message: "wide".into() };
         known.cells[2].score.warnings.push(warning);
-        let found = recommended(&known);
-        assert_eq!((found[1].cell, found[1].as_good, found[1].of), (0, 1, 2));
-        assert!(recommended(&Results { cells: vec![], ..turned() }).is_empty());
+        let advice = recommended(&known).unwrap();
+        assert_eq!((advice.best[1].cell, advice.best[1].as_good, advice.of), (0, 1, 2));
+        assert_eq!(recommended(&Results { cells: vec![], ..turned() }), None);
+    }
+
+    #[test]
+    fn nothing_is_recommended_where_every_setting_has_no_precision_or_no_recall() {
+        let advice = recommended(&results(&[(0.3, 0.0, 0.9), (0.7, 0.8, 0.0)])).unwrap();
+        assert_eq!((advice.best, advice.of), (vec![], 2));
+    }
+
+    #[test]
+    fn exact_values_decide_where_every_setting_has_them() {
+        let mut known = results(&[(0.3, 0.95, 0.9), (0.7, 0.5, 0.5)]);
+        let warning = Warning { code: Code::OverDispersion, message: "wide".into() };
+        known.cells[1].score.warnings.push(warning);
+        let told = |cell: &mut CellResult, p: f64, r: f64| {
+            cell.truth.insert("precision".into(), Estimate::bare(p));
+            cell.truth.insert("recall".into(), Estimate::bare(r));
+        };
+        told(&mut known.cells[1], 0.8, 0.6);
+        assert_eq!(recommended(&known).unwrap().best[1].cell, 0);
+        told(&mut known.cells[0], 0.4, 0.1);
+        let advice = recommended(&known).unwrap();
+        assert!(advice.exact && advice.best.iter().all(|of| of.cell == 1));
+        assert_eq!((advice.best[1].precision.value, advice.best[1].recall.value), (0.8, 0.6));
     }
 }

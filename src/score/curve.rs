@@ -1,21 +1,26 @@
 //! The PR-curve over bins and its summaries.
 
+use std::sync::LazyLock;
+
 use super::{ScoreError, family::Measures, quantized::Partitions, record::PrCurve};
-use crate::metric::{
-    curve::{
-        self, ALPHA, BETA, MAX_F1_8_PRECISION, MAX_F8_RECALL, PR_DIVERGENCE, Point, Summary,
-        sajjadi_lambdas,
+use crate::{
+    data::sides::Sides,
+    metric::{
+        curve::{
+            self, ALPHA, BETA, MAX_F1_8_PRECISION, MAX_F8_RECALL, PR_DIVERGENCE, Point, Summary,
+            sajjadi_lambdas,
+        },
+        histogram::{Smoothing, shares},
+        spec::{Measured, Spec},
     },
-    histogram::{Smoothing, shares},
-    spec::{Measured, Spec},
 };
 
 /// [`Curve`] in the order of the table.
 pub(super) const SPECS: &[&Spec] =
     &[&MAX_F8_RECALL, &MAX_F1_8_PRECISION, &ALPHA, &BETA, &PR_DIVERGENCE];
 
-/// Angles of the PR-curve, as in Sajjadi et al.
-pub(super) const ANGLES: usize = 1001;
+/// Slopes of the PR-curve, as in Sajjadi et al.
+pub(super) static SLOPES: LazyLock<Vec<f64>> = LazyLock::new(|| sajjadi_lambdas(1001));
 
 /// Summaries of the PR-curve, and its points at these slopes.
 #[derive(Clone)]
@@ -29,7 +34,7 @@ impl Measures<Partitions> for Curve {
     }
 
     fn values(&self, rows: &Partitions) -> Result<Vec<Measured>, ScoreError> {
-        let whole = averaged(rows, &sajjadi_lambdas(ANGLES))?;
+        let whole = averaged(rows, &SLOPES)?;
         Ok(measured(&whole, &averaged(rows, &self.lambdas)?))
     }
 }
@@ -56,18 +61,18 @@ pub(super) fn measured(whole: &[Point], reported: &[Point]) -> Vec<Measured> {
 ///
 /// [`ScoreError::Histogram`] where a side is empty.
 pub(super) fn pr_curve(rows: &Partitions) -> Result<PrCurve, ScoreError> {
-    Ok(PrCurve::from(averaged(rows, &sajjadi_lambdas(ANGLES))?.as_slice()))
+    Ok(PrCurve::from(averaged(rows, &SLOPES)?.as_slice()))
 }
 
-/// The PR-curve whose `α` is the mean over the partitions, as in Sajjadi et al.
+/// The PR-curve whose `α` is the mean over the partitions, as in Sajjadi et al.: that of all their bins, each partition
+/// being an equal share of both sides.
 fn averaged(rows: &Partitions, slopes: &[f64]) -> Result<Vec<Point>, ScoreError> {
-    let mut alpha = vec![0.0; slopes.len()];
-    for counts in rows.counts() {
-        let shares = shares(counts, Smoothing::None)?;
-        let points = curve::pr_curve(shares.as_ref().map(Vec::as_slice), slopes);
-        alpha.iter_mut().zip(points).for_each(|(sum, point)| *sum += point.alpha);
-    }
     let count = rows.0.len() as f64;
-    let points = slopes.iter().zip(alpha);
-    Ok(points.map(|(&lambda, sum)| Point::new(lambda, sum / count)).collect())
+    let mut all = Sides { reference: Vec::new(), model: Vec::new() };
+    for counts in rows.counts() {
+        let Sides { reference, model } = shares(counts, Smoothing::None)?;
+        all.reference.extend(reference.iter().map(|share| share / count));
+        all.model.extend(model.iter().map(|share| share / count));
+    }
+    Ok(curve::pr_curve(all.as_ref().map(Vec::as_slice), slopes))
 }

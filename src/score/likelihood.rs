@@ -2,7 +2,7 @@
 
 use super::{
     Family, Metrics, ScoreError, ScoreOptions,
-    curve::{self, ANGLES, measured},
+    curve::{self, SLOPES, measured},
     draws::Draws,
     estimate::Sizes,
     family::{Measures, Rows, estimates_of, plan},
@@ -16,7 +16,7 @@ use crate::{
         signature::Signature,
     },
     metric::{
-        curve::{Point, sajjadi_lambdas},
+        curve::{Point},
         divergence::{CHI2, Divergence, KL, REVERSE_KL},
         frontier::{FRONTIER_INTEGRAL, Frontier, MAUVE, Settings},
         likelihood::{LikelihoodRatios, LogProbs},
@@ -131,7 +131,7 @@ pub fn score_likelihood(
 }
 
 fn curve_of(ratios: &LikelihoodRatios) -> Vec<Point> {
-    ratios.points(&sajjadi_lambdas(ANGLES))
+    ratios.points(&SLOPES)
 }
 
 fn frontier_of(ratios: &LikelihoodRatios, scaling: f64) -> Frontier {

@@ -10,7 +10,7 @@ use super::{
     browse::Browser,
     figure::{Figure, STYLE, Theme},
     methods::{EqualPrecision, written},
-    recommend::{Recommended, recommended},
+    recommend::{Advice, Recommended, recommended},
     record::Results,
     sentences::{headline, verdicts},
     trail::models,
@@ -79,7 +79,14 @@ struct Wanted<'a> {
     id: &'a str,
     values: Vec<Entry>,
     as_good: usize,
+}
+
+/// The settings that are recommended, and what they were chosen by.
+#[derive(Serialize)]
+struct Choice<'a> {
+    exact: bool,
     of: usize,
+    rows: Vec<Wanted<'a>>,
 }
 
 #[derive(Serialize)]
@@ -130,7 +137,7 @@ impl Page<'_> {
             ),
             style => format!("{}{}", include_str!("page.css"), themed(STYLE)),
             script => SCRIPT,
-            recommended => wanted(results),
+            recommended => choice(results),
             runs,
             headline => headline(results),
             verdicts => verdicts(results),
@@ -224,16 +231,16 @@ fn row_data(table: &table::Table, results: &Results, runs: &[Part]) -> serde_jso
     serde_json::json!({"columns": columns, "rows": table.rows, "ids": ids, "runs": run})
 }
 
-fn wanted(results: &Results) -> Vec<Wanted<'_>> {
+fn choice(results: &Results) -> Option<Choice<'_>> {
+    let Advice { exact, of, best } = recommended(results)?;
     let row = |of: Recommended| Wanted {
         aim: of.aim,
         id: &results.cells[of.cell].cell.id,
         values: [&of.precision, &of.recall, &of.f].map(brief).into(),
         settings: of.settings,
         as_good: of.as_good,
-        of: of.of,
     };
-    recommended(results).into_iter().map(row).collect()
+    Some(Choice { exact, of, rows: best.into_iter().map(row).collect() })
 }
 
 /// JSON that cannot end the element it stands in: `<` is written as an escape.

@@ -44,31 +44,47 @@ impl Subsample {
 /// `at.size` rows on average. Texts of one prompt are not independent, and splitting them would make the
 /// interval too short.
 pub fn subsample(rng: &mut ChaCha8Rng, at: Subsample, groups: &[u64]) -> Vec<usize> {
-    let mut rows: Vec<usize> = (0..at.n).collect();
     if groups.len() == at.n {
-        let mut order: Vec<u64> = groups.to_vec();
-        order.sort_unstable();
-        order.dedup();
-        if order.len() > 1 && order.len() < at.n {
-            rng::shuffle(rng, &mut order);
-            let rank: std::collections::HashMap<u64, usize> =
-                order.iter().enumerate().map(|(rank, &group)| (group, rank)).collect();
-            rows.sort_by_key(|&row| (rank[&groups[row]], row));
-            let cut = at.size.clamp(1, at.n - 1);
-            let last = groups[rows[cut - 1]];
-            let start = rows.partition_point(|&row| rank[&groups[row]] < rank[&last]);
-            let end = rows.partition_point(|&row| rank[&groups[row]] <= rank[&last]);
-            let missing = (cut - start) as f64 / (end - start) as f64;
-            let taken = start == 0 || (end < at.n && rng::next_unit(rng) < missing);
-            rows.truncate(if taken || missing == 1.0 { end } else { start });
-            rows.sort_unstable();
-            return rows;
+        let mut names: Vec<u64> = groups.to_vec();
+        names.sort_unstable();
+        names.dedup();
+        if names.len() > 1 && names.len() < at.n {
+            let of: Vec<usize> =
+                groups.iter().map(|name| names.partition_point(|other| other < name)).collect();
+            let taken = whole_groups(rng, at, &of, names.len());
+            return (0..at.n).filter(|&row| taken[of[row]]).collect();
         }
     }
+    let mut rows: Vec<usize> = (0..at.n).collect();
     rng::shuffle(rng, &mut rows);
     rows.truncate(at.size);
     rows.sort_unstable();
     rows
+}
+
+/// Which of `count` groups a subsample takes; `of` has the group of each row.
+fn whole_groups(rng: &mut ChaCha8Rng, at: Subsample, of: &[usize], count: usize) -> Vec<bool> {
+    let mut sizes = vec![0; count];
+    of.iter().for_each(|&group| sizes[group] += 1);
+    let mut order: Vec<usize> = (0..count).collect();
+    rng::shuffle(rng, &mut order);
+    let cut = at.size.clamp(1, at.n - 1);
+    let mut taken = vec![false; count];
+    let mut rows = 0;
+    for group in order {
+        let missing = (cut - rows) as f64 / sizes[group] as f64;
+        if missing <= 1.0 {
+            // The group that the cut falls into.
+            let end = rows + sizes[group];
+            taken[group] = missing == 1.0
+                || rows == 0
+                || (end < at.n && rng::next_unit(rng) < missing);
+            break;
+        }
+        taken[group] = true;
+        rows += sizes[group];
+    }
+    taken
 }
 
 /// The 95 % interval around `value` from the values of subsamples.
