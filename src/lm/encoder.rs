@@ -10,11 +10,15 @@ use std::{
     sync::OnceLock,
 };
 
-use self::bert::{Bert, BertConfig};
+use self::{
+    bert::{Bert, BertConfig},
+    cpu::CpuBert,
+};
 use super::{LmError, Tokenizer, Weights, checkpoint::load, engine::network::Interrupt};
 use crate::data::{matrix::Matrix, signature::content};
 
 mod bert;
+mod cpu;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -26,12 +30,38 @@ enum Pooling {
     Max,
 }
 
+/// The network where it is computed.
+enum Network {
+    Cpu(CpuBert),
+    Device(Bert),
+}
+
+impl Network {
+    fn new(config: &BertConfig, weights: &Weights, device: &Device) -> Result<Self, LmError> {
+        let tensors = variables(weights, device)?;
+        Ok(match device {
+            Device::Cpu => Self::Cpu(CpuBert::new(config, &tensors)?),
+            _ => Self::Device(Bert::new(config, &tensors)?),
+        })
+    }
+
+    /// Hidden states of one text, `tokens × width`.
+    fn states(&self, ids: &[u32]) -> Result<Vec<f32>, LmError> {
+        match self {
+            Self::Cpu(bert) => Ok(bert.forward(ids)),
+            Self::Device(bert) => {
+                Ok(bert.forward(ids)?.to_device(&Device::Cpu)?.flatten_all()?.to_vec1()?)
+            }
+        }
+    }
+}
+
 /// A sentence encoder: texts to vectors by one pass through a bidirectional network.
 ///
 /// Each text goes through alone, so that a vector depends on its own text only.
 pub struct SentenceEncoder {
     source: String,
-    model: Bert,
+    network: Network,
     tokenizer: Tokenizer,
     device: Device,
     dim: usize,
@@ -89,14 +119,14 @@ impl SentenceEncoder {
         let own = limits["max_seq_length"].as_u64().and_then(|n| usize::try_from(n).ok());
         let most = own.unwrap_or(usize::MAX).min(config.max_position_embeddings);
         let weights = Weights::open(folder)?;
-        let model = Bert::new(&config, &variables(&weights, device)?)?;
+        let network = Network::new(&config, &weights, device)?;
         let missing = || LmError::NoTokenizer { path: source.into(), what: "no tokenizer.json" };
         let tokenizer = Tokenizer::open(folder)?.ok_or_else(missing)?;
         let mut hashed = vec![path];
         hashed.extend_from_slice(weights.files());
         let mut encoder = Self {
             source: source.into(),
-            model,
+            network,
             tokenizer,
             device: device.clone(),
             dim,
@@ -278,8 +308,7 @@ impl SentenceEncoder {
     }
 
     fn vector(&self, ids: &[u32]) -> Result<Vec<f32>, LmError> {
-        let states = self.model.forward(ids)?;
-        let states = states.to_device(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>()?;
+        let states = self.network.states(ids)?;
         let tokens = || states.chunks_exact(self.dim);
         let mut vector: Vec<f64> = match self.pooling {
             Pooling::First => states[..self.dim].iter().map(|x| f64::from(*x)).collect(),

@@ -16,7 +16,7 @@ use crate::{
         signature::Signature,
     },
     metric::{
-        curve::{Point},
+        curve::Point,
         divergence::{CHI2, Divergence, KL, REVERSE_KL},
         frontier::{FRONTIER_INTEGRAL, Frontier, MAUVE, Settings},
         likelihood::{LikelihoodRatios, LogProbs},

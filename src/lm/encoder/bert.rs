@@ -1,4 +1,4 @@
-//! BERT's network: every token sees every other, and each sum is normed after it is made.
+//! BERT's network on any device: every token sees every other, and each sum is normed after it is made.
 
 use candle_core::{D, Device, Tensor};
 use candle_nn::{LayerNorm, Linear, Module, VarBuilder, layer_norm, linear, ops};
@@ -11,11 +11,11 @@ pub(super) struct BertConfig {
     pub hidden_size: usize,
     pub num_hidden_layers: usize,
     pub num_attention_heads: usize,
-    intermediate_size: usize,
-    hidden_act: Activation,
+    pub intermediate_size: usize,
+    pub hidden_act: Activation,
     pub max_position_embeddings: usize,
-    type_vocab_size: usize,
-    layer_norm_eps: f64,
+    pub type_vocab_size: usize,
+    pub layer_norm_eps: f64,
     /// Read so that other kinds of positions are refused.
     #[serde(default, rename = "position_embedding_type")]
     _positions: Positions,
@@ -23,7 +23,7 @@ pub(super) struct BertConfig {
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Activation {
+pub(super) enum Activation {
     Gelu,
     GeluApproximate,
     Relu,

@@ -115,6 +115,32 @@ fn a_vector_depends_on_its_own_text_only_and_has_length_one() {
     }
 }
 
+/// The network as the CPU's kernels and as the tensor library compute it.
+fn both(folder: &Path) -> [(&'static str, Network); 2] {
+    let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
+    let config: BertConfig = serde_json::from_str(&config).unwrap();
+    let weights = Weights::open(folder).unwrap();
+    let tensors = variables(&weights, &Device::Cpu).unwrap();
+    [
+        ("kernels", Network::new(&config, &weights, &Device::Cpu).unwrap()),
+        ("tensors", Network::Device(Bert::new(&config, &tensors).unwrap())),
+    ]
+}
+
+#[test]
+fn kernels_and_tensors_give_a_text_of_any_length_the_same_states() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "mean_tokens", 16);
+    let [(_, kernels), (_, tensors)] = both(folder.path());
+    for tokens in 1..=16 {
+        let ids: Vec<u32> = (0..tokens).map(|i| (3 * i + i / 5) % 8).collect();
+        let (got, want) = (kernels.states(&ids).unwrap(), tensors.states(&ids).unwrap());
+        assert_eq!(got.len(), want.len());
+        let off = got.iter().zip(&want).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
+        assert!(off < 2e-6, "{tokens} tokens: off by {off}");
+    }
+}
+
 #[test] // golden: the last token's state by candle-transformers 0.11.1, off by the order of products alone
 fn hidden_states_are_those_of_candle_transformers() {
     let folder = tempfile::tempdir().unwrap();
@@ -161,10 +187,12 @@ fn hidden_states_are_those_of_candle_transformers() {
     ] {
         write(folder.path(), "mean_tokens", 12);
         write_network(folder.path(), activation);
-        let states = open(folder.path()).unwrap().model.forward(&[2, 4, 5, 6, 3]).unwrap();
-        let last = &states.to_vec2::<f32>().unwrap()[4];
-        let off = last.iter().zip(expected).map(|(x, e)| (x - e).abs()).fold(0.0, f32::max);
-        assert!(off < 1e-6, "{activation}: {last:?}");
+        for (place, network) in both(folder.path()) {
+            let states = network.states(&[2, 4, 5, 6, 3]).unwrap();
+            let last = &states[4 * 8..];
+            let off = last.iter().zip(expected).map(|(x, e)| (x - e).abs()).fold(0.0, f32::max);
+            assert!(off < 1e-6, "{activation}, {place}: {last:?}");
+        }
     }
 }
 

@@ -76,9 +76,8 @@ fn whole_groups(rng: &mut ChaCha8Rng, at: Subsample, of: &[usize], count: usize)
         if missing <= 1.0 {
             // The group that the cut falls into.
             let end = rows + sizes[group];
-            taken[group] = missing == 1.0
-                || rows == 0
-                || (end < at.n && rng::next_unit(rng) < missing);
+            taken[group] =
+                missing == 1.0 || rows == 0 || (end < at.n && rng::next_unit(rng) < missing);
             break;
         }
         taken[group] = true;

@@ -45,13 +45,29 @@ fn gelu_tanh(x: f32) -> f32 {
     x * (1.0 - 1.0 / (exp(2.0 * u) + 1.0))
 }
 
+/// `x Φ(x)`, off by at most 2.2 · 10⁻⁷ `|x|`.
+///
+/// `Φ(−a) = e^(−a²/2) · r(1/(1 + 0.3 a))`, where `r` is the polynomial of degree 8 without a constant that leaves the least
+/// relative error for `a` from 0 to 14.
+#[inline(always)]
 fn gelu(x: f32) -> f32 {
-    let x = f64::from(x);
-    (0.5 * x * (1.0 + candle_core::cpu::erf::erf_f64(x / std::f64::consts::SQRT_2))) as f32
+    let a = x.abs();
+    let u = 1.0 / a.mul_add(0.3, 1.0);
+    let r = 3.567_686_3e-2f32
+        .mul_add(u, -1.572_116_3e-1)
+        .mul_add(u, 2.063_679_4e-1)
+        .mul_add(u, -5.369_666_6e-2)
+        .mul_add(u, 1.285_684_3e-1)
+        .mul_add(u, 9.991_144e-2)
+        .mul_add(u, 1.207_542_9e-1)
+        .mul_add(u, 1.196_292_8e-1);
+    let outside = x * (r * u * exp(-0.5 * a * a));
+    if x < 0.0 { outside } else { x - outside }
 }
 
 for_isa! { fn gate_rows(up: &mut [f32], gate: &[f32]) = gate_body }
 for_isa! { fn gelu_rows(x: &mut [f32]) = gelu_body }
+for_isa! { fn gelu_tanh_rows(x: &mut [f32]) = gelu_tanh_body }
 for_isa! { fn silu_rows(x: &mut [f32]) = silu_body }
 for_isa! { fn exp_rows(x: &mut [f32], max: f32, sum: &mut f32) = exp_body }
 for_isa! { fn rms_row(x: &[f32], gain: &[f32], eps: f32, out: &mut [f32]) = rms_body }
@@ -72,6 +88,11 @@ unsafe fn gate_body<S: Simd>(up: &mut [f32], gate: &[f32]) {
 
 #[inline(always)]
 unsafe fn gelu_body<S: Simd>(x: &mut [f32]) {
+    x.iter_mut().for_each(|x| *x = gelu(*x));
+}
+
+#[inline(always)]
+unsafe fn gelu_tanh_body<S: Simd>(x: &mut [f32]) {
     x.iter_mut().for_each(|x| *x = gelu_tanh(*x));
 }
 
@@ -198,8 +219,8 @@ pub fn activate(isa: Isa, f: Activation, x: &mut [f32]) {
     unsafe {
         match f {
             Activation::Silu => silu_rows(isa, x),
-            Activation::GeluTanh => gelu_rows(isa, x),
-            Activation::Gelu => x.iter_mut().for_each(|x| *x = gelu(*x)),
+            Activation::GeluTanh => gelu_tanh_rows(isa, x),
+            Activation::Gelu => gelu_rows(isa, x),
             Activation::Relu => x.iter_mut().for_each(|x| *x = x.max(0.0)),
             Activation::ClampedSwish { .. } => unreachable!("a clamped gate has an up half"),
         }
@@ -280,6 +301,23 @@ mod tests {
         assert!(worst < 2e-7, "relative error {worst:e}");
         assert_eq!((exp(0.0), exp(-100.0), exp(f32::NEG_INFINITY)), (1.0, 0.0, 0.0));
         assert!(exp(f32::NAN).is_nan());
+    }
+
+    #[test] // against the library's error function in f64
+    fn gelu_is_that_of_the_error_function() {
+        let mut x: Vec<f32> = (-130_000..=130_000).map(|i| i as f32 * 1e-4).collect();
+        x.extend([-1e30, -40.0, 40.0, 1e30, f32::MIN_POSITIVE]);
+        let mut got = x.clone();
+        activate(Isa::best(), Activation::Gelu, &mut got);
+        for (&x, &got) in x.iter().zip(&got) {
+            let x = f64::from(x);
+            let root = std::f64::consts::SQRT_2;
+            let want = 0.5 * x * (1.0 + candle_core::cpu::erf::erf_f64(x / root));
+            assert!((f64::from(got) - want).abs() <= 2.6e-7 * x.abs(), "{x}: {got}, {want}");
+        }
+        let mut odd = [f32::NAN, 0.0];
+        activate(Isa::best(), Activation::Gelu, &mut odd);
+        assert!(odd[0].is_nan() && odd[1] == 0.0);
     }
 
     #[test]
