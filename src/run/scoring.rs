@@ -14,6 +14,7 @@ use super::{
 use crate::{
     cloud::pca::{Keep, Pca, PcaError},
     data::{hex::hex, matrix::Matrix, rows::UnitRows, sides::Sides},
+    lm::LmError,
     metric::within::{self, Groups, Mean},
     report::record::{CellRecord, CellResult, RESULT_SCHEMA, SampleRecord, TextFacts},
     score::{
@@ -33,6 +34,9 @@ pub enum ScoringError {
     /// The features cannot be reduced.
     #[error(transparent)]
     Pca(#[from] PcaError),
+    /// A text has no token ids.
+    #[error(transparent)]
+    Tokens(#[from] LmError),
     /// A file of the run folder.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -46,8 +50,6 @@ pub struct EmbeddedCell {
     pub samples: Vec<SampleRecord>,
     /// How often each reason stands with an answer that has no text.
     pub without_text: IndexMap<String, usize>,
-    /// Token ids of its texts, as the embedder reads them.
-    pub ids: Vec<Vec<u32>>,
     /// One row a text.
     pub features: Matrix,
 }
@@ -63,7 +65,7 @@ pub struct EmbeddedReference {
 }
 
 /// Exact values of texts.
-pub type Truth<'a> = &'a dyn Fn(&[&str]) -> IndexMap<String, Estimate>;
+pub type Truth<'a> = &'a (dyn Fn(&[&str]) -> IndexMap<String, Estimate> + Sync);
 
 /// What is measured and how, for all cells of a run alike.
 pub struct Scoring<'a> {
@@ -129,7 +131,7 @@ impl Scoring<'_> {
     }
 
     /// The score of one cell: that in its `scores.json` if it was made of the same, else computed and
-    /// written there.
+    /// written there. `tokens` gives the ids of a text, and is asked only then.
     ///
     /// # Errors
     ///
@@ -139,6 +141,7 @@ impl Scoring<'_> {
         folder: &RunFolder,
         basis: &Basis,
         cell: &EmbeddedCell,
+        tokens: &dyn Fn(&str) -> Result<Vec<u32>, LmError>,
     ) -> Result<CellResult, ScoringError> {
         let inputs = self.inputs(basis, cell);
         let path = folder.cell(&cell.record.id, "scores.json");
@@ -148,8 +151,9 @@ impl Scoring<'_> {
             let renamed = CellRecord { model: cell.record.model.clone(), ..old.cell.clone() };
             return Ok(CellResult { cell: renamed, ..old });
         }
-        let score = self.measure(basis, cell)?;
         let written: Vec<&str> = cell.samples.iter().map(SampleRecord::text).collect();
+        let ids = written.iter().map(|text| tokens(text)).collect::<Result<Vec<_>, _>>()?;
+        let score = self.measure(basis, cell, &ids)?;
         let result = CellResult {
             schema: RESULT_SCHEMA.to_owned(),
             cell: cell.record.clone(),
@@ -157,7 +161,7 @@ impl Scoring<'_> {
             texts: cell.facts(),
             score,
             truth: self.truth.map(|truth| truth(&written)).unwrap_or_default(),
-            per_prompt: self.per_prompt(cell)?,
+            per_prompt: self.per_prompt(cell, &ids)?,
             examples: examples(&cell.samples, cell.record.shots, self.texts),
             prefixes: IndexMap::new(),
             reference_nll: IndexMap::new(),
@@ -167,17 +171,22 @@ impl Scoring<'_> {
         Ok(result)
     }
 
-    /// The measures of one cell, computed.
+    /// The measures of one cell, computed; `ids` are the token ids of its texts.
     ///
     /// # Errors
     ///
     /// [`ScoringError::Score`].
-    pub fn measure(&self, basis: &Basis, cell: &EmbeddedCell) -> Result<Score, ScoringError> {
-        let EmbeddedReference { ids, features, .. } = self.reference;
+    pub fn measure(
+        &self,
+        basis: &Basis,
+        cell: &EmbeddedCell,
+        ids: &[Vec<u32>],
+    ) -> Result<Score, ScoringError> {
+        let EmbeddedReference { ids: of_reference, features, .. } = self.reference;
         let texts = Sides {
-            reference: score::TextFacts { tokens: ids.clone(), ..Default::default() },
+            reference: score::TextFacts { tokens: of_reference.clone(), ..Default::default() },
             model: score::TextFacts {
-                tokens: cell.ids.clone(),
+                tokens: ids.to_vec(),
                 cut: cell.samples.iter().map(|s| s.finish_reason == "length").collect(),
                 blank: cell.samples.iter().map(|s| s.text().trim().is_empty()).collect(),
                 prompts: prompts(&cell.samples),
@@ -197,10 +206,14 @@ impl Scoring<'_> {
     }
 
     /// How varied the completions of one prompt are, beside as many of different prompts.
-    fn per_prompt(&self, cell: &EmbeddedCell) -> Result<IndexMap<String, Estimate>, ScoringError> {
+    fn per_prompt(
+        &self,
+        cell: &EmbeddedCell,
+        ids: &[Vec<u32>],
+    ) -> Result<IndexMap<String, Estimate>, ScoringError> {
         let Some(groups) = Groups::of(&prompts(&cell.samples)) else { return Ok(IndexMap::new()) };
         let radius = *self.radius.get_or_init(|| within::radius(&self.reference.features));
-        let means = within::within(&cell.features, &cell.ids, &groups, radius);
+        let means = within::within(&cell.features, ids, &groups, radius);
         let size = groups.within.first().map_or(0, Vec::len) as f64;
         let mut found: IndexMap<String, Estimate> =
             [("prompt_completions".to_owned(), Estimate::bare(size))].into_iter().collect();

@@ -73,8 +73,9 @@ impl Execution<'_> {
                 return Ok(true);
             }
             let full = self.embed(&result.cell, &Quiet).map_err(ExecuteError::Reference)?;
+            let ids = self.tokens(&full).map_err(|e| ExecuteError::Reference(e.into()))?;
             // Whole texts have been scored; of a beginning there may be too few kinds to score.
-            let Ok(score) = scoring.measure(&basis, &full) else { continue };
+            let Ok(score) = scoring.measure(&basis, &full, &ids) else { continue };
             let named = |(name, estimate)| (format!("{name}_first_{tokens}"), estimate);
             result.prefixes.extend(score.metrics.into_iter().map(named));
         }

@@ -3,6 +3,7 @@
 use std::{collections::HashSet, sync::OnceLock};
 
 use indexmap::IndexMap;
+use rayon::prelude::*;
 
 use super::{ExecuteError, Execution};
 use crate::{
@@ -25,6 +26,9 @@ use crate::{
     },
     score::ScoreOptions,
 };
+
+/// Texts up to which cells are scored side by side.
+const FEW: usize = 2000;
 
 impl Execution<'_> {
     /// Embeds the cells of a shard that are drawn, so that whoever scores the run finds their features; whether a
@@ -100,25 +104,38 @@ impl Execution<'_> {
         drop(parts);
         self.progress.begin("scoring", "cells", embedded.len() as u64, 0);
         let mut scored: Vec<CellResult> = Vec::new();
-        for cell in &embedded {
-            if self.stop.asked() {
-                return Ok(None);
+        for some in embedded.chunks(side_by_side(reference, &embedded)) {
+            let mut full = Vec::with_capacity(some.len());
+            for cell in some {
+                if self.stop.asked() {
+                    return Ok(None);
+                }
+                match self.embed(cell, &Quiet) {
+                    Ok(cell) => full.push(cell),
+                    Err(EmbedError::Lm(LmError::Interrupted)) => return Ok(None),
+                    Err(error) => self.fail(cell, error.to_string()),
+                }
             }
             self.folder.still_ours()?;
-            let full = match self.embed(cell, &Quiet) {
-                Ok(full) => full,
-                Err(EmbedError::Lm(LmError::Interrupted)) => return Ok(None),
-                Err(error) => {
-                    self.fail(cell, error.to_string());
-                    continue;
-                }
+            let (folder, features) = (&self.folder, &self.sweep.features);
+            let (stop, progress) = (self.stop, self.progress);
+            let score = |cell: &EmbeddedCell| {
+                let result = (!stop.asked())
+                    .then(|| scoring.cell(folder, &basis, cell, &|text| features.ids(text)));
+                progress.advance(1, 0);
+                result
             };
-            match scoring.cell(&self.folder, &basis, &full) {
-                Ok(result) => scored.push(published::beside(result, &settings, &embedder)),
-                Err(ScoringError::Store(error)) => return Err(error.into()),
-                Err(error) => self.fail(cell, format!("cannot be scored: {error}")),
+            let found: Vec<_> = full.par_iter().with_max_len(1).map(score).collect();
+            for (EmbeddedCell { record, .. }, result) in full.iter().zip(found) {
+                match result {
+                    None => return Ok(None),
+                    Some(Ok(result)) => {
+                        scored.push(published::beside(result, &settings, &embedder))
+                    }
+                    Some(Err(ScoringError::Store(error))) => return Err(error.into()),
+                    Some(Err(error)) => self.fail(record, format!("cannot be scored: {error}")),
+                }
             }
-            self.progress.advance(1, 0);
         }
         self.progress.end();
         if self.prefixes(&mut scored)? || self.reference_nll(&mut scored)? {
@@ -225,7 +242,19 @@ impl Execution<'_> {
         let path = self.folder.cell(&cell.id, &self.file);
         let Self { sweep, stop, .. } = self;
         let features = sweep.features.of(&texts, &path, None, stop, progress)?;
-        let ids: Result<Vec<_>, _> = texts.iter().map(|text| sweep.features.ids(text)).collect();
-        Ok(EmbeddedCell { record: cell.clone(), ids: ids?, samples, without_text, features })
+        Ok(EmbeddedCell { record: cell.clone(), samples, without_text, features })
     }
+
+    /// The token ids of a cell's texts.
+    pub(super) fn tokens(&self, cell: &EmbeddedCell) -> Result<Vec<Vec<u32>>, LmError> {
+        cell.samples.iter().map(|sample| self.sweep.features.ids(sample.text())).collect()
+    }
+}
+
+/// How many cells are scored side by side. One of few texts has too little to share among threads; one of many
+/// occupies them all, and its memory.
+fn side_by_side(reference: &EmbeddedReference, cells: &[CellRecord]) -> usize {
+    let most = cells.iter().map(|cell| cell.n_samples).max().unwrap_or(0);
+    let rows = most.max(reference.features.rows());
+    if rows <= FEW { 2 * rayon::current_num_threads() } else { 1 }
 }
