@@ -21,6 +21,8 @@ import tempfile
 
 MEASURES = ["precision", "recall", "density", "coverage", "mauve", "kernel_distance"]
 LESS_IS_BETTER = {"kernel_distance"}
+# What a column is multiplied by, so that three digits tell its values apart.
+TIMES = {"kernel_distance": 1000}
 
 # Setting, file, MAUVE and Bradley-Terry strengths as published: Pillutla et al., NeurIPS 2021, arXiv 2102.01454.
 PUBLISHED = ["MAUVE", "human-like", "sensible", "interesting"]
@@ -164,11 +166,10 @@ def number(value):
     return f"{value:.3f}".replace("-0.000", "0.000")
 
 
-def cell(estimate):
-    """A value with its interval."""
-    if "low" not in estimate:
-        return number(estimate["value"])
-    return f"{number(estimate['value'])} ({number(estimate['low'])} to {number(estimate['high'])})"
+def cell(measure, estimate):
+    """A value with its interval, as the measure's column shows them."""
+    value, *ends = [number(TIMES.get(measure, 1) * estimate[key]) for key in ("value", "low", "high") if key in estimate]
+    return f"{value} ({' to '.join(ends)})" if ends else value
 
 
 def table(head, rows):
@@ -182,11 +183,12 @@ def named(measure):
 
 def values_table(first, rows, extra_head=(), extra=None):
     """Settings by measures; `extra` are further cells of each row."""
-    head = [first, *map(named, MEASURES), *extra_head]
+    times = [f" × {TIMES[measure]}" if measure in TIMES else "" for measure in MEASURES]
+    head = [first, *[named(measure) + words for measure, words in zip(MEASURES, times)], *extra_head]
     lines = []
     for at, (name, draws) in enumerate(rows):
         more = extra[at] if extra else []
-        lines.append([name, *[cell(means(draws, measure)) for measure in MEASURES], *more])
+        lines.append([name, *[cell(measure, means(draws, measure)) for measure in MEASURES], *more])
     return table(head, lines)
 
 
