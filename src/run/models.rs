@@ -450,3 +450,15 @@ pub fn ignored(record: &ModelRecord, decoding: &Decoding) -> Vec<String> {
 pub fn server_facts(record: &ModelRecord) -> Option<ServerFacts> {
     serde_json::from_value(record.server.clone()?).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_is_not_asked_what_it_does() {
+        let model = SweepModel::open("tiny-gpt2", ChatMode::Never, Date::default()).unwrap();
+        let found = model.meet([&Decoding::default()], false, ServerTerms::default()).unwrap();
+        assert_eq!((found, model.server().is_some()), (None, false));
+    }
+}

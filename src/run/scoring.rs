@@ -346,4 +346,38 @@ mod tests {
         assert_eq!(of(&["a", "b", "a", "c", "b"]), [0, 1, 0, 2, 1]);
         assert!(of(&["a", "b", "c"]).is_empty() && of(&["a", "a"]).is_empty());
     }
+
+    #[test]
+    fn rows_that_are_all_alike_have_no_components() {
+        let found = |cells: &[f32]| {
+            let rows = || Matrix::new(2, cells.to_vec()).unwrap();
+            let (origin, ids) = (String::new(), Vec::new());
+            let reference = EmbeddedReference { origin, ids, features: rows() };
+            let options = &ScoreOptions { normalize: Normalize::None, ..ScoreOptions::default() };
+            let scoring = Scoring {
+                options,
+                pca_fit: PcaFit::Run,
+                reference: &reference,
+                truth: None,
+                texts: &[],
+                radius: OnceLock::new(),
+            };
+            scoring.basis(&[("cell".to_owned(), rows())]).unwrap().pca
+        };
+        assert!(found(&[0.0, 0.0, 1.0, 2.0]).is_some_and(|pca| pca.total_variance() > 0.0));
+        assert!(found(&[1.0, 2.0, 1.0, 2.0]).is_none());
+    }
+
+    #[test]
+    fn tokens_are_counted_a_text_and_log_probabilities_a_token_and_its_end() {
+        let of = |tokens: usize, logprob_model: f64| SampleRecord {
+            tokens: vec![5; tokens],
+            logprob_model,
+            ..sample("a", "b", 2)
+        };
+        let found = facts(&[of(3, -4.0), of(4, -5.0)], 3);
+        assert_eq!((found.n, found.unique, found.shortened_prompts), (2, 1, 2));
+        assert_eq!((found.mean_tokens, found.logprob_per_token), (3.5, -1.0));
+        assert_eq!(found.ended["eos"], 2);
+    }
 }
