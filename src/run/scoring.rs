@@ -380,4 +380,28 @@ mod tests {
         assert_eq!((found.mean_tokens, found.logprob_per_token), (3.5, -1.0));
         assert_eq!(found.ended["eos"], 2);
     }
+
+    #[test] // a score that is there is computed again where these words change
+    fn only_a_cell_with_examples_has_them_among_its_inputs() {
+        let (origin, ids, features) =
+            ("r".to_owned(), Vec::new(), Matrix::new(1, vec![0.0]).unwrap());
+        let reference = EmbeddedReference { origin, ids, features: features.clone() };
+        let options = &ScoreOptions::default();
+        let (pca_fit, radius) = (PcaFit::Run, OnceLock::new());
+        let scoring =
+            Scoring { options, pca_fit, reference: &reference, truth: None, texts: &[], radius };
+        let basis = Basis { pca: None, hash: "b".to_owned() };
+        for (shots, more) in [(0, ""), (1, "|examples")] {
+            let mut record = crate::report::record::tests::cell("tiny", 0.5);
+            record.shots = shots;
+            let (samples, without_text, ids) = (Vec::new(), IndexMap::new(), Vec::new());
+            let features = features.clone();
+            let cell = EmbeddedCell { record, samples, without_text, ids, features };
+            let (version, settings) =
+                (env!("CARGO_PKG_VERSION"), serde_json::to_string(options).unwrap());
+            let (id, texts) = (&cell.record.id, cell.origin());
+            let words = format!("{version}|{settings}|run|b|r|{id}|{texts}|{more}");
+            assert_eq!(scoring.inputs(&basis, &cell), hex(Sha256::digest(words)));
+        }
+    }
 }

@@ -292,4 +292,10 @@ mod tests {
             assert_eq!(kind(path), is, "{path}");
         }
     }
+
+    #[test]
+    fn what_is_refused_is_said_in_plain_words() {
+        let said = ("403 Forbidden", "text/plain; charset=utf-8", b"not here\n".to_vec());
+        assert_eq!(plain("403 Forbidden", "not here"), said);
+    }
 }
