@@ -1,18 +1,22 @@
 """Which share of small faults in the code the tests find: a random sample of the mutants that cargo-mutants lists.
 
-Usage: mutants.py --seed N FOLDER=COUNT... [--out FILE.jsonl] [--scratch FOLDER] [--only WORDS]
+Usage: mutants.py --seed N FOLDER=COUNT... [--bound SECONDS] [--out FILE.jsonl] [--scratch FOLDER]
+                  [--only WORDS | --again] [--programs NAMES]
 
-    scripts/mutants.py --seed 1 src/metric=60 src/decode=30 src/run=50
+    scripts/mutants.py --seed 2 src/metric=40 src/decode=20 src/run=40
 
 A mutant is one change: another operator, a body that returns a constant, an arm or a field taken away. Of each folder COUNT
 are drawn; a larger COUNT under the same seed keeps those of a smaller one, so that a sample can grow. All are written into
 one copy of the checkout (below --scratch, with a build folder of its own), each behind a switch, so that everything is
 compiled once. Every test is run by itself, which shows the mutants that it reaches; a mutant is then held against the tests
-that reach it, unit tests first and quick ones first, until one fails. What the compiler refuses is not counted. Constants have
-no switch: such a mutant is compiled alone and meets all tests.
+that reach it until one fails: unit tests before programs in tests/, those of its own module before those of its folder, quick
+ones before slow ones. No mutant gets more than --bound seconds; one that no test has caught by then is undecided and counts as
+not caught. What the compiler refuses is not counted. Constants have no switch: such a mutant is compiled alone and meets the
+unit tests of its folder.
 
-FILE has one line a mutant, and those it has are not run again. --only runs again those whose name contains WORDS: after a test
-was written for one. At the end stand the share caught of each folder, with its 95 % interval (Wilson), and the survivors.
+FILE has one line for each time that a mutant was tried, and those it has are not tried again. After tests were written, --only
+tries again those whose name contains WORDS, --again all that were not caught; --programs asks these programs alone (`unit` are
+the unit tests). At the end stand the shares caught of each folder, first and last, with 95 % intervals (Wilson), and what lives.
 
 Needs `cargo install cargo-mutants --locked` and `pip install tree-sitter tree-sitter-rust`. CARGO names another cargo.
 """
@@ -35,15 +39,24 @@ import time
 import tree_sitter
 import tree_sitter_rust
 
-# Programs in tests/ that run the code of a folder.
+# Programs in tests/ that run the code of a folder, and the rooms whose unit tests do.
 AGAINST = {
     "src/metric": ["golden", "closed_form", "properties", "report", "cli"],
     "src/decode": ["properties", "lm", "cli"],
-    "src/run": ["faults", "hostile", "report", "cli"],
+    "src/run": ["cli", "report", "faults"],
+}
+ROOMS = {
+    "src/metric": ["metric", "cloud", "score", "report", "run"],
+    "src/decode": ["decode", "text"],
+    "src/run": ["run", "report", "cli"],
 }
 # A run that takes ten times as long as without a mutant, and at least this many seconds, goes round in circles.
-PATIENCE = 120
+PATIENCE = 30
 MEMORY = 12 << 30
+# What says that a test does not pass.
+CAUGHT = ("caught", "timeout")
+# A test that takes longer by itself is not asked: the bound would be spent on it.
+REACH = 60
 SWITCH = """
 /// Whether a mutant is on. The first time that it is asked for, this is noted where LLMPR_REACHED says.
 #[doc(hidden)]
@@ -237,11 +250,12 @@ class Program:
 
     def __init__(self, tree, path):
         self.tree, self.path = tree, path
+        self.seconds, self.reaching = {}, {}
 
     def run(self, tests, patience, **settings):
         """`passed`, `failed` or `timeout`."""
         run = subprocess.Popen(
-            [self.path, "-q", "--exact", *tests],
+            [self.path, "-q", *tests],
             cwd=self.tree,
             env=os.environ | settings,
             start_new_session=True,
@@ -258,30 +272,31 @@ class Program:
             run.wait()
             return "timeout"
 
-    def reach(self):
-        """Runs every test in a process of its own; test to seconds, and mutant to the tests that reach it."""
+    def reach(self, rooms):
+        """Runs every test of `rooms`, all where there are none, in a process of its own: its seconds, and what it reaches."""
         said = subprocess.run([self.path, "--list"], cwd=self.tree, stdout=subprocess.PIPE, check=True).stdout.decode()
         names = [line.removesuffix(": test") for line in said.splitlines() if line.endswith(": test")]
-        self.seconds, self.reaching = {}, {}
+        names = [name for name in names if name not in self.seconds and (not rooms or name.split("::")[0] in rooms)]
 
         def one(name):
             with tempfile.NamedTemporaryFile() as notes:
                 since = time.monotonic()
-                outcome = self.run([name], None, LLMPR_REACHED=notes.name)
+                outcome = self.run(["--exact", name], REACH, LLMPR_REACHED=notes.name)
                 return name, outcome, time.monotonic() - since, {int(number) for number in notes.read().split()}
 
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             for name, outcome, seconds, numbers in pool.map(one, names):
                 if outcome != "passed":
                     print("not asked, as it fails without a mutant:", name, flush=True)
-                    continue
                 self.seconds[name] = seconds
-                for number in numbers:
+                for number in numbers if outcome == "passed" else ():
                     self.reaching.setdefault(number, []).append(name)
 
-    def verdict(self, number):
-        """The outcome of the tests that reach a mutant, the quick ones first, and those of them that ended it."""
-        tests = sorted(self.reaching.get(number, []), key=self.seconds.get)
+    def verdict(self, number, module, bound):
+        """The outcome of the tests that reach a mutant, and those that ended it; `undecided` where `bound` seconds did not do."""
+        near = lambda test: len(os.path.commonprefix([module, test.split("::")]))
+        tests = sorted(self.reaching.get(number, []), key=lambda test: (-near(test), self.seconds[test]))
+        end = time.monotonic() + bound
         while tests:
             # As many at once as take some seconds together.
             taken, total = 1, self.seconds[tests[0]]
@@ -289,43 +304,51 @@ class Program:
                 total += self.seconds[tests[taken]]
                 taken += 1
             some, tests = tests[:taken], tests[taken:]
-            outcome = self.run(some, max(PATIENCE, 10 * total), LLMPR_MUTANT=str(number))
-            if outcome != "passed":
+            left, patience = end - time.monotonic(), max(PATIENCE, 10 * total)
+            outcome = self.run(["--exact", *some], min(left, patience), LLMPR_MUTANT=str(number)) if left > 0 else "timeout"
+            if outcome == "timeout" and left < patience:
+                return "undecided", some
+            # What fails without the mutant, too, on a busy machine, say, tells nothing.
+            if outcome != "passed" and self.run(["--exact", *some], patience) == "passed":
                 return outcome, some
         return "passed", []
 
 
 class Whole(Program):
-    """One program of tests that has a mutant without a switch: all of its tests are run."""
+    """One program of tests that has a mutant without a switch: all tests of some rooms are run."""
 
-    def reach(self):
-        self.seconds, self.reaching = {}, {}
+    def reach(self, rooms):
+        self.rooms = rooms
 
-    def verdict(self, number):
-        return self.run([], 3600), []
+    def verdict(self, number, module, bound):
+        outcome = self.run([f"{room}::" for room in self.rooms], bound)
+        return ("undecided" if outcome == "timeout" else outcome), self.rooms
 
 
-def tried(tree, target, folder, numbers, programs, kind, record):
+def tried(tree, target, folder, mutants, names, programs, bound, record):
     """Holds mutants of one folder against the programs in turn, until one of their tests does not pass."""
-    for name in ["unit", *AGAINST.get(folder, [])]:
-        if not numbers:
+    spent = dict.fromkeys(mutants, 0.0)
+    for name in names:
+        if not mutants:
             return
         if name not in programs:
             found, errors, failed = cargo(tree, target, ["--test", name])
             if failed:
                 raise SystemExit("".join(error["rendered"] for error in errors))
-            programs[name] = kind(tree, found[name])
-        if not hasattr(programs[name], "seconds"):
-            programs[name].reach()
-        left = []
-        for number in numbers:
-            outcome, tests = programs[name].verdict(number)
+            programs[name] = Program(tree, found[name])
+        programs[name].reach(ROOMS[folder] if name == "unit" else [])
+        lives = {}
+        for number, mutant in mutants.items():
+            since = time.monotonic()
+            module = mutant["file"].removeprefix("src/").removesuffix(".rs").removesuffix("/mod").split("/")
+            outcome, tests = programs[name].verdict(number, module, bound - spent[number])
+            spent[number] += time.monotonic() - since
             if outcome == "passed":
-                left.append(number)
+                lives[number] = mutant
             else:
                 record(number, {"outcome": "caught" if outcome == "failed" else outcome, "by": name, "tests": tests[:3]})
-        numbers = left
-    for number in numbers:
+        mutants = lives
+    for number in mutants:
         record(number, {"outcome": "missed", "reached": any(number in program.reaching for program in programs.values())})
 
 
@@ -354,18 +377,22 @@ def wilson(caught, viable):
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def summary(results, sizes):
-    print("| folder | mutants | drawn | viable | caught | share | 95 % interval |\n|---|---|---|---|---|---|---|")
+def summary(tries, sizes):
+    """The table of shares of the first and the last time that each mutant was tried, and the mutants that live."""
+    print("| folder | mutants | drawn | viable | caught first | share | 95 % interval | caught last | share | 95 % interval |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for folder, size in sizes.items():
-        of = [result for result in results if result["folder"] == folder]
-        viable = [result for result in of if result["outcome"] != "unviable"]
-        caught = sum(result["outcome"] != "missed" for result in viable)
-        low, high = (100 * bound for bound in wilson(caught, len(viable)))
-        share = 100 * caught / max(len(viable), 1)
-        print(f"| `{folder}` | {size} | {len(of)} | {len(viable)} | {caught} | {share:.0f} % | {low:.0f} to {high:.0f} % |")
-    for result in results:
-        if result["outcome"] == "missed":
-            print("missed:", result["name"])
+        drawn = [times for times in tries if times[0]["folder"] == folder]
+        viable = [times for times in drawn if times[0]["outcome"] != "unviable"]
+        cells = [f"`{folder}`", size, len(drawn), len(viable)]
+        for which in (0, -1):
+            caught = sum(times[which]["outcome"] in CAUGHT for times in viable)
+            low, high = (100 * bound for bound in wilson(caught, len(viable)))
+            cells += [caught, f"{100 * caught / max(len(viable), 1):.0f} %", f"{low:.0f} to {high:.0f} %"]
+        print("|", " | ".join(map(str, cells)), "|")
+    for last in (times[-1] for times in tries):
+        if last["outcome"] not in (*CAUGHT, "unviable"):
+            print(f"{last['outcome']}:", last["name"])
 
 
 def main():
@@ -374,7 +401,10 @@ def main():
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--out", type=pathlib.Path, default="target/mutants.jsonl")
     parser.add_argument("--scratch", type=pathlib.Path, default=pathlib.Path(tempfile.gettempdir()) / "llmpr-mutants")
+    parser.add_argument("--bound", type=float, default=180)
     parser.add_argument("--only")
+    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--programs", type=lambda names: names.split(","))
     args = parser.parse_args()
     out, scratch = args.out.resolve(), args.scratch.resolve()
     checkout = pathlib.Path(__file__).resolve().parent.parent
@@ -388,18 +418,24 @@ def main():
         samples += [(at, folder, mutant) for at, mutant in enumerate(drawn(every, int(count), args.seed))]
     # Folders in turn: what a run that ends early has done is a sample of each.
     samples = [(folder, mutant) for _, folder, mutant in sorted(samples, key=lambda item: item[0])]
-    lines = map(json.loads, out.read_text().splitlines() if out.exists() else [])
-    results = {line["name"]: line for line in lines}
+    tries = {}
+    for line in map(json.loads, out.read_text().splitlines() if out.exists() else []):
+        tries.setdefault(line["name"], []).append(line)
 
     def record(number, found):
         folder, mutant = samples[number]
-        results[mutant["name"]] = {"folder": folder, "name": mutant["name"], **found}
+        line = {"folder": folder, "name": mutant["name"], **found}
+        tries.setdefault(mutant["name"], []).append(line)
         with out.open("a") as log:
-            log.write(json.dumps(results[mutant["name"]]) + "\n")
+            log.write(json.dumps(line) + "\n")
         print(found["outcome"], mutant["name"], found.get("by", ""), flush=True)
 
-    wanted = lambda mutant: (args.only in mutant["name"]) if args.only else (mutant["name"] not in results)
-    numbered = [(number, mutant) for number, (_, mutant) in enumerate(samples) if wanted(mutant)]
+    def wanted(name):
+        if args.only:
+            return args.only in name
+        return name not in tries or (args.again and tries[name][-1]["outcome"] not in (*CAUGHT, "unviable"))
+
+    numbered = [(number, mutant) for number, (_, mutant) in enumerate(samples) if wanted(mutant["name"])]
     if numbered:
         tree, target = copy_of(checkout, scratch), scratch / "target"
         unit, left_out, refused = compiled(checkout, tree, target, numbered)
@@ -407,8 +443,9 @@ def main():
             record(number, {"outcome": "unviable"})
         programs = {"unit": Program(tree, unit)}
         for folder in sizes:
-            of_folder = [n for n, _ in numbered if samples[n][0] == folder and n not in left_out | refused]
-            tried(tree, target, folder, of_folder, programs, Program, record)
+            names = args.programs or ["unit", *AGAINST.get(folder, [])]
+            mutants = {n: m for n, m in numbered if samples[n][0] == folder and n not in left_out | refused}
+            tried(tree, target, folder, mutants, names, programs, args.bound, record)
         # Each of the others by itself.
         for number, mutant in numbered:
             if number in left_out:
@@ -417,8 +454,9 @@ def main():
                 if unit is None:
                     record(number, {"outcome": "unviable"})
                 else:
-                    tried(tree, target, samples[number][0], [number], {"unit": Whole(tree, unit)}, Whole, record)
-    summary([results[mutant["name"]] for _, mutant in samples if mutant["name"] in results], sizes)
+                    programs = {"unit": Whole(tree, unit)}
+                    tried(tree, target, samples[number][0], {number: mutant}, ["unit"], programs, args.bound, record)
+    summary([tries[mutant["name"]] for _, mutant in samples if mutant["name"] in tries], sizes)
 
 
 if __name__ == "__main__":

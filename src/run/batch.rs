@@ -363,3 +363,25 @@ fn note_session(
     });
     Ok(folder.write(&record)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::settings::SweepSettings;
+
+    #[test]
+    fn an_answer_has_a_place_where_its_draw_was_asked_for() {
+        let mut settings = SweepSettings::new("synthetic-bio", &["tiny-bio"]);
+        (settings.n_samples, settings.prompts) = (12, Some(5));
+        let sweep = Sweep::plan(settings).unwrap();
+        let group = &sweep.groups[0];
+        let cells = HashMap::from([("a", (group, &group.cells[0]))]);
+        // Twelve draws of five prompts: the first two of them a third time.
+        for (id, prompt, sample) in [("a:0-0", 0, 0), ("a:4-1", 4, 1), ("a:1-2", 1, 2)] {
+            assert_eq!(place(id, &cells), Some(("a", Draw { prompt, sample })), "{id}");
+        }
+        for id in ["a:2-2", "a:0-3", "a:5-0", "b:0-0", "a:0", "a0-0", "a:-1-0", "a:0-x"] {
+            assert_eq!(place(id, &cells), None, "{id}");
+        }
+    }
+}

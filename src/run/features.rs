@@ -473,4 +473,23 @@ mod tests {
         features.cut_to(1024).unwrap();
         assert_eq!((features.key(), features.max_tokens()), (whole.as_str(), 12));
     }
+
+    #[test]
+    fn features_are_found_again_and_those_that_are_cut_anywhere_are_computed_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("features.npy");
+        let origin = Origin { embedder: "e".into(), texts: "t".into() };
+        let rows = Matrix::new(2, vec![1.0, 2.0, 3.0, 4.0]).unwrap();
+        let found = |origin: &Origin, rows: usize| stored(&path, origin, rows).unwrap();
+        assert_eq!(found(&origin, 2), None);
+        keep(&path, &origin, &rows).unwrap();
+        assert_eq!(found(&origin, 2), Some(rows));
+        let other = Origin { texts: "u".into(), ..origin.clone() };
+        assert_eq!((found(&origin, 3), found(&other, 2)), (None, None));
+        let whole = std::fs::read(&path).unwrap();
+        for bytes in 0..whole.len() {
+            std::fs::write(&path, &whole[..bytes]).unwrap();
+            assert_eq!(found(&origin, 2), None, "{bytes} bytes of {}", whole.len());
+        }
+    }
 }

@@ -340,3 +340,33 @@ fn samples(run: &Run, cell: &CellResult) -> Vec<SampleRecord> {
     let all = wanted.filter_map(|d| by_draw.swap_remove(&(d.prompt, d.sample)));
     all.filter(|sample| sample.text.is_some()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        report::record::tests::{cell, result, turned},
+        run::{folder::tests::shared, store::write_json},
+    };
+
+    #[test]
+    fn models_of_one_name_in_several_runs_are_told_apart_where_they_differ() {
+        let named = |hash: &str| {
+            let dirs = [(); 2].map(|()| tempfile::tempdir().unwrap());
+            for (dir, (hash, temperature)) in dirs.iter().zip([("m", 0.5), (hash, 0.7)]) {
+                let folder = RunFolder::new(dir.path());
+                folder.write(&folder.begin(&shared()).unwrap()).unwrap();
+                let mut cell = cell("tiny", temperature);
+                cell.model_hash = hash.to_owned();
+                let results = Results { cells: vec![result(cell)], ..turned() };
+                write_json(&dir.path().join("results.json"), &results).unwrap();
+            }
+            let runs = [0, 1].map(|at: usize| dirs[at].path().to_owned());
+            let (found, notes) = results(&runs).unwrap();
+            assert!(notes.is_empty(), "{notes:?}");
+            found.cells.into_iter().map(|cell| cell.cell.model).collect::<Vec<_>>()
+        };
+        assert_eq!(named("m"), ["tiny", "tiny"]);
+        assert_eq!(named("other"), ["tiny", "tiny (run 2)"]);
+    }
+}

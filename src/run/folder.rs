@@ -466,4 +466,4 @@ fn rfc3339(seconds: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -450,3 +450,34 @@ pub fn ignored(record: &ModelRecord, decoding: &Decoding) -> Vec<String> {
 pub fn server_facts(record: &ModelRecord) -> Option<ServerFacts> {
     serde_json::from_value(record.server.clone()?).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_is_not_asked_what_it_does() {
+        let model = SweepModel::open("tiny-gpt2", ChatMode::Never, Date::default()).unwrap();
+        let found = model.meet([&Decoding::default()], false, ServerTerms::default()).unwrap();
+        assert_eq!((found, model.server().is_some()), (None, false));
+    }
+
+    #[test]
+    fn a_prompt_is_cut_where_it_has_more_tokens_than_there_is_room_for() {
+        let model = SweepModel::open("tiny-gpt2", ChatMode::Never, Date::default()).unwrap();
+        let body = Body::Plain("One word, and then some more of them.".to_owned());
+        let (text, ids) = model.encode(&body).unwrap();
+        let room = ids.len();
+        assert_eq!(model.encode_cut(&body, room).unwrap(), (text.clone(), ids.clone(), false));
+        let (begin, kept, is_cut) = model.encode_cut(&body, room - 1).unwrap();
+        assert_eq!((&kept[..], is_cut), (&ids[..room - 1], true));
+        assert!(text.starts_with(&begin) && begin.len() < text.len(), "{begin}");
+    }
+
+    #[test]
+    fn a_name_of_a_server_is_a_server_and_has_no_checkpoint() {
+        let name = "openai:http://127.0.0.1:9/v1#m";
+        let model = SweepModel::open(name, ChatMode::Never, Date::default()).unwrap();
+        assert!(model.server().is_some() && model.checkpoint().is_none());
+    }
+}

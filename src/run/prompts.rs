@@ -260,4 +260,18 @@ mod tests {
         let tasks = crate::text::task::bundled().map(|name| Task::find(name).unwrap());
         tasks.into_iter().find(Task::needs_prefixes).expect("a task that continues texts")
     }
+
+    #[test]
+    fn an_answer_is_begun_where_the_last_turn_is_the_assistant_s() {
+        let planned = |turns: &str| {
+            let (text, ids) = (turns.to_owned(), Arc::from([]));
+            let (id, prefix) = (String::new(), String::new());
+            PlannedPrompts::of(vec![PlannedPrompt { id, text, ids, prefix, shots_used: 0 }], 0)
+        };
+        let begun = planned(r#"[{"role":"user"},{"role":"assistant","content":"Once"}]"#);
+        assert!(begun.begin_answers(true) && !begun.begin_answers(false));
+        for turns in [r#"[{"role":"assistant"},{"role":"user"}]"#, "[]", "- Biography of"] {
+            assert!(!planned(turns).begin_answers(true), "{turns}");
+        }
+    }
 }

@@ -391,3 +391,31 @@ fn draw_open(
     drawn.stopped |= totals?.stopped;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{report::record::tests::cell, run::folder::tests::shared};
+
+    #[test]
+    fn settings_that_were_cut_anywhere_are_written_again_and_whole_ones_are_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = RunFolder::new(dir.path());
+        folder.write(&folder.begin(&shared()).unwrap()).unwrap();
+        let cell = cell("tiny", 0.5);
+        let (settings, samples) =
+            (folder.cell(&cell.id, "cell.json"), folder.cell(&cell.id, "samples.jsonl"));
+        drop(folder.try_cell(&cell.id).unwrap());
+        std::fs::write(samples, "").unwrap();
+        write_json(&settings, &cell).unwrap();
+        let whole = std::fs::read(&settings).unwrap();
+        for cut in [0, 1, whole.len() - 2, whole.len() - 1] {
+            std::fs::write(&settings, &whole[..cut]).unwrap();
+            settle(&folder, &cell).unwrap();
+            assert_eq!(std::fs::read(&settings).unwrap(), whole, "{cut} bytes");
+        }
+        let other = CellRecord { engine: "2".to_owned(), ..cell };
+        settle(&folder, &other).unwrap();
+        assert_eq!(std::fs::read(&settings).unwrap(), whole);
+    }
+}

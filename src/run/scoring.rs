@@ -359,4 +359,62 @@ mod tests {
         assert_eq!(of(&["a", "b", "a", "c", "b"]), [0, 1, 0, 2, 1]);
         assert!(of(&["a", "b", "c"]).is_empty() && of(&["a", "a"]).is_empty());
     }
+
+    #[test]
+    fn rows_that_are_all_alike_have_no_components() {
+        let found = |cells: &[f32]| {
+            let rows = || Matrix::new(2, cells.to_vec()).unwrap();
+            let (origin, ids) = (String::new(), Vec::new());
+            let reference = EmbeddedReference { origin, ids, features: rows() };
+            let options = &ScoreOptions { normalize: Normalize::None, ..ScoreOptions::default() };
+            let scoring = Scoring {
+                options,
+                pca_fit: PcaFit::Run,
+                reference: &reference,
+                truth: None,
+                texts: &[],
+                radius: OnceLock::new(),
+            };
+            scoring.basis(&[("cell".to_owned(), rows())]).unwrap().pca
+        };
+        assert!(found(&[0.0, 0.0, 1.0, 2.0]).is_some_and(|pca| pca.total_variance() > 0.0));
+        assert!(found(&[1.0, 2.0, 1.0, 2.0]).is_none());
+    }
+
+    #[test]
+    fn tokens_are_counted_a_text_and_log_probabilities_a_token_and_its_end() {
+        let of = |tokens: usize, logprob_model: f64| SampleRecord {
+            tokens: vec![5; tokens],
+            logprob_model,
+            ..sample("a", "b", 2)
+        };
+        let found = facts(&[of(3, -4.0), of(4, -5.0)], 3);
+        assert_eq!((found.n, found.unique, found.shortened_prompts), (2, 1, 2));
+        assert_eq!((found.mean_tokens, found.logprob_per_token), (3.5, -1.0));
+        assert_eq!(found.ended["eos"], 2);
+    }
+
+    #[test] // a score that is there is computed again where these words change
+    fn only_a_cell_with_examples_has_them_among_its_inputs() {
+        let (origin, ids, features) =
+            ("r".to_owned(), Vec::new(), Matrix::new(1, vec![0.0]).unwrap());
+        let reference = EmbeddedReference { origin, ids, features: features.clone() };
+        let options = &ScoreOptions::default();
+        let (pca_fit, radius) = (PcaFit::Run, OnceLock::new());
+        let scoring =
+            Scoring { options, pca_fit, reference: &reference, truth: None, texts: &[], radius };
+        let basis = Basis { pca: None, hash: "b".to_owned() };
+        for (shots, more) in [(0, ""), (1, "|examples")] {
+            let mut record = crate::report::record::tests::cell("tiny", 0.5);
+            record.shots = shots;
+            let (samples, without_text, ids) = (Vec::new(), IndexMap::new(), Vec::new());
+            let features = features.clone();
+            let cell = EmbeddedCell { record, samples, without_text, ids, features };
+            let (version, settings) =
+                (env!("CARGO_PKG_VERSION"), serde_json::to_string(options).unwrap());
+            let (id, texts) = (&cell.record.id, cell.origin());
+            let words = format!("{version}|{settings}|run|b|r|{id}|{texts}|{more}");
+            assert_eq!(scoring.inputs(&basis, &cell), hex(Sha256::digest(words)));
+        }
+    }
 }

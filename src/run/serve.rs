@@ -245,3 +245,57 @@ fn kind(path: &str) -> &'static str {
         _ => "application/octet-stream",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::folder::{Shared, tests::shared};
+
+    #[test]
+    fn a_run_is_done_when_all_its_cells_are_scored_and_its_texts_are_counted_as_they_come() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = RunFolder::new(dir.path());
+        let mut record = folder.begin(&Shared { n_samples: 3, ..shared() }).unwrap();
+        record.cells = ["a", "b"].map(str::to_owned).to_vec();
+        folder.write(&record).unwrap();
+        let runs = [dir.path().to_owned()];
+        let server = Server::bind(&runs, dir.path(), Limits::default(), 0).unwrap();
+        let told = |cells: [(&str, usize, bool); 2]| {
+            for (id, texts, is_scored) in cells {
+                fs::create_dir_all(folder.cell(id, "")).unwrap();
+                fs::write(folder.cell(id, "samples.jsonl"), "{}\n".repeat(texts)).unwrap();
+                if is_scored {
+                    fs::write(folder.cell(id, "scores.json"), "{}").unwrap();
+                }
+            }
+            server.told()
+        };
+        let begun = told([("a", 2, false), ("b", 0, false)]);
+        assert_eq!((begun.scored, begun.texts, begun.done), (0, 2, false));
+        assert_eq!(begun.words, "0 of 2 cells are scored, 2 of 6 texts are drawn.");
+        let half = told([("a", 3, true), ("b", 1, false)]);
+        assert_eq!((half.scored, half.texts, half.done), (1, 4, false));
+        let whole = told([("a", 3, true), ("b", 3, true)]);
+        assert_eq!((whole.cells, whole.scored, whole.texts, whole.texts_planned), (2, 2, 6, 6));
+        assert!(whole.done, "{whole:?}");
+    }
+
+    #[test]
+    fn a_file_is_sent_as_what_its_name_says() {
+        for (path, is) in [
+            ("/figures/plane.svg", "image/svg+xml"),
+            ("/results.csv", "text/csv; charset=utf-8"),
+            ("/progress.json", "application/json"),
+            ("/figures/plane.png", "image/png"),
+            ("/texts.parquet", "application/octet-stream"),
+        ] {
+            assert_eq!(kind(path), is, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_is_said_in_plain_words() {
+        let said = ("403 Forbidden", "text/plain; charset=utf-8", b"not here\n".to_vec());
+        assert_eq!(plain("403 Forbidden", "not here"), said);
+    }
+}

@@ -252,3 +252,27 @@ fn grammar(record: &RunRecord) -> Option<Grammar> {
     let task = Task::find(shared.reference.strip_prefix("grammar ")?).ok()?;
     task.grammar().ok()?.filter(|_| task.hash == shared.task_hash)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::record::tests::{cell, result};
+
+    #[test]
+    fn of_many_cells_eight_are_named_and_the_others_counted() {
+        let said = |cells: usize, name: &str| {
+            let all: Vec<CellResult> =
+                (0..cells).map(|at| result(cell("tiny", at as f64 / 10.0))).collect();
+            chosen(Path::new("run"), &all.iter().collect::<Vec<_>>(), name)
+        };
+        assert_eq!(said(10, "T=0.3").unwrap(), 3);
+        let message = said(8, "other").unwrap_err().to_string();
+        assert!(message.starts_with("no cell of `run` is called `other`; there are "), "{message}");
+        assert_eq!(message.matches("(tiny-").count(), 8);
+        assert!(!message.contains(" more"), "{message}");
+        let message = said(10, "tiny").unwrap_err().to_string();
+        assert!(message.starts_with("`tiny` is 10 cells of `run`: "), "{message}");
+        assert_eq!(message.matches("(tiny-").count(), 8);
+        assert!(message.contains(" and 2 more; say more of the settings"), "{message}");
+    }
+}

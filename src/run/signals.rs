@@ -63,3 +63,17 @@ impl Stop {
         self.0.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_is_asked_for_once_and_all_its_clones_know() {
+        let stop = Stop::never();
+        let other = stop.clone();
+        assert!(!other.asked());
+        stop.ask();
+        assert!(stop.asked() && other.asked() && !Stop::never().asked());
+    }
+}

@@ -278,6 +278,18 @@ mod tests {
     }
 
     #[test]
+    fn a_log_that_is_whole_is_opened_without_a_write() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.jsonl");
+        std::fs::write(&path, "1\n2\n").unwrap();
+        let then = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        File::options().write(true).open(&path).unwrap().set_modified(then).unwrap();
+        let (_, found) = Log::open::<i32>(&path).unwrap();
+        assert_eq!((found.records, found.torn), (vec![1, 2], 0));
+        assert_eq!(std::fs::metadata(&path).unwrap().modified().unwrap(), then);
+    }
+
+    #[test]
     fn a_folder_that_cannot_be_made_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");

@@ -480,3 +480,20 @@ fn nll_notes(task: &Task, groups: &[Group]) -> Result<Vec<String>, SweepError> {
     };
     Ok(others.map(note).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_is_a_part_of_all_cells() {
+        let mut settings = SweepSettings::new("synthetic-bio", &["tiny-bio"]);
+        (settings.n_samples, settings.shard) = (12, "1/2".parse().ok());
+        (settings.grid.temperatures, settings.grid.shots) = ("0.5,1".parse().unwrap(), 0.into());
+        let mut sweep = Sweep::plan(settings).unwrap();
+        let last = sweep.cells().last().unwrap().record.clone();
+        assert_eq!(sweep.sizes(), [2]);
+        sweep.keep_shard();
+        assert!(sweep.cells().map(|cell| &cell.record).eq([&last]));
+    }
+}

@@ -90,3 +90,22 @@ impl Groups {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_begins_with_its_first_rows_and_takes_those_that_follow() {
+        let mut groups = Groups::new(vec!["n".to_owned()]);
+        groups.add(&[]).unwrap();
+        assert!(groups.table.is_none());
+        let row = |count: usize| vec![Entry::count(count)];
+        groups.add(&[row(1), row(2)]).unwrap();
+        let one = groups.table.take().unwrap().bytes().unwrap();
+        for _ in 0..2 {
+            groups.add(&[row(1), row(2)]).unwrap();
+        }
+        assert!(groups.table.unwrap().bytes().unwrap().len() > one.len());
+    }
+}

@@ -289,4 +289,15 @@ mod tests {
         let (low, high) = wilson(0.5, 100);
         assert!((low - 0.403_831_5).abs() < 1e-6 && (low + high - 1.0).abs() < 1e-12, "{low}");
     }
+
+    #[test] // closed form: with a modes reached once and b twice, mass(a) (a − 1) / (2 (b + 1)) is unseen
+    fn recall_is_extrapolated_from_what_is_reached_once_and_twice() {
+        let shares = vec![0.05, 0.1, 0.15, 0.2, 0.5];
+        let reached = [0, 1, 2, 3, 3].map(Some).to_vec();
+        let verdicts = Verdicts { accepted: reached.clone(), reached, shares };
+        let found = verdicts.measure(&[0, 1, 2, 3, 4]);
+        let near = |name: &str, value: f64| (found[name] - value).abs() < 1e-12;
+        assert!(near("recall", 0.5) && near("recall_extrapolated", 0.5 + 0.3 * 2.0 / 4.0));
+        assert_eq!((found["precision"], found["modes"]), (1.0, 4.0));
+    }
 }

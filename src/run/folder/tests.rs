@@ -1,6 +1,7 @@
 use super::*;
 
-fn shared() -> Shared {
+/// What the cells of a small sweep share.
+pub(in crate::run) fn shared() -> Shared {
     Shared {
         task: "bio".into(),
         task_hash: "1".into(),
@@ -131,4 +132,27 @@ fn a_time_is_its_date_in_leap_years_and_at_ends_of_years() {
     ] {
         assert_eq!(rfc3339(seconds), date);
     }
+}
+
+#[test]
+fn what_a_server_was_found_to_do_is_kept_until_it_is_found_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut record = RunFolder::new(dir.path()).begin(&shared()).unwrap();
+    let bare = ModelRecord {
+        name: "http://127.0.0.1:1#m".into(),
+        hash: "1".into(),
+        tokenizer_hash: String::new(),
+        dtype: String::new(),
+        device: "server".into(),
+        server: None,
+    };
+    let met = |facts: u8| ModelRecord { server: Some(facts.into()), ..bare.clone() };
+    for (told, kept) in
+        [(bare.clone(), bare.clone()), (met(1), met(1)), (bare.clone(), met(1)), (met(2), met(2))]
+    {
+        record.keep(&told);
+        assert_eq!(record.models, [kept]);
+    }
+    record.keep(&ModelRecord { hash: "2".into(), ..met(2) });
+    assert_eq!(record.models.len(), 2, "another model of the same name");
 }

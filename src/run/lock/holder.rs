@@ -241,4 +241,20 @@ mod tests {
         assert!(!again.succeeds(&holder(None)) && !holder(None).succeeds(&again));
         assert_eq!(Job::of(&|name| (name == "SLURM_JOB_ID").then(|| "7".into())).unwrap().id, "7");
     }
+
+    #[test]
+    fn an_earlier_attempt_of_a_slurm_job_comes_before_a_later_one_and_no_other_job_does() {
+        let job = |cluster: &str, id: &str, restarts| Job {
+            cluster: cluster.into(),
+            id: id.into(),
+            restarts,
+        };
+        let later = job("a", "1_7", 2);
+        assert!(job("a", "1_7", 1).is_before(&later));
+        for other in
+            [job("a", "1_7", 2), job("a", "1_7", 3), job("a", "1_8", 1), job("b", "1_7", 1)]
+        {
+            assert!(!other.is_before(&later), "{other:?}");
+        }
+    }
 }

@@ -223,3 +223,14 @@ fn a_half_written_lock_of_nobody_is_taken_after_the_time() {
     acquire(&path, &here(dir.path())).unwrap();
     assert!(started.elapsed() >= PATIENCE);
 }
+
+#[test]
+fn a_lock_that_cannot_be_made_is_an_error_and_no_lock_of_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lock");
+    assert!(make(&path, b"1").unwrap());
+    assert!(make(&path, b"1").unwrap(), "an answer that was lost");
+    assert!(!make(&path, b"2").unwrap());
+    let error = make(&path.join("below"), b"1").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotADirectory);
+}

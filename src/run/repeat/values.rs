@@ -140,6 +140,7 @@ mod tests {
         let names: Vec<&str> = apart.first.iter().map(|found| found.name.as_str()).collect();
         assert_eq!(names, ["b.2", "c", "d.e"]);
         assert_eq!((apart.of, apart.differ, apart.digits), (7, 3, Some(0)));
+        assert!(same.is_equal() && !apart.is_equal());
         let close = Compared::of(&json!(0.1), &json!(0.1 + 1e-9));
         assert_eq!(close.digits, Some(8));
     }

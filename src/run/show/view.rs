@@ -153,3 +153,15 @@ pub(super) fn missed(
     };
     rows.into_iter().map(of).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test] // by eye: a triangle of sides 3, 4 and 5
+    fn the_nearest_come_first_with_their_distances_and_of_two_as_near_the_first() {
+        let others = Matrix::new(2, vec![3.0, 4.0, 0.0, 1.0, 1.0, 0.0]).unwrap();
+        assert_eq!(nearest(&[0.0, 0.0], &others, 2), [(1.0, 1), (1.0, 2)]);
+        assert_eq!(nearest(&[0.0, 0.0], &others, 9)[2], (5.0, 0));
+    }
+}

@@ -214,4 +214,22 @@ mod tests {
         assert_eq!(Goal::F(1.0).value(|_| Some(0.0)), Some(0.0));
         assert_eq!(Goal::F(1.0).value(|_| None), None);
     }
+
+    #[test]
+    fn an_f_score_needs_a_weight_that_is_a_positive_number() {
+        assert_eq!("f:0.5".parse::<Goal>().unwrap(), Goal::F(0.5));
+        for text in ["f:0", "f:-1", "f:inf", "f:nan", "f:", "f:two"] {
+            let message = text.parse::<Goal>().unwrap_err().to_string();
+            assert!(message.ends_with("is no positive number; write f:1 or f:2"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_wish_speaks_of_each_measure_once() {
+        let requirements = ["precision>=0.9", "kl<=1", "kl<=2"].map(|text| text.parse().unwrap());
+        let wish = |goal| Wish { goal, requirements: requirements.to_vec() };
+        assert_eq!(wish(Goal::F(1.0)).measures(), ["precision", "recall", "kl"]);
+        let least = Goal::Least("self_bleu".to_owned());
+        assert_eq!(wish(least).measures(), ["self_bleu", "precision", "kl"]);
+    }
 }
