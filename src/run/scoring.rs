@@ -407,9 +407,9 @@ mod tests {
         for (shots, more) in [(0, ""), (1, "|examples")] {
             let mut record = crate::report::record::tests::cell("tiny", 0.5);
             record.shots = shots;
-            let (samples, without_text, ids) = (Vec::new(), IndexMap::new(), Vec::new());
+            let (samples, without_text) = (Vec::new(), IndexMap::new());
             let features = features.clone();
-            let cell = EmbeddedCell { record, samples, without_text, ids, features };
+            let cell = EmbeddedCell { record, samples, without_text, features };
             let (version, settings) =
                 (env!("CARGO_PKG_VERSION"), serde_json::to_string(options).unwrap());
             let (id, texts) = (&cell.record.id, cell.origin());

@@ -1,6 +1,10 @@
 //! What is exactly true of completions of a task whose distribution is a grammar.
 
 use indexmap::IndexMap;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use crate::{
     data::sides::Sides,
@@ -124,36 +128,70 @@ pub fn truth<S: AsRef<str>>(
     texts: &[S],
     seed: u64,
 ) -> IndexMap<String, Estimate> {
-    let verdicts = Verdicts::new(grammar, texts);
-    let n = texts.len();
-    let all: Vec<usize> = (0..n).collect();
-    if n == 0 {
-        return IndexMap::new();
+    Truths::new(grammar, seed).of(texts)
+}
+
+/// [`truth`] of many sets of texts; what a number of texts of the grammar reaches is drawn once.
+pub struct Truths<'a> {
+    grammar: &'a Grammar,
+    seed: u64,
+    /// By the number of texts.
+    ceilings: Mutex<HashMap<usize, Arc<IndexMap<String, f64>>>>,
+}
+
+impl<'a> Truths<'a> {
+    /// Under a grammar, with intervals and ceilings from a seed.
+    pub fn new(grammar: &'a Grammar, seed: u64) -> Self {
+        Self { grammar, seed, ceilings: Mutex::default() }
     }
-    let mut rng = rng::named(seed, "truth halves");
-    let half = Subsample::half(n);
-    let halves: Vec<IndexMap<String, f64>> = match n {
-        1 => Vec::new(),
-        _ => (0..RESAMPLES).map(|_| verdicts.measure(&subsample(&mut rng, half, &[]))).collect(),
-    };
-    let ceilings = ceilings(&verdicts.shares, n, seed);
-    let estimate = |(name, value): (String, f64)| {
-        let values: Vec<f64> = halves.iter().filter_map(|half| half.get(&name).copied()).collect();
-        let range = if name.starts_with("modes") {
-            (0.0, verdicts.shares.len() as f64)
-        } else {
-            (0.0, 1.0)
+
+    /// The [`truth`] of one set.
+    pub fn of<S: AsRef<str>>(&self, texts: &[S]) -> IndexMap<String, Estimate> {
+        let verdicts = Verdicts::new(self.grammar, texts);
+        let n = texts.len();
+        let all: Vec<usize> = (0..n).collect();
+        if n == 0 {
+            return IndexMap::new();
+        }
+        let mut rng = rng::named(self.seed, "truth halves");
+        let half = Subsample::half(n);
+        let halves: Vec<IndexMap<String, f64>> = match n {
+            1 => Vec::new(),
+            _ => {
+                (0..RESAMPLES).map(|_| verdicts.measure(&subsample(&mut rng, half, &[]))).collect()
+            }
         };
-        let around = match name.as_str() {
-            name if name == Truth::Precision.name() => Some(wilson(value, n)),
-            _ => interval(value, &values, half.variance_factor(), 0.0, range)
-                .map(|interval| (interval.low, interval.high)),
+        let ceilings = self.ceilings(&verdicts.shares, n);
+        let estimate = |(name, value): (String, f64)| {
+            let values: Vec<f64> =
+                halves.iter().filter_map(|half| half.get(&name).copied()).collect();
+            let range = if name.starts_with("modes") {
+                (0.0, verdicts.shares.len() as f64)
+            } else {
+                (0.0, 1.0)
+            };
+            let around = match name.as_str() {
+                name if name == Truth::Precision.name() => Some(wilson(value, n)),
+                _ => interval(value, &values, half.variance_factor(), 0.0, range)
+                    .map(|interval| (interval.low, interval.high)),
+            };
+            let ceiling = ceilings.get(&name).copied();
+            let (low, high) = (around.map(|a| a.0), around.map(|a| a.1));
+            (name, Estimate { low, high, ceiling, ..Estimate::bare(value) })
         };
-        let ceiling = ceilings.get(&name).copied();
-        let (low, high) = (around.map(|a| a.0), around.map(|a| a.1));
-        (name, Estimate { low, high, ceiling, ..Estimate::bare(value) })
-    };
-    verdicts.measure(&all).into_iter().map(estimate).collect()
+        verdicts.measure(&all).into_iter().map(estimate).collect()
+    }
+
+    fn ceilings(&self, shares: &[f64], n: usize) -> Arc<IndexMap<String, f64>> {
+        let known = || self.ceilings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known().get(&n) {
+            return found.clone();
+        }
+        // Not under the lock: two threads may draw the same at first.
+        let found = Arc::new(ceilings(shares, n, self.seed));
+        known().insert(n, found.clone());
+        found
+    }
 }
 
 /// Wilson's 95 % interval of a share of `n`.

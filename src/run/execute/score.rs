@@ -22,7 +22,7 @@ use crate::{
         scoring::{EmbeddedCell, EmbeddedReference, Scoring, ScoringError, Truth},
         store::{StoreError, read_json, read_log, write_json, write_whole},
         sweep::Sweep,
-        truth::truth,
+        truth::Truths,
     },
     score::ScoreOptions,
 };
@@ -74,11 +74,9 @@ impl Execution<'_> {
         let pca_fit = self.sweep.settings.pca_fit;
         let (settings, embedder) = (options.clone(), self.sweep.features.name());
         let grammar = self.sweep.grammar.clone();
-        let exact = |texts: &[&str]| match &grammar {
-            Some(grammar) => truth(grammar, texts, options.seed),
-            None => IndexMap::new(),
-        };
-        let truth: Option<Truth<'_>> = grammar.is_some().then_some(&exact);
+        let truths = grammar.as_ref().map(|grammar| Truths::new(grammar, options.seed));
+        let exact = |texts: &[&str]| truths.as_ref().map_or_else(IndexMap::new, |of| of.of(texts));
+        let truth: Option<Truth<'_>> = truths.is_some().then_some(&exact);
         let radius = OnceLock::new();
         let texts = self.sweep.reference.clone();
         let (options, reference) = (&options, &reference);
