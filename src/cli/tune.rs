@@ -1,5 +1,6 @@
 //! `llmpr tune`: settings for a wanted precision, recall or F-score, out of a run or by drawing.
 
+mod answer;
 mod race;
 
 use anyhow::{Context, bail};
@@ -11,7 +12,6 @@ use super::{
     sweep,
 };
 use crate::{
-    decode::knobs::KNOBS,
     metric::{
         prdc::{COVERAGE, PRECISION, RECALL},
         spec::Spec,
@@ -19,9 +19,12 @@ use crate::{
     report::{
         markdown,
         number::number,
-        record::{CellRecord, CellResult, Results},
+        record::{CellResult, Results},
     },
-    run::tune::wish::{Goal, Requirement, Wish},
+    run::tune::{
+        wish::{Goal, Requirement, Wish},
+        words::command,
+    },
 };
 
 /// Measures shown of each cell.
@@ -64,8 +67,7 @@ pub struct Args {
 const AFTER: &str = "Without RUN the flags of `llmpr sweep` name models, task and grid; without any setting the grid \
     is one of temperatures, top-p, min-p and top-n-sigma. The run folder is that of the sweep: run again, the race \
     goes on; `llmpr sweep` with the same flags draws the rest of the grid. exact:precision and the like are what \
-    the bundled world knows of its texts. Mixtures of settings do not race: `llmpr refine --mixture` finds them among the \
-    cells of a finished sweep";
+    the bundled world knows of its texts. `llmpr refine --mixture RUN` mixes all cells of a finished sweep";
 
 /// Makes RUN refuse every flag that would draw.
 fn of_draws(mut change: impl FnMut(clap::Arg) -> clap::Arg) -> impl FnMut(clap::Arg) -> clap::Arg {
@@ -335,7 +337,7 @@ fn table(kept: &[(f64, &CellResult)], args: &Args, run: &Path, cells: usize) -> 
             );
         }
     }
-    out + &format!("settings of the first: {}\n", flags(&first.cell))
+    out + &format!("settings of the first: {}\n", command(&first.cell))
 }
 
 fn measure_of(goal: &Goal) -> Option<&str> {
@@ -362,18 +364,6 @@ fn may_miss(cell: &CellResult, requirement: &Requirement) -> Option<f64> {
         true => estimate.low.filter(|low| *low < requirement.bound),
         false => estimate.high.filter(|high| *high > requirement.bound),
     }
-}
-
-/// The flags of `llmpr sample` that draw as a cell did.
-fn flags(cell: &CellRecord) -> String {
-    let mut out =
-        format!("llmpr sample --model {} --task {} --shots {}", cell.model, cell.task, cell.shots);
-    for knob in KNOBS {
-        if let Some(value) = knob.text(&cell.decoding) {
-            out += &format!(" --{} {value}", knob.flag);
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::finished::{Features, ReadError, open_all, reference_texts};
 use crate::{
@@ -90,7 +90,7 @@ pub struct MixedPoint {
 }
 
 /// A setting of a mixture.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Part {
     /// The cell.
     pub cell: String,
@@ -98,6 +98,13 @@ pub struct Part {
     pub label: String,
     /// Its share of the texts.
     pub share: f64,
+}
+
+impl Part {
+    /// Share and settings, as `75 % tiny T=0.7 shots=0`.
+    pub fn words(&self) -> String {
+        format!("{:.0} % {}", 100.0 * self.share, self.label)
+    }
 }
 
 /// The best mixture of the cells of a finished run at each slope that the run was scored at, see [`mixture()`].

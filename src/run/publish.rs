@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{
     finished::{ReadError, Run, open_all, own_cells, reference_texts, texts_of},
     store::{StoreError, make_folder, write_json, write_whole},
+    tune::record::{RACE_SCHEMA, TuneRecord},
 };
 #[cfg(feature = "png")]
 use crate::report::png::png;
@@ -13,7 +14,8 @@ use crate::report::{
     browse::{Limits, Texts},
     figure::Theme,
     figures::figures,
-    page::{Page, Part},
+    page::{Page, Part, Raced},
+    record::Results,
     results::{to_csv, to_long_csv},
     topics::{Topic, topics},
 };
@@ -91,6 +93,7 @@ pub fn publish(runs: &[PathBuf], out: &Path, limits: Limits) -> Result<Published
     let texts = Texts::new(&cells, &references, &named, &labels);
     let browser = texts.browser(limits);
     let facts = facts(&read);
+    let raced: Vec<Raced> = read.iter().filter_map(|run| race(run, &results)).collect();
     let page = Page {
         results: &results,
         figures: &drawings,
@@ -98,6 +101,7 @@ pub fn publish(runs: &[PathBuf], out: &Path, limits: Limits) -> Result<Published
         facts: &facts,
         notes: &notes,
         runs: &parts,
+        raced: &raced,
     };
     let html = page.html()?;
     make_folder(&out.join("figures"))?;
@@ -138,6 +142,35 @@ fn png(_: &str) -> Option<Vec<u8>> {
 fn name(run: &Run) -> String {
     let root = run.folder.root();
     root.file_name().map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// What a race of a run's settings came to; nothing where there was none, or where its record cannot be read.
+fn race(run: &Run, results: &Results) -> Option<Raced> {
+    let bytes = std::fs::read(run.folder.root().join("tune.json")).ok()?;
+    let record: TuneRecord = serde_json::from_slice(&bytes).ok()?;
+    let stands = record.found().filter(|_| record.schema == RACE_SCHEMA)?;
+    let required = match record.requirements.as_slice() {
+        [] => String::new(),
+        required => format!(" with {}", required.join(" and ")),
+    };
+    let single = record.cells.first()?;
+    let is_shown = results.cells.iter().any(|cell| cell.cell.id == single.cell.id);
+    let (found, id) = match record.mixture() {
+        Some(mixture) => (mixture.label.clone(), None),
+        None => (single.label.clone(), Some(single.cell.id.clone()).filter(|_| is_shown)),
+    };
+    let known = [record.reaches(stands), record.chances(stands)];
+    let command = |(share, line): (Option<f64>, String)| match share {
+        Some(share) => format!("{line}  # {:.0} %", 100.0 * share),
+        None => line,
+    };
+    Some(Raced {
+        wish: format!("{}{required}", record.goal),
+        found,
+        id,
+        sentences: known.into_iter().chain(record.over_singles()).chain([record.cost()]).collect(),
+        commands: record.commands().into_iter().map(command).collect(),
+    })
 }
 
 /// Settings as a reader looks for them.

@@ -53,6 +53,20 @@ impl Verdicts {
         Self { accepted, reached, shares }
     }
 
+    /// Those of the first texts of two sets mixed: text `i` is that of `self` where `origins` says 0 for it, else of
+    /// `other`.
+    pub fn mixed(&self, other: &Self, origins: &[usize]) -> Self {
+        let of = |one: &[Option<usize>], other: &[Option<usize>]| {
+            let from = |(at, &origin)| if origin == 0 { one[at] } else { other[at] };
+            origins.iter().enumerate().map(from).collect()
+        };
+        Self {
+            accepted: of(&self.accepted, &other.accepted),
+            reached: of(&self.reached, &other.reached),
+            shares: self.shares.clone(),
+        }
+    }
+
     /// How many of `rows` are in each mode.
     fn counts(&self, modes: &[Option<usize>], rows: &[usize]) -> Vec<usize> {
         let mut counts = vec![0; self.shares.len()];

@@ -52,6 +52,20 @@ fn a_race_finds_what_is_best_and_a_sweep_goes_on_with_its_texts() {
     assert_eq!(samples(&out), drawn);
     // The leader is a cell of the run as any other, and the rest of the grid is drawn from where the race ended.
     let run = out.to_str().unwrap();
+    let page = || {
+        let mut report = Command::new(env!("CARGO_BIN_EXE_llmpr"));
+        done(report.args(["report", run]));
+        std::fs::read_to_string(out.join("report.html")).unwrap()
+    };
+    let shown = page();
+    for said in [
+        "largest exact:recall with exact:precision&gt;=0.5 found <a href=\"#cell=",
+        "the best with probability",
+        "texts of the 160 of the whole grid",
+        "<code>llmpr sample --model tiny-bio --task synthetic-bio --shots 0 --temperature 0.9</code>",
+    ] {
+        assert!(shown.contains(said), "{said}: {shown}");
+    }
     let mut report = Command::new(env!("CARGO_BIN_EXE_llmpr"));
     let report = done(report.args(["report", run, "--format", "csv"]));
     assert_eq!(report.stdout.lines().count(), 2, "{}", report.stdout);
@@ -66,6 +80,46 @@ fn a_race_finds_what_is_best_and_a_sweep_goes_on_with_its_texts() {
     done(&mut command(&WISH, &out, &budget));
     let after = race(&out);
     assert_eq!((&after["rounds"], &after["cells"]), (&found["rounds"], &found["cells"]));
+}
+
+#[test] // T=0.1 writes one biography over and over, and half of those at T=1.2 are none that the grammar has
+fn a_mixture_is_found_where_it_is_better_than_its_parts() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let wish = ["tune", "--maximize", "exact:recall", "--require", "exact:precision>=0.7"];
+    let grid = ["--temps", "0.1,1.2", "--budget", "80"];
+    let mixtures = [&grid[..], &["--mixtures", "0.25"]].concat();
+    let printed = done(&mut command(&wish, &out, &mixtures)).stdout;
+    let label = "75 % tiny-bio T=0.1 shots=0 + 25 % tiny-bio T=1.2 shots=0";
+    assert!(printed.starts_with(&format!("{label}\n")), "{printed}");
+    let lines = [
+        "better than every single setting with probability",
+        "75 %: llmpr sample --model tiny-bio --task synthetic-bio --shots 0 --temperature 0.1 -n 30 --seed 0\n",
+        "25 %: llmpr sample --model tiny-bio --task synthetic-bio --shots 0 --temperature 1.2 -n 10 --seed 1\n",
+    ];
+    lines.iter().for_each(|line| assert!(printed.contains(line), "{line}: {printed}"));
+    let found = race(&out);
+    check("race", &found);
+    let [mixture] = found["mixtures"].as_array().unwrap().as_slice() else { panic!("{found}") };
+    // It has all its texts by those of its parts, and no others were drawn for it.
+    assert_eq!((&mixture["named"], mixture["texts"].as_u64()), (&true.into(), Some(40)));
+    assert_eq!(found["texts"], 80);
+    let exact = |of: &Value, name: &str| of["measures"][name].as_f64().unwrap();
+    let recall = |of: &Value| exact(of, "exact:recall");
+    assert!(
+        exact(mixture, "exact:precision") >= 0.7 && recall(mixture) > recall(&found["cells"][0])
+    );
+    // The page says it, too.
+    let mut report = Command::new(env!("CARGO_BIN_EXE_llmpr"));
+    done(report.args(["report", out.to_str().unwrap()]));
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    let said = format!("largest exact:recall with exact:precision&gt;=0.7 found <b>{label}</b>:");
+    assert!(page.contains(&said) && page.contains("-n 10 --seed 1"), "{page}");
+    // Without mixtures the setting that keeps the requirement is found, with as many texts of it as before.
+    let again = done(&mut command(&wish, &out, &[&grid[..], &["--format", "json"]].concat()));
+    let again: Value = serde_json::from_str(&again.stdout).unwrap();
+    assert!(again.get("mixtures").is_none() && again.get("commands").is_none(), "{again}");
+    assert_eq!(again["cells"][0]["label"], "tiny-bio T=0.1 shots=0");
 }
 
 #[test]
@@ -83,7 +137,7 @@ fn what_no_setting_keeps_is_said_with_the_nearest() {
 fn a_race_that_cannot_be_is_refused_before_anything_is_drawn() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("run");
-    let cases: [(&[&str], &[&str], &str); 7] = [
+    let cases: [(&[&str], &[&str], &str); 8] = [
         (&["tune"], &["--budget", "30", "--temps", "1,2"], "--budget 60 or more"),
         (&["tune", "--maximize", "frechet_distance"], &[], "--minimize frechet_distance"),
         (
@@ -98,6 +152,7 @@ fn a_race_that_cannot_be_is_refused_before_anything_is_drawn() {
         ),
         (&["tune", "--sure", "1"], &[], "--sure 1 is no probability"),
         (&["tune"], &["--seeds", "0,1"], "give one --seed"),
+        (&["tune"], &["--mixtures", "0.5,1"], "--mixtures 1 is no share of two settings"),
         (&["tune", "some-run"], &[], "cannot be used with"),
     ];
     for (what, more, word) in cases {

@@ -5,7 +5,7 @@ use std::{fmt::Write, path::Path};
 use crate::{
     cli::flags::OutFlag,
     report::number::number,
-    run::mixture::{MixedPoint, Mixing, mix},
+    run::mixture::{MixedPoint, Mixing, Part, mix},
 };
 
 /// Finds the mixtures and prints them.
@@ -60,8 +60,7 @@ fn table(found: &Mixing) -> String {
     let mut last: Option<&MixedPoint> = None;
     for of in points {
         let same = last.is_some_and(|last| last.parts == of.parts);
-        let parts =
-            of.parts.iter().map(|part| format!("{:.0} % {}", 100.0 * part.share, part.label));
+        let parts = of.parts.iter().map(Part::words);
         let parts = if same { "the same".to_owned() } else { parts.collect::<Vec<_>>().join(", ") };
         let _ = writeln!(out, "λ = {}: {parts}; of single settings {}", of.lambda, of.single);
         last = Some(of);

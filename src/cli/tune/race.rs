@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 
-use super::{Args, SHOWN, flags as sample_flags};
+use super::{Args, SHOWN, answer};
 use crate::{
     cli::{
         Exit,
@@ -13,21 +13,17 @@ use crate::{
         to_stdout,
     },
     data::{matrix::Matrix, sides::Sides},
-    report::{
-        number::number,
-        record::{CellResult, Results},
-    },
     rng,
     run::{
         execute::tune::tune,
         methods::Axes,
+        range::Reals,
         settings::SweepSettings,
         signals::Stop,
         sweep::Sweep,
         truth::Verdicts,
         tune::{
             race::Terms,
-            record::{TuneRecord, TunedCell},
             wish::{EXACT, Wish},
         },
     },
@@ -50,6 +46,22 @@ pub struct RaceFlags {
     /// Settings whose goals differ by less count as alike [default: 0.02 of a share, else 0]
     #[arg(long, value_name = "DIFFERENCE")]
     within: Option<f64>,
+    /// Mixtures race along, which draw each text from one of two leading settings, with these shares of the second.
+    /// They are made of texts of their parts
+    #[arg(
+        long,
+        value_name = "SHARES",
+        num_args = 0..=1,
+        default_missing_value = "0.25,0.5,0.75"
+    )]
+    mixtures: Option<Reals>,
+}
+
+impl RaceFlags {
+    /// The shares of mixtures; none where they do not race.
+    fn shares(&self) -> &[f64] {
+        self.mixtures.as_ref().map_or(&[], Reals::values)
+    }
 }
 
 /// Races the settings and prints what that came to.
@@ -58,6 +70,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         bail!("lm-eval's files hold whole runs: llmpr report RUN --format lm-eval");
     }
     let wish = Wish { goal: args.goal().checked()?, ..args.wish() };
+    if let Some(share) = args.race.shares().iter().find(|share| **share <= 0.0 || **share >= 1.0) {
+        bail!(
+            "--mixtures {share} is no share of two settings; write shares between 0 and 1, such as 0.25,0.5,0.75"
+        );
+    }
     let settings = settings(args.options.clone(), &wish)?;
     let mut sweep = Sweep::plan(settings)?;
     sweep.notes.iter().for_each(|note| eprintln!("note: {note}"));
@@ -65,7 +82,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let stop = Stop::on_signals().context("cannot listen for signals")?;
     let progress = progress::for_stderr();
     let command: Vec<String> = std::env::args().collect();
-    let (outcome, record) = tune(&mut sweep, &terms, command, &stop, &*progress)?;
+    let shares = args.race.shares();
+    let (outcome, record) = tune(&mut sweep, &terms, shares, command, &stop, &*progress)?;
     let out = sweep.settings.out.display();
     let (Some(record), Some(results)) = (record, &outcome.results) else {
         let message = format!("stopped; what is drawn is in `{out}`, and the same command goes on");
@@ -74,19 +92,15 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     for cell in &outcome.failed {
         eprintln!("failed: {} ({}): {}", cell.label, cell.id, cell.message);
     }
-    if record.cells.iter().all(|cell| cell.measures.is_empty()) {
+    if record.cells.iter().all(|cell| cell.stands.measures.is_empty()) {
         bail!("no setting could be measured; each is named above");
     }
     to_stdout(&match args.format.format {
-        Format::Json => {
-            let mut json = serde_json::to_value(&record)?;
-            json["command"] = sample_flags(&record.cells[0].cell).into();
-            serde_json::to_string_pretty(&json)? + "\n"
-        }
-        Format::Csv => csv(&record),
-        Format::Markdown => markdown(&record, args.top),
+        Format::Json => answer::json(&record)?,
+        Format::Csv => answer::csv(&record),
+        Format::Markdown => answer::markdown(&record, args.top),
         Format::Table | Format::LmEval => {
-            table(&record, results, args) + &format!("the run: llmpr report {out}\n")
+            answer::table(&record, results, args.top) + &format!("the run: llmpr report {out}\n")
         }
     })?;
     if outcome.failed.is_empty() {
@@ -145,7 +159,7 @@ fn measurable(wish: &Wish, metrics: &Metrics) -> anyhow::Result<()> {
 
 /// What is asked of the race, checked against the sweep.
 fn terms(args: &Args, wish: Wish, sweep: &Sweep) -> anyhow::Result<Terms> {
-    let RaceFlags { budget, sure, within } = args.race;
+    let RaceFlags { budget, sure, within, .. } = args.race;
     if !(sure > 0.0 && sure < 1.0) {
         bail!("--sure {sure} is no probability; write a number between 0 and 1, such as 0.95");
     }
@@ -183,138 +197,4 @@ fn terms(args: &Args, wish: Wish, sweep: &Sweep) -> anyhow::Result<Terms> {
         (Ok(_), Some(_)) => {}
     }
     Ok(terms)
-}
-
-fn table(record: &TuneRecord, results: &Results, args: &Args) -> String {
-    let best = &record.cells[0];
-    let mut out = format!("{}\n", best.label);
-    let named = record.goal.split_once(' ').map_or(record.goal.as_str(), |(_, name)| name);
-    out += &format!(
-        "  {named} {}, in 95 of 100 cases {} … {} with {} texts\n",
-        number(best.goal),
-        number(best.low),
-        number(best.high),
-        record.n
-    );
-    let scored = results.cells.iter().find(|cell| cell.cell.id == best.cell.id);
-    out += &scored.map(measured).unwrap_or_default();
-    out += &format!("  {}\n", sentence(record, best));
-    let settled = if record.settled { "settled" } else { "not settled" };
-    let share = 100.0 * record.texts as f64 / record.grid_texts.max(1) as f64;
-    out += &format!(
-        "{settled} after {} rounds: {} texts of the {} of the whole grid ({share:.0} %), {} tokens, {:.0} s of drawing\n",
-        record.rounds.len(),
-        record.texts,
-        record.grid_texts,
-        record.tokens,
-        record.seconds,
-    );
-    if !record.settled {
-        out += &format!(
-            "more texts may settle it: --budget {} goes on, or --within {} counts more settings as alike\n",
-            record.budget * 2,
-            number((2.0 * record.within).max(0.02)),
-        );
-    }
-    let others: Vec<&TunedCell> = record.cells.iter().skip(1).take(args.top.max(1) - 1).collect();
-    if !others.is_empty() {
-        out += "   best  alike  keeps  texts  goal with all texts\n";
-    }
-    for cell in others {
-        out += &format!(
-            "  {:>5.2}  {:>5.2}  {:>5.2}  {:>5}  {} ({} … {})  {}\n",
-            cell.best,
-            cell.alike,
-            cell.keeps,
-            cell.texts,
-            number(cell.goal),
-            number(cell.low),
-            number(cell.high),
-            cell.label
-        );
-    }
-    out + &format!("settings of the first: {}\n", sample_flags(&best.cell))
-}
-
-/// What the leader's score says, with intervals that count the choice of the reference, too.
-fn measured(cell: &CellResult) -> String {
-    let line = |(name, estimate): (&String, &crate::score::record::Estimate)| {
-        let interval = match (estimate.low, estimate.high) {
-            (Some(low), Some(high)) => format!("  {} … {}", number(low), number(high)),
-            _ => String::new(),
-        };
-        let exact = cell.truth.get(name).map(|exact| format!(", exactly {}", number(exact.value)));
-        let exact = exact.unwrap_or_default();
-        format!("  {name} {}{interval}{exact}\n", number(estimate.value))
-    };
-    cell.score.metrics.iter().map(line).collect()
-}
-
-/// How sure it is that a setting is the best, or by how much it misses what no setting keeps.
-fn sentence(record: &TuneRecord, best: &TunedCell) -> String {
-    let alike = if record.within > 0.0 {
-        format!(
-            ", and with {:.2} none is better by more than {}",
-            best.alike,
-            number(record.within)
-        )
-    } else {
-        String::new()
-    };
-    let required = record.requirements.join(" and ");
-    match record.requirements.is_empty() {
-        false if best.keeps < 0.5 => format!(
-            "no setting keeps {required}: this one is the nearest with probability {:.2}, misses by {}, and keeps \
-             it with probability {:.2}",
-            best.best,
-            number(best.misses),
-            best.keeps
-        ),
-        false => format!(
-            "keeps {required} with probability {:.2}; the best with probability {:.2}{alike}",
-            best.keeps, best.best
-        ),
-        true => format!("the best with probability {:.2}{alike}", best.best),
-    }
-}
-
-fn csv(record: &TuneRecord) -> String {
-    let mut out = "cell,settings,texts,best,alike,keeps,misses,goal,low,high\n".to_owned();
-    for cell in &record.cells {
-        let label = cell.label.replace('"', "\"\"");
-        out += &format!(
-            "{},\"{label}\",{},{},{},{},{},{},{},{}\n",
-            cell.cell.id,
-            cell.texts,
-            cell.best,
-            cell.alike,
-            cell.keeps,
-            crate::report::number::exact(cell.misses),
-            crate::report::number::exact(cell.goal),
-            crate::report::number::exact(cell.low),
-            crate::report::number::exact(cell.high),
-        );
-    }
-    out
-}
-
-fn markdown(record: &TuneRecord, top: usize) -> String {
-    let mut out = format!(
-        "| setting | texts | {} | 95 % | best | alike | keeps |\n|---|---|---|---|---|---|---|\n",
-        record.goal
-    );
-    for cell in record.cells.iter().take(top.max(1)) {
-        out += &format!(
-            "| {} | {} | {} | {} … {} | {:.2} | {:.2} | {:.2} |\n",
-            cell.label,
-            cell.texts,
-            number(cell.goal),
-            number(cell.low),
-            number(cell.high),
-            cell.best,
-            cell.alike,
-            cell.keeps
-        );
-    }
-    out
 }

@@ -1,15 +1,6 @@
 use super::*;
 use crate::{report::record::tests::turned, score::record::Estimate};
 
-#[test]
-fn the_flags_of_a_cell_turn_every_knob_that_it_turns() {
-    let flags = flags(&turned().cells[1].cell);
-    for knob in KNOBS {
-        let flag = format!(" --{} {}", knob.flag, if knob.whole { "7" } else { "0.25" });
-        assert!(flags.contains(&flag), "{flags}");
-    }
-}
-
 /// A cell whose precision is `value`, from `low` on, and its recall.
 fn measured(value: f64, low: Option<f64>, recall: f64) -> CellResult {
     let mut cell = turned().cells.remove(0);

@@ -32,6 +32,23 @@ pub struct Page<'a> {
     pub notes: &'a [String],
     /// The runs whose cells stand one behind another.
     pub runs: &'a [Part],
+    /// What races of their settings came to.
+    pub raced: &'a [Raced],
+}
+
+/// What a race of settings came to, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Raced {
+    /// What was wanted.
+    pub wish: String,
+    /// The setting or mixture that was found.
+    pub found: String,
+    /// The cell of that setting; none of a mixture.
+    pub id: Option<String>,
+    /// What is known of it, sentence by sentence.
+    pub sentences: Vec<String>,
+    /// Command lines that draw with it.
+    pub commands: Vec<String>,
 }
 
 /// A run of several on one page.
@@ -110,7 +127,7 @@ impl Page<'_> {
     ///
     /// None that data could cause; the template itself is tested.
     pub fn html(&self) -> Result<String, minijinja::Error> {
-        let Self { results, figures, browser, facts, notes, runs } = self;
+        let Self { results, figures, browser, facts, notes, runs, raced } = self;
         let mut environment = Environment::new();
         environment.set_trim_blocks(true);
         environment.set_lstrip_blocks(true);
@@ -138,6 +155,7 @@ impl Page<'_> {
             style => format!("{}{}", include_str!("page.css"), themed(STYLE)),
             script => SCRIPT,
             recommended => choice(results),
+            raced,
             runs,
             headline => headline(results),
             verdicts => verdicts(results),

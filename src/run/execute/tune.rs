@@ -1,13 +1,15 @@
 //! A race of a sweep's cells: texts are drawn where they tell which setting is best, until that is settled.
 
-use std::sync::OnceLock;
+mod measure;
+mod record;
+
+use std::{collections::HashMap, sync::OnceLock};
 
 use indexmap::IndexMap;
 
 use super::{ExecuteError, Execution, Outcome, enter};
 use crate::{
     cloud::pca::Pca,
-    data::sides::Sides,
     lm::LmError,
     report::record::{CellRecord, SampleRecord},
     run::{
@@ -20,14 +22,15 @@ use crate::{
         signals::Stop,
         store::write_json,
         sweep::Sweep,
-        truth::Verdicts,
         tune::{
-            race::{Runner, Seen, Standing, Terms, halves, quarters},
-            record::{RACE_SCHEMA, Round, TuneRecord, TunedCell},
+            mix::Mix,
+            mixtures::Above,
+            race::{Runner, Seen, Standing, Terms},
+            record::{Round, TuneRecord},
             wish::EXACT,
         },
     },
-    score::{ScoreOptions, values_of_parts},
+    score::ScoreOptions,
 };
 
 /// Races the cells of a sweep, or goes on with that; what it came to is `None` after a stop, and stands in the folder's
@@ -36,19 +39,23 @@ use crate::{
 /// Every cell's texts are the first of those that the sweep draws, so a race that is run again finds them, and the sweep
 /// itself goes on from them. What is decided depends on these texts alone.
 ///
+/// * `shares`: from the second round on, mixtures of leading settings with these shares of one race along, see
+///   [`Terms::mixes`]; none do where it is empty.
+///
 /// # Errors
 ///
 /// Those of [`super::run`].
 pub fn tune(
     sweep: &mut Sweep,
     terms: &Terms,
+    shares: &[f64],
     command: Vec<String>,
     stop: &Stop,
     progress: &dyn Progress,
 ) -> Result<(Outcome, Option<TuneRecord>), ExecuteError> {
     let mut record = None;
     let outcome = enter(sweep, command, stop, progress, |execution, _| {
-        let found = Race::new(execution, terms).run()?;
+        let found = Race::new(execution, terms, shares).run()?;
         let results = match &found {
             Some(_) => execution.score()?,
             None => None,
@@ -73,14 +80,23 @@ pub fn tune(
 struct Race<'a, 'b> {
     execution: &'a mut Execution<'b>,
     terms: &'a Terms,
+    /// Shares of mixtures.
+    shares: &'a [f64],
     cells: Vec<PlannedCell>,
+    /// The cells as they stand, and mixtures of them behind these.
     runners: Vec<Runner>,
+    mixes: Vec<Mix>,
+    /// What mixtures were measured at, by their parts, share and number of texts.
+    known: HashMap<(Mixed, usize), IndexMap<String, Seen>>,
     tokens: Vec<usize>,
     /// The model of a sweep that has one alone stays loaded.
     drawer: Option<Drawer>,
     /// What measures of features are made with, once the first texts are there.
     space: Option<Space>,
 }
+
+/// The parts and the bits of the share of a mixture.
+type Mixed = ([usize; 2], u64);
 
 /// The reference and the components that all cells are reduced by.
 struct Space {
@@ -89,16 +105,39 @@ struct Space {
     options: ScoreOptions,
 }
 
+/// How a race stands after a round.
+struct State {
+    /// Of the cells and the mixtures behind them.
+    standing: Standing,
+    /// What the mixtures have over the cells.
+    above: Vec<Above>,
+    /// The cell that leads among cells alone.
+    single: usize,
+    /// Which of all would be named now.
+    named: usize,
+}
+
 /// What ends a step before its end.
 type Stopped<T> = Result<Option<T>, ExecuteError>;
 
 impl<'a, 'b> Race<'a, 'b> {
-    fn new(execution: &'a mut Execution<'b>, terms: &'a Terms) -> Self {
+    fn new(execution: &'a mut Execution<'b>, terms: &'a Terms, shares: &'a [f64]) -> Self {
         let cells: Vec<PlannedCell> = execution.sweep.cells().cloned().collect();
         let lines = lines(&cells);
         let runners = lines.map(|line| Runner { line, ..Runner::default() }).collect();
         let tokens = vec![0; cells.len()];
-        Self { execution, terms, cells, runners, tokens, drawer: None, space: None }
+        Self {
+            execution,
+            terms,
+            shares,
+            cells,
+            runners,
+            mixes: Vec::new(),
+            known: HashMap::new(),
+            tokens,
+            drawer: None,
+            space: None,
+        }
     }
 
     fn run(mut self) -> Stopped<TuneRecord> {
@@ -110,23 +149,43 @@ impl<'a, 'b> Race<'a, 'b> {
             if self.draw(&asked)?.is_none() || self.look(&asked)?.is_none() {
                 return Ok(None);
             }
-            let standing = self.terms.standing(&self.runners);
-            let leader = self.terms.leader(&standing);
-            let texts = self.runners.iter().map(|runner| runner.texts).sum();
-            let label = self.cells[leader].record.label();
-            let alike = standing.alike[leader];
+            let Some(state) = self.state(rounds.len())? else { return Ok(None) };
+            let State { standing, named, .. } = &state;
+            let texts = self.runners[..self.cells.len()].iter().map(|runner| runner.texts).sum();
+            let (label, alike) = (self.label(*named), standing.alike[*named]);
             self.execution.progress.say(&format!(
                 "round {}: {texts} texts; {label} leads with probability {alike:.2}",
                 rounds.len() + 1
             ));
             rounds.push(Round { cells: asked.len(), texts, leader: label, alike });
-            asked = self.terms.next(&standing, &self.runners);
+            asked = self.terms.next_mixed(standing, &self.runners, &self.mixes, *named);
             // A cell that failed gets nothing more.
             asked.retain(|(at, _)| !self.runners[*at].seen.is_empty());
             if asked.is_empty() {
-                return Ok(Some(self.record(&standing, rounds)));
+                return Ok(Some(self.record(&state, rounds)));
             }
         }
+    }
+
+    /// How the settings stand after so many rounds and the one whose texts were just looked at; mixtures join in where
+    /// the settings are narrowed to some, from the second round on or where there would be none.
+    fn state(&mut self, rounds: usize) -> Stopped<State> {
+        let cells = self.cells.len();
+        self.runners.truncate(cells);
+        self.mixes.clear();
+        let standing = self.terms.standing(&self.runners);
+        let single = self.terms.leader(&standing);
+        let is_narrowed = rounds > 0 || self.terms.next(&standing, &self.runners).is_empty();
+        if self.shares.is_empty() || !is_narrowed {
+            return Ok(Some(State { standing, above: Vec::new(), single, named: single }));
+        }
+        if self.mix(self.terms.mixes(&standing, &self.runners, self.shares))?.is_none() {
+            return Ok(None);
+        }
+        let standing = self.terms.standing(&self.runners);
+        let above = self.terms.above(&self.runners, cells);
+        let named = self.terms.named(&standing, &above, single);
+        Ok(Some(State { standing, above, single, named }))
     }
 
     /// Draws what is missing of the first texts of cells, each up to a number.
@@ -198,43 +257,19 @@ impl<'a, 'b> Race<'a, 'b> {
                 continue;
             }
             self.tokens[at] = samples.iter().map(SampleRecord::count).sum();
-            let halves = halves(upto, self.cells[at].prompts.prompts.len(), self.terms.seed);
-            let parts = [quarters(&halves), halves].concat();
-            let mut found: Vec<IndexMap<String, f64>> = vec![IndexMap::new(); parts.len() + 1];
-            if let (false, Some(grammar)) = (exact.is_empty(), &execution.sweep.grammar) {
-                let texts: Vec<&str> = samples.iter().map(SampleRecord::text).collect();
-                let verdicts = Verdicts::new(grammar, &texts);
-                let all = (0..upto).collect();
-                for (found, rows) in found.iter_mut().zip(std::iter::once(&all).chain(&parts)) {
-                    let values = verdicts.measure(rows);
-                    found.extend(values.into_iter().map(|(name, v)| (format!("{EXACT}{name}"), v)));
+            let Some(material) = self.material(at, &samples)? else { return Ok(None) };
+            let found = match material {
+                Some(material) => self.measure(at, &material, upto),
+                None => continue,
+            };
+            match found {
+                Ok(seen) => self.runners[at].seen = seen,
+                Err(why) => {
+                    self.execution.fail(&record, why);
+                    continue;
                 }
             }
-            if let Some(space) = &self.space {
-                let features = match execution.features(&record, &samples)? {
-                    Ok(Some(features)) => features,
-                    Ok(None) => return Ok(None),
-                    Err(why) => {
-                        execution.fail(&record, why);
-                        continue;
-                    }
-                };
-                let sets = Sides { reference: &space.reference.features, model: &features };
-                match values_of_parts(sets, space.pca.as_ref(), &parts, &space.options) {
-                    Ok(values) => {
-                        for (found, values) in found.iter_mut().zip(values) {
-                            found.extend(values);
-                        }
-                    }
-                    Err(error) => {
-                        let why = format!("cannot be measured: {error}");
-                        execution.fail(&record, why);
-                        continue;
-                    }
-                }
-            }
-            self.runners[at].seen = seen(&names, &found);
-            execution.progress.advance(upto as u64, 0);
+            self.execution.progress.advance(upto as u64, 0);
         }
         self.execution.progress.end();
         Ok(Some(()))
@@ -286,46 +321,6 @@ impl<'a, 'b> Race<'a, 'b> {
         let pca = scoring.basis(&parts)?.pca().cloned();
         Ok(Some(Space { reference, pca, options }))
     }
-
-    fn record(self, standing: &Standing, rounds: Vec<Round>) -> TuneRecord {
-        let Self { execution, terms, cells, runners, tokens, .. } = self;
-        let leader = terms.leader(standing);
-        let mut order: Vec<usize> = (0..cells.len()).collect();
-        let key = |&at: &usize| (at == leader, standing.best[at], standing.alike[at]);
-        order.sort_by(|a, b| {
-            let (a, b) = (key(a), key(b));
-            b.0.cmp(&a.0).then(b.1.total_cmp(&a.1)).then(b.2.total_cmp(&a.2))
-        });
-        let tuned = |at: usize| TunedCell {
-            label: cells[at].record.label(),
-            cell: cells[at].record.clone(),
-            texts: runners[at].texts,
-            best: rounded(standing.best[at]),
-            alike: rounded(standing.alike[at]),
-            keeps: rounded(standing.keeps[at]),
-            misses: standing.misses[at],
-            goal: standing.goal[at][0],
-            low: standing.goal[at][1],
-            high: standing.goal[at][2],
-            measures: runners[at].seen.iter().map(|(k, seen)| (k.clone(), seen.whole)).collect(),
-        };
-        TuneRecord {
-            schema: RACE_SCHEMA.to_owned(),
-            goal: terms.wish.goal.to_string(),
-            requirements: terms.wish.requirements.iter().map(ToString::to_string).collect(),
-            n: terms.n,
-            within: terms.within,
-            sure: terms.sure,
-            budget: terms.budget,
-            texts: runners.iter().map(|runner| runner.texts).sum(),
-            grid_texts: cells.len() * terms.n,
-            tokens: tokens.iter().sum(),
-            seconds: execution.record.sessions.iter().map(|s| s.sampling_seconds).sum(),
-            settled: terms.is_settled(standing),
-            rounds,
-            cells: order.into_iter().map(tuned).collect(),
-        }
-    }
 }
 
 /// For each cell the line of those that differ in their temperature alone, and its temperature.
@@ -341,28 +336,6 @@ fn lines(cells: &[PlannedCell]) -> impl Iterator<Item = Option<(usize, f64)>> {
         let next = known.len();
         Some((*known.entry(rest).or_insert(next), at))
     })
-}
-
-/// A share of draws without the rounding of their sum.
-fn rounded(share: f64) -> f64 {
-    (share * 1e6).round() / 1e6
-}
-
-/// The measures that are wanted, where all texts and their halves have them; `found` are the values of all texts, of
-/// two quarters for each half, and of the halves.
-fn seen(names: &[String], found: &[IndexMap<String, f64>]) -> IndexMap<String, Seen> {
-    let [whole, parts @ ..] = found else { return IndexMap::new() };
-    let (quarters, halves) = parts.split_at(parts.len() / 3 * 2);
-    let of = |name: &String| {
-        let values = |parts: &[IndexMap<String, f64>]| -> Option<Vec<f64>> {
-            parts.iter().map(|part| part.get(name).copied().filter(|v| v.is_finite())).collect()
-        };
-        let (whole, halves, quarters) = (*whole.get(name)?, values(halves)?, values(quarters));
-        let pairs = |all: Vec<f64>| all.chunks(2).map(|q| f64::midpoint(q[0], q[1])).collect();
-        Some((name.clone(), Seen { whole, halves, quarters: quarters.map(pairs) }))
-    };
-    let all: Option<IndexMap<String, Seen>> = names.iter().map(of).collect();
-    all.unwrap_or_default()
 }
 
 impl Execution<'_> {

@@ -4,9 +4,14 @@
 //! the values of its first `m` texts and of halves of them. From these come draws of what it would measure with all
 //! `N`, the same halves for all settings of one `m`, so that what prompts have in common cancels between them.
 
+use std::cmp::Ordering;
+
 use indexmap::IndexMap;
 
-use super::wish::{Wish, is_share};
+use super::{
+    mix::Mix,
+    wish::{Wish, is_share},
+};
 use crate::{
     rng,
     score::calibrate::{Subsample, smoothed, subsample},
@@ -123,6 +128,26 @@ pub struct Standing {
     pub misses: Vec<f64>,
 }
 
+/// What a setting comes to in one draw.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Rank {
+    /// Which setting.
+    pub(super) cell: usize,
+    /// By how much it misses the requirements.
+    pub(super) missed: f64,
+    /// The goal.
+    goal: f64,
+    /// The goal turned so that more is better.
+    pub(super) gain: f64,
+}
+
+impl Rank {
+    /// The better one is the greater: keeping comes first, then the goal; without it, missing by less.
+    pub(super) fn order(&self, other: &Self) -> Ordering {
+        other.missed.total_cmp(&self.missed).then(self.gain.total_cmp(&other.gain))
+    }
+}
+
 /// What is asked of a race, the same in all its rounds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Terms {
@@ -204,44 +229,42 @@ impl Terms {
         all
     }
 
+    /// What each setting comes to in each of the draws, those without a value left out.
+    pub(super) fn ranks(&self, runners: &[Runner]) -> Vec<Vec<Rank>> {
+        let carried = self.expected(runners);
+        let at = |cell: usize, draw: usize, name: &str| carried[cell].get(name)?.get(draw).copied();
+        let rank = |draw: usize, cell: usize| {
+            let goal = self.wish.goal.value(|name| at(cell, draw, name)).filter(|g| !g.is_nan())?;
+            let missed = self.wish.misses_by(|name| at(cell, draw, name));
+            Some(Rank { cell, missed, goal, gain: self.wish.goal.gain(goal) })
+        };
+        let of = |draw| (0..runners.len()).filter_map(|cell| rank(draw, cell)).collect();
+        (0..2 * PAIRS).map(of).collect()
+    }
+
     /// How the settings stand.
     pub fn standing(&self, runners: &[Runner]) -> Standing {
         let draws = 2 * PAIRS;
-        let carried = self.expected(runners);
-        let at = |cell: usize, draw: usize, name: &str| carried[cell].get(name)?.get(draw).copied();
         let k = runners.len();
         let zeros = || vec![0.0; k];
         let (mut best, mut alike, mut keeps, mut misses) = (zeros(), zeros(), zeros(), zeros());
         let mut goals: Vec<Vec<f64>> = vec![Vec::with_capacity(draws); k];
         let one = 1.0 / draws as f64;
-        for draw in 0..draws {
-            // More is better, whatever comes first: keeping, then the goal; without it, missing by less.
-            let mut ranked: Vec<(usize, f64, f64)> = Vec::with_capacity(k);
-            for cell in 0..k {
-                let Some(goal) = self.wish.goal.value(|name| at(cell, draw, name)) else {
-                    continue;
-                };
-                if goal.is_nan() {
-                    continue;
-                }
-                let missed = self.wish.misses_by(|name| at(cell, draw, name));
+        for ranked in self.ranks(runners) {
+            for &Rank { cell, missed, goal, .. } in &ranked {
                 goals[cell].push(goal);
                 misses[cell] += missed * one;
                 keeps[cell] += if missed == 0.0 { one } else { 0.0 };
-                ranked.push((cell, missed, self.wish.goal.gain(goal)));
             }
-            let better = |a: &&(usize, f64, f64), b: &&(usize, f64, f64)| {
-                b.1.total_cmp(&a.1).then(a.2.total_cmp(&b.2))
-            };
-            let Some(&(first, missed, gain)) = ranked.iter().max_by(better) else { continue };
-            best[first] += one;
-            for (cell, other, reached) in ranked {
-                let near = if missed == 0.0 {
-                    other == 0.0 && gain - reached <= self.within
+            let Some(first) = ranked.iter().max_by(|a, b| a.order(b)) else { continue };
+            best[first.cell] += one;
+            for other in &ranked {
+                let near = if first.missed == 0.0 {
+                    other.missed == 0.0 && first.gain - other.gain <= self.within
                 } else {
-                    other - missed <= self.within
+                    other.missed - first.missed <= self.within
                 };
-                alike[cell] += if near || cell == first { one } else { 0.0 };
+                alike[other.cell] += if near || other.cell == first.cell { one } else { 0.0 };
             }
         }
         let goal = goals.into_iter().map(middle).collect();
@@ -266,18 +289,32 @@ impl Terms {
 
     /// The setting that leads.
     pub fn leader(&self, standing: &Standing) -> usize {
+        self.leader_of(standing, 0..standing.best.len()).unwrap_or(0)
+    }
+
+    /// The one that leads among `cells`.
+    pub(super) fn leader_of(
+        &self,
+        standing: &Standing,
+        cells: impl Iterator<Item = usize>,
+    ) -> Option<usize> {
         let key = |&cell: &usize| (standing.alike[cell], standing.best[cell]);
         let better = |a: &usize, b: &usize| {
             let ((a_alike, a_best), (b_alike, b_best)) = (key(a), key(b));
             // Among those that are alike, the one that is best most often.
             (a_best + a_alike).total_cmp(&(b_best + b_alike)).then(b.cmp(a))
         };
-        (0..standing.best.len()).max_by(better).unwrap_or(0)
+        cells.max_by(better)
     }
 
     /// Whether nothing more has to be known.
     pub fn is_settled(&self, standing: &Standing) -> bool {
-        standing.alike.get(self.leader(standing)).is_some_and(|&alike| alike >= self.sure)
+        self.is_settled_on(standing, self.leader(standing))
+    }
+
+    /// Whether nothing more has to be known where that one is named.
+    pub fn is_settled_on(&self, standing: &Standing, named: usize) -> bool {
+        standing.alike.get(named).is_some_and(|&alike| alike >= self.sure)
     }
 
     /// Which settings get more texts, and how many each then has; none when the race is over.
@@ -286,12 +323,35 @@ impl Terms {
     /// go where they can change who leads: to the half of the settings that may still be the best, the likeliest
     /// first.
     pub fn next(&self, standing: &Standing, runners: &[Runner]) -> Vec<(usize, usize)> {
-        let spent: usize = runners.iter().map(|runner| runner.texts).sum();
-        let mut left = self.budget.saturating_sub(spent);
-        let leader = self.leader(standing);
-        let whole = self.n - runners[leader].texts;
-        if self.is_settled(standing) {
-            return if whole > 0 && whole <= left { vec![(leader, self.n)] } else { Vec::new() };
+        self.next_mixed(standing, runners, &[], self.leader(standing))
+    }
+
+    /// [`Terms::next`] where the last of the runners are mixtures, which get texts by their parts.
+    ///
+    /// * `leader`: the setting or mixture that would be named now.
+    pub fn next_mixed(
+        &self,
+        standing: &Standing,
+        runners: &[Runner],
+        mixes: &[Mix],
+        leader: usize,
+    ) -> Vec<(usize, usize)> {
+        let singles = runners.len() - mixes.len();
+        let mut has: Vec<usize> = runners[..singles].iter().map(|runner| runner.texts).collect();
+        let mut left = self.budget.saturating_sub(has.iter().sum());
+        let parts = |cell: usize| match cell.checked_sub(singles) {
+            Some(at) => mixes[at].parts.to_vec(),
+            None => vec![cell],
+        };
+        let lacks = |has: &[usize], cell: usize, upto: usize| -> usize {
+            parts(cell).into_iter().map(|part| upto.saturating_sub(has[part])).sum()
+        };
+        let all = |has: &[usize], cell: usize| -> Vec<(usize, usize)> {
+            parts(cell).into_iter().filter(|&p| has[p] < self.n).map(|p| (p, self.n)).collect()
+        };
+        let whole = lacks(&has, leader, self.n);
+        if self.is_settled_on(standing, leader) {
+            return if whole <= left { all(&has, leader) } else { Vec::new() };
         }
         // To be outdone by chance alone, a setting has to come up in some of the draws.
         let least = (1.0 - self.sure) / 4.0;
@@ -299,23 +359,25 @@ impl Terms {
         let mut open: Vec<usize> = (0..runners.len()).filter(is_open).collect();
         open.sort_by(|&a, &b| standing.best[b].total_cmp(&standing.best[a]).then(a.cmp(&b)));
         open.truncate(open.len().div_ceil(2).max(2));
-        // What brings the leader to all its texts.
-        let mut held = whole;
-        let mut more = Vec::new();
+        let mut more: IndexMap<usize, usize> = IndexMap::new();
         for cell in open {
-            let has = runners[cell].texts;
-            let upto = ((has as f64 * GROWTH).ceil() as usize).min(self.n);
-            let after = if cell == leader { self.n - upto } else { held };
-            if upto > has && upto - has + after <= left {
-                left -= upto - has;
-                held = after;
-                more.push((cell, upto));
+            let upto = ((runners[cell].texts as f64 * GROWTH).ceil() as usize).min(self.n);
+            let takes = lacks(&has, cell, upto);
+            let mut then = has.clone();
+            parts(cell).into_iter().for_each(|part| then[part] = then[part].max(upto));
+            // What brings the leader to all its texts stays within reach.
+            if takes > 0 && takes + lacks(&then, leader, self.n) <= left {
+                left -= takes;
+                let grown = parts(cell).into_iter().filter(|&part| then[part] > has[part]);
+                more.extend(grown.map(|part| (part, upto)));
+                has = then;
             }
         }
-        if more.is_empty() && whole > 0 && whole <= left {
-            more.push((leader, self.n));
+        if more.is_empty() && whole <= left {
+            all(&has, leader)
+        } else {
+            more.into_iter().collect()
         }
-        more
     }
 }
 

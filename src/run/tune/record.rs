@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::report::record::CellRecord;
+use crate::{report::record::CellRecord, run::mixture::Part};
 
 /// The name and version of `tune.json`.
 pub const RACE_SCHEMA: &str = "llmpr.race/1";
@@ -40,6 +40,9 @@ pub struct TuneRecord {
     pub rounds: Vec<Round>,
     /// Settings, the likeliest first.
     pub cells: Vec<TunedCell>,
+    /// Mixtures of two of them, the likeliest first; none where they were not asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mixtures: Vec<TunedMixture>,
 }
 
 /// One round of a race.
@@ -62,6 +65,33 @@ pub struct TunedCell {
     pub cell: CellRecord,
     /// Its settings in words.
     pub label: String,
+    /// How it stands.
+    #[serde(flatten)]
+    pub stands: Stands,
+}
+
+/// A mixture of two settings as it came out of a race.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TunedMixture {
+    /// The settings and their shares of the texts.
+    pub parts: Vec<Part>,
+    /// The same in words.
+    pub label: String,
+    /// Whether it is what the race found, rather than the setting that leads.
+    pub named: bool,
+    /// Probability that it is better than every single setting.
+    pub above: f64,
+    /// By how much on average: of the goal, or of the requirements where they are not missed alike.
+    #[serde(with = "crate::data::json_number")]
+    pub by: f64,
+    /// How it stands.
+    #[serde(flatten)]
+    pub stands: Stands,
+}
+
+/// How a setting or a mixture stands at the end of a race.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stands {
     /// Texts that were looked at.
     pub texts: usize,
     /// Probability that it is the best.
@@ -84,4 +114,17 @@ pub struct TunedCell {
     pub high: f64,
     /// Measures on the texts that were looked at.
     pub measures: IndexMap<String, f64>,
+}
+
+impl TuneRecord {
+    /// The mixture that was found, where one is shown to be better than every single setting.
+    pub fn mixture(&self) -> Option<&TunedMixture> {
+        self.mixtures.iter().find(|mixture| mixture.named)
+    }
+
+    /// How what was found stands; nothing of a race without settings.
+    pub fn found(&self) -> Option<&Stands> {
+        let single = || self.cells.first().map(|cell| &cell.stands);
+        self.mixture().map(|mixture| &mixture.stands).or_else(single)
+    }
 }
