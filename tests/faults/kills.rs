@@ -2,12 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use super::{assert_same, done, lines, outcome, serving::Serving, sweep, sweep_of};
+use super::{assert_same, cells, done, lines, outcome, program, serving::Serving, sweep, sweep_of};
 
 /// Moments of each kind of sweep unless `LLMPR_FAULTS` says another number.
 const USUAL: u64 = 8;
@@ -62,6 +62,18 @@ fn start(command: &mut Command) -> Child {
 /// run ends by `end` with what `whole` came to.
 fn kill(
     name: &str,
+    whole: &Path,
+    took: Duration,
+    begin: &dyn Fn(&Path) -> Vec<Child>,
+    end: &dyn Fn(&Path),
+) {
+    kill_until(name, &outcome, whole, took, begin, end);
+}
+
+/// The same where a run comes to what `outcome` says.
+fn kill_until(
+    name: &str,
+    outcome: &dyn Fn(&Path) -> BTreeMap<PathBuf, Vec<u8>>,
     whole: &Path,
     took: Duration,
     begin: &dyn Fn(&Path) -> Vec<Child>,
@@ -155,4 +167,50 @@ fn a_sweep_by_a_server_killed_at_any_moment_ends_as_if_it_had_not_been() {
     let took = started.elapsed();
     let begin = |run: &Path| vec![start(&mut by_server(run))];
     kill("a server", &whole, took, &begin, &|run| done(&mut by_server(run)));
+}
+
+/// A race of four settings and of mixtures of them.
+fn race(out: &Path) -> Command {
+    let mut command = program();
+    command.args(["tune", "--models", "tiny-bio", "--temps", "0.3,0.8,1.5,3", "--shots", "0"]);
+    command.args(["--maximize", "coverage", "--mixtures", "--budget", "130", "-n", "40"]);
+    command.args(["--max-new-tokens", "12", "--resamples", "0", "--permutations", "0"]);
+    command.args(["--batch", "2", "--out"]).arg(out).env("LLMPR_LOCK_PATIENCE", "2");
+    command
+}
+
+/// What a race comes to: its record without the time that it took, the texts, and the scores of those cells that have all
+/// of theirs.
+fn raced(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let bytes = std::fs::read(run.join("tune.json")).unwrap();
+    let mut record: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    assert!(record.as_object_mut().unwrap().remove("seconds").is_some());
+    let mut texts: Vec<String> = lines(run).into_iter().map(|(_, line)| line).collect();
+    texts.sort();
+    let mut found = BTreeMap::from([
+        (PathBuf::from("tune.json"), serde_json::to_vec_pretty(&record).unwrap()),
+        (PathBuf::from("texts"), texts.concat().into_bytes()),
+    ]);
+    for cell in cells(run) {
+        let path = Path::new("cells").join(cell).join("scores.json");
+        if let Ok(bytes) = std::fs::read(run.join(&path)) {
+            found.insert(path, bytes.trim_ascii_end().to_vec());
+        }
+    }
+    found
+}
+
+#[test]
+fn a_race_killed_at_any_moment_ends_as_if_it_had_not_been() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = dir.path().join("whole");
+    let started = Instant::now();
+    done(&mut race(&whole));
+    let took = started.elapsed();
+    let begin = |run: &Path| vec![start(&mut race(run))];
+    kill_until("a race", &raced, &whole, took, &begin, &|run| done(&mut race(run)));
+    // Run again, it draws nothing and writes the same bytes, the time included.
+    let written = std::fs::read(whole.join("tune.json")).unwrap();
+    done(&mut race(&whole));
+    assert!(std::fs::read(whole.join("tune.json")).unwrap() == written);
 }
