@@ -118,10 +118,12 @@ impl Execution<'_> {
             let (folder, features) = (&self.folder, &self.sweep.features);
             let (stop, progress) = (self.stop, self.progress);
             let score = |cell: &EmbeddedCell| {
-                let result = (!stop.asked())
-                    .then(|| scoring.cell(folder, &basis, cell, &|text| features.ids(text)));
+                if stop.asked() {
+                    return None;
+                }
+                let result = scoring.cell(folder, &basis, cell, &|text| features.ids(text));
                 progress.advance(1, 0);
-                result
+                Some(result)
             };
             let found: Vec<_> = full.par_iter().with_max_len(1).map(score).collect();
             for (EmbeddedCell { record, .. }, result) in full.iter().zip(found) {
