@@ -1,10 +1,12 @@
 //! k-means by matrix products: Lloyd's iteration to the end, best of several starts.
 
+mod bounds;
 mod points;
 mod run;
 mod spread;
 
-use points::{Nearest, Points};
+use points::{Centers, Nearest, Points};
+use rayon::prelude::*;
 use run::Run;
 
 use super::{MetricError, space::Rows};
@@ -12,6 +14,10 @@ use crate::{data::matrix::Matrix, rng};
 
 /// Rows that are taken at a time. Weights are summed by block, so what a seed draws depends on it.
 const BLOCK: usize = 512;
+
+/// Multiply-adds of an iteration up to which clusterings are found side by side: what threads would share of one
+/// takes less time than waking them.
+const SIDE_BY_SIDE: usize = 1 << 22;
 
 /// How to cluster: the settings of `mauve-text` (faiss), but for the start.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,9 +82,9 @@ pub struct KMeans {
 ///
 /// # Cost and sources
 ///
-/// `O(n clusters d)` per iteration, in matrix products over distinct rows, and less as centers come to
-/// rest: rows whose own center stood still are held against those that moved. Lloyd 1982; starts:
-/// Arthur & Vassilvitskii 2007.
+/// `O(n clusters d)` for the starts and an iteration, in matrix products over distinct rows; a tenth of it and less for further
+/// iterations, in which only pairs are computed that bounds from before do not rule out (4 bytes a pair, at most 128 MiB).
+/// Lloyd 1982; starts: Arthur & Vassilvitskii 2007; bounds: Elkan 2003.
 ///
 /// # Example
 ///
@@ -94,27 +100,53 @@ pub struct KMeans {
 /// # Ok::<(), llmpr::cloud::MetricError>(())
 /// ```
 pub fn kmeans(rows: &Matrix, options: &KMeansOptions) -> Result<KMeans, MetricError> {
-    let (n, clusters) = (rows.rows(), options.clusters);
-    if clusters == 0 || clusters > n {
-        return Err(MetricError::Clusters { clusters, n });
-    }
-    let limit = options.rows_per_cluster.map_or(n, |each| each.max(1).saturating_mul(clusters));
+    check(rows.rows(), options.clusters)?;
     let all = Rows::alone(rows);
-    let mut rng = rng::named(options.seed, "k-means rows");
+    clustered(&all, &Points::new(&all), options)
+}
+
+/// [`kmeans`] of the same rows under each of `seeds`.
+pub(crate) fn of_seeds(
+    rows: &Matrix,
+    options: &KMeansOptions,
+    seeds: &[u64],
+) -> Result<Vec<KMeans>, MetricError> {
+    check(rows.rows(), options.clusters)?;
+    let all = Rows::alone(rows);
+    let points = Points::new(&all);
+    let one = |&seed: &u64| clustered(&all, &points, &KMeansOptions { seed, ..*options });
+    let multiply_adds = points.len().saturating_mul(points.cols()).saturating_mul(options.clusters);
+    match multiply_adds <= SIDE_BY_SIDE {
+        true => seeds.par_iter().map(one).collect(),
+        false => seeds.iter().map(one).collect(),
+    }
+}
+
+fn check(n: usize, clusters: usize) -> Result<(), MetricError> {
+    match clusters == 0 || clusters > n {
+        true => Err(MetricError::Clusters { clusters, n }),
+        false => Ok(()),
+    }
+}
+
+/// Clusters the rows of `all`, which are `points`.
+fn clustered(all: &Rows, points: &Points, options: &KMeansOptions) -> Result<KMeans, MetricError> {
+    let (n, clusters) = (all.matrix().rows(), options.clusters);
+    let limit = options.rows_per_cluster.map_or(n, |each| each.max(1).saturating_mul(clusters));
     let chosen = (n > limit).then(|| {
         let mut order: Vec<usize> = (0..n).collect();
-        rng::shuffle(&mut rng, &mut order);
+        rng::shuffle(&mut rng::named(options.seed, "k-means rows"), &mut order);
         order.truncate(limit);
         order.sort_unstable();
-        rows.select(&order)
+        all.part(&order, None)
     });
-    let part = chosen.as_ref().map(|chosen| all.like(chosen));
-    let training = Points::new(part.as_ref().unwrap_or(&all));
+    let some = chosen.as_ref().map(Points::new);
+    let training = some.as_ref().unwrap_or(points);
 
-    let trial = trial(&training, clusters).min(options.iterations.max(1));
+    let trial = trial(training, clusters).min(options.iterations.max(1));
     let rngs = (0..options.redos.max(1))
         .map(|redo| rng::named(options.seed, &format!("k-means start {redo}")));
-    let starts = Run::starts(&training, options, rngs.collect()).map(|mut run| {
+    let starts = Run::starts(training, options, rngs.collect()).map(|mut run| {
         run.iterate(trial);
         run
     });
@@ -123,12 +155,12 @@ pub fn kmeans(rows: &Matrix, options: &KMeansOptions) -> Result<KMeans, MetricEr
         return Err(MetricError::Clusters { clusters, n });
     };
     best.iterate(options.iterations.saturating_sub(trial));
-    let d = rows.cols();
+    let d = points.cols();
     let values: Vec<f64> =
         best.centers.chunks_exact(d).flat_map(|center| all.unscaled(center)).collect();
     let (labels, inertia) = if chosen.is_some() {
-        let points = Points::new(&all);
-        let labels = labels(&points.nearest(None, &best.centers));
+        let centers = Centers::new(&best.centers, d);
+        let labels = labels(&points.nearest(0..points.len(), &centers, &mut []));
         let inertia = points.inertia(&labels, &best.centers);
         (labels, inertia)
     } else {

@@ -5,6 +5,8 @@ use super::simd::{Isa, widest};
 
 /// Lanes of sums; their number decides the rounding.
 const SUMS: usize = 8;
+/// Lanes of sums in `f32`.
+const PRODUCTS: usize = 16;
 
 widest! {
     /// Lowers each `least[j]` to the least of `values[i, j] + add[i]` over the rows `i` of `values`, where that
@@ -155,6 +157,90 @@ widest! {
             }
         }
         all.map(|lanes| lanes.iter().sum())
+    }
+
+    /// `⟨x, y⟩` in `f32` over 16 fixed lanes.
+    pub(crate) fn product(x: &[f32], y: &[f32]) -> f32 {
+        let mut lanes = [0.0f32; PRODUCTS];
+        let ((wide_x, rest_x), (wide_y, rest_y)) = (x.as_chunks::<PRODUCTS>(), y.as_chunks::<PRODUCTS>());
+        for (x, y) in wide_x.iter().zip(wide_y) {
+            for lane in 0..PRODUCTS {
+                lanes[lane] += x[lane] * y[lane];
+            }
+        }
+        for (lane, (&x, &y)) in lanes.iter_mut().zip(rest_x.iter().zip(rest_y)) {
+            *lane += x * y;
+        }
+        lanes.iter().sum()
+    }
+
+    /// [`product`] with each of four `y`.
+    pub(crate) fn four_products(x: &[f32], four: [&[f32]; 4]) -> [f32; 4] {
+        // One array of lanes each: an array of arrays would not stay in registers.
+        let (mut a_lanes, mut b_lanes) = ([0.0f32; PRODUCTS], [0.0f32; PRODUCTS]);
+        let (mut c_lanes, mut d_lanes) = ([0.0f32; PRODUCTS], [0.0f32; PRODUCTS]);
+        let (wide_x, rest_x) = x.as_chunks::<PRODUCTS>();
+        let [(a, rest_a), (b, rest_b), (c, rest_c), (d, rest_d)] = four.map(|y| y.as_chunks::<PRODUCTS>());
+        for ((((x, a), b), c), d) in wide_x.iter().zip(a).zip(b).zip(c).zip(d) {
+            for lane in 0..PRODUCTS {
+                a_lanes[lane] += x[lane] * a[lane];
+            }
+            for lane in 0..PRODUCTS {
+                b_lanes[lane] += x[lane] * b[lane];
+            }
+            for lane in 0..PRODUCTS {
+                c_lanes[lane] += x[lane] * c[lane];
+            }
+            for lane in 0..PRODUCTS {
+                d_lanes[lane] += x[lane] * d[lane];
+            }
+        }
+        let mut all = [a_lanes, b_lanes, c_lanes, d_lanes];
+        for (lanes, y) in all.iter_mut().zip([rest_a, rest_b, rest_c, rest_d]) {
+            for (lane, (x, y)) in lanes.iter_mut().zip(rest_x.iter().zip(y)) {
+                *lane += x * y;
+            }
+        }
+        all.map(|lanes| lanes.iter().sum())
+    }
+
+    /// Sets every `out[j]` to `(√max(values[j] + add + lows[j], 0) + gone) · shrink`.
+    pub(crate) fn lower_bounds(
+        values: &[f32],
+        add: f32,
+        lows: &[f32],
+        gone: f32,
+        shrink: f32,
+        out: &mut [f32],
+    ) {
+        for ((&value, &low), out) in values.iter().zip(lows).zip(out) {
+            let squared = value + (add + low);
+            let squared = if squared > 0.0 { squared } else { 0.0 };
+            *out = (squared.sqrt() + gone) * shrink;
+        }
+    }
+
+    /// Puts every `j` with `lower[j] − gone < upper[j]` into `out`, and nothing else.
+    pub(crate) fn below(lower: &[f32], gone: f32, upper: &[f32], out: &mut Vec<u32>) {
+        out.clear();
+        let ((wide_l, rest_l), (wide_u, rest_u)) = (lower.as_chunks::<SUMS>(), upper.as_chunks::<SUMS>());
+        for ((lower, upper), from) in wide_l.iter().zip(wide_u).zip((0u32..).step_by(SUMS)) {
+            let mut any = false;
+            for lane in 0..SUMS {
+                any |= lower[lane] - gone < upper[lane];
+            }
+            // Most have none, and branches that are taken as before cost nothing.
+            if any {
+                for lane in 0..SUMS {
+                    if lower[lane] - gone < upper[lane] {
+                        out.push(from + lane as u32);
+                    }
+                }
+            }
+        }
+        let from = (wide_l.len() * SUMS) as u32;
+        let rest = (from..).zip(rest_l.iter().zip(rest_u));
+        out.extend(rest.filter(|(_, (lower, upper))| *lower - gone < **upper).map(|(j, _)| j));
     }
 
     /// `Σ (x_i/d + 1)³` over 8 fixed lanes.
@@ -346,13 +432,20 @@ mod tests {
         let singles = [
             on::sum_of_weights(isa, &x, &y, &wide(&far)),
             on::squared_length(isa, &x),
+            f64::from(on::product(isa, &x, &y)),
             on::squared_difference(isa, &x, &y),
             on::squared_difference_f64(isa, &wide(&x), &wide(&rest)),
             on::sum_of_cubes(isa, &wide(&x), 3.0),
         ];
-        let doubles = [&scaled[..], &cubes, &sums, &singles, &four].concat();
+        let products = on::four_products(isa, &x, [&y, &far, &rest, &x]).map(f64::from);
+        let mut bounds = vec![0.0; n];
+        on::lower_bounds(isa, &x, 1.5, &y, 0.2, 0.9, &mut bounds);
+        let mut under = Vec::new();
+        on::below(isa, &x, 0.5, &far, &mut under);
+        let doubles = [&scaled[..], &cubes, &sums, &singles, &four, &products].concat();
         let mut all: Vec<u64> = doubles.iter().map(|x| x.to_bits()).collect();
-        all.extend(least.iter().map(|x| u64::from(x.to_bits())));
+        all.extend(least.iter().chain(&bounds).map(|x| u64::from(x.to_bits())));
+        all.extend(under.into_iter().map(u64::from));
         all.extend(labels.into_iter().map(u64::from));
         all.extend(any.map(u64::from));
         all
@@ -400,9 +493,28 @@ mod tests {
             let four = four_squared_differences_f64(&wide_x, [&wide_y, &wide_x, &wide_y, &wide_y]);
             assert_eq!(four, want);
             assert_eq!(four_squared_differences(&x, [&y, &x, &y, &y]), want);
+            let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f32>();
+            assert_eq!(product(&x, &y), dot(&x, &y));
+            assert_eq!(four_products(&x, [&y, &x, &y, &y]), [&y, &x, &y, &y].map(|y| dot(&x, y)));
             let mut sums = vec![1.0; d];
             add_scaled(&mut sums, &x, 3.0);
             assert!(sums.iter().zip(&x).all(|(sum, &x)| *sum == 1.0 + 3.0 * f64::from(x)));
+        }
+    }
+
+    #[test]
+    fn bounds_and_what_is_below() {
+        for n in [0, 5, 8, 21] {
+            let values: Vec<f32> = (0..n).map(|j| (j * 7 % 10) as f32 - 2.0).collect();
+            let (lows, mut bounds) = (vec![-1.0; n], vec![9.0; n]);
+            lower_bounds(&values, 2.0, &lows, 3.0, 0.5, &mut bounds);
+            let want = values.iter().map(|value| ((value + 1.0).max(0.0).sqrt() + 3.0) * 0.5);
+            assert!(bounds.iter().copied().eq(want), "{bounds:?}");
+            let upper: Vec<f32> = (0..n).map(|j| (j * 3 % 7) as f32).collect();
+            let mut found = vec![77];
+            below(&values, 1.0, &upper, &mut found);
+            let want = (0..n).filter(|&j| values[j] - 1.0 < upper[j]).map(|j| j as u32);
+            assert!(found.iter().copied().eq(want), "{found:?}");
         }
     }
 

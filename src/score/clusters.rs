@@ -9,7 +9,7 @@ use super::{
 use crate::{
     cloud::{
         Clouds,
-        kmeans::{KMeans, KMeansOptions, kmeans},
+        kmeans::{self, KMeans, KMeansOptions},
     },
     data::{matrix::Matrix, sides::Sides},
     math::lanes::squared_difference,
@@ -21,10 +21,6 @@ use crate::{
 
 /// Clusterings that a frontier is averaged over: one start decides as much as fresh texts do.
 pub(super) const FRONTIER_CLUSTERINGS: u64 = 5;
-
-/// Multiply-adds of an iteration up to which clusterings are found side by side: what threads would share of one
-/// takes less time than waking them, and the copies of the rows that each holds are small.
-const SIDE_BY_SIDE: usize = 1 << 22;
 
 /// Several clusterings of both sets together.
 pub(super) struct Clustering {
@@ -62,18 +58,12 @@ impl Clustering {
             Purpose::Curve => SOUND_CLUSTERINGS,
         };
         let pooled = clouds.reference().stack(clouds.model());
-        let one = |i: u64| {
-            let seed = options.seed.wrapping_mul(1000).wrapping_add(i);
-            let defaults = KMeansOptions::new(clusters);
-            // Ten clusterings are averaged for curves; the best of two starts each is enough.
-            let redos = if purpose == Purpose::Curve { 2 } else { defaults.redos };
-            kmeans(&pooled, &KMeansOptions { seed, redos, ..defaults })
-        };
-        let multiply_adds = (n + m).saturating_mul(pooled.cols()).saturating_mul(clusters);
-        let mut found: Vec<KMeans> = match multiply_adds <= SIDE_BY_SIDE {
-            true => (0..clusterings).into_par_iter().map(one).collect::<Result<_, _>>()?,
-            false => (0..clusterings).map(one).collect::<Result<_, _>>()?,
-        };
+        let defaults = KMeansOptions::new(clusters);
+        // Ten clusterings are averaged for curves; the best of two starts each is enough.
+        let redos = if purpose == Purpose::Curve { 2 } else { defaults.redos };
+        let seeds: Vec<u64> =
+            (0..clusterings).map(|i| options.seed.wrapping_mul(1000).wrapping_add(i)).collect();
+        let mut found = kmeans::of_seeds(&pooled, &KMeansOptions { redos, ..defaults }, &seeds)?;
         let partition = |clustering: &KMeans| {
             let (reference, model) = clustering.labels.split_at(n);
             let labels = Sides { reference: reference.to_vec(), model: model.to_vec() };

@@ -1,8 +1,9 @@
 //! Distinct rows ready to be held against centers.
 
 use rayon::prelude::*;
+use std::ops::Range;
 
-use super::BLOCK;
+use super::{BLOCK, bounds};
 use crate::{
     cloud::space::Rows,
     math::{
@@ -20,6 +21,29 @@ pub(super) struct Points<'a> {
     values: Vec<f32>,
     /// `‖x‖²` of each row, shifted and scaled.
     pub(super) squares: Vec<f32>,
+    /// `‖x‖²` less its part of what rounding may add to a squared distance.
+    pub(super) lows: Vec<f32>,
+    /// What rounding may add to a squared distance or take from it, as a share of both squares: `2⟨c, x⟩` is at most
+    /// their sum, and each of `d` additions rounds.
+    pub(super) share: f32,
+}
+
+/// Centers, shifted and scaled as the rows are, one after the other.
+pub(super) struct Centers<'a> {
+    values: &'a [f32],
+    cols: usize,
+    /// `‖c‖²` of each.
+    pub(super) norms: Vec<f32>,
+}
+
+impl<'a> Centers<'a> {
+    pub(super) fn new(values: &'a [f32], cols: usize) -> Self {
+        Self { values, cols, norms: values.par_chunks(cols).map(square).collect() }
+    }
+
+    pub(super) fn row(&self, c: usize) -> &'a [f32] {
+        &self.values[c * self.cols..][..self.cols]
+    }
 }
 
 /// Centers whose products with a block of rows are taken at a time, whole panels of them.
@@ -42,8 +66,10 @@ fn square(row: &[f32]) -> f32 {
 impl<'a> Points<'a> {
     pub(super) fn new(rows: &'a Rows<'a>) -> Self {
         let values = rows.shifted();
-        let squares = values.par_chunks(rows.cols()).map(square).collect();
-        Self { rows, values, squares }
+        let squares: Vec<f32> = values.par_chunks(rows.cols()).map(square).collect();
+        let share = (rows.cols() + 16) as f32 * 2.0f32.powi(-24);
+        let lows = squares.iter().map(|square| square * (1.0 - share)).collect();
+        Self { rows, values, squares, lows, share }
     }
 
     /// Number of distinct rows.
@@ -61,6 +87,11 @@ impl<'a> Points<'a> {
         &self.values[i * self.cols()..(i + 1) * self.cols()]
     }
 
+    /// What rounding may have done to a squared distance between row `i` and a center of `norm`.
+    pub(super) fn slack(&self, norm: f32, i: usize) -> f32 {
+        self.share * (norm + self.squares[i])
+    }
+
     /// How often row `i` stands in the cloud.
     pub(super) fn copies(&self, i: usize) -> f64 {
         f64::from(self.rows.distinct.copies[i])
@@ -71,28 +102,40 @@ impl<'a> Points<'a> {
         self.rows.panels()
     }
 
-    /// The nearest of `centers` to each of the rows `which`, or to every row; the lower index on ties, and
-    /// `u32::MAX` where there are no centers.
-    pub(super) fn nearest(&self, which: Option<&[u32]>, centers: &[f32]) -> Vec<Nearest> {
-        let d = self.cols();
-        let norms: Vec<f32> = centers.par_chunks(d).map(square).collect();
-        let packed = twice_negative(norms.len(), d, |i| &centers[i * d..][..d]);
-        let chosen = which.map(|which| {
-            Panels::new(which.len(), d, |i, row| row.copy_from_slice(self.row(which[i] as usize)))
-        });
-        let rows = chosen.as_ref().unwrap_or_else(|| self.panels());
-        let mut nearest = (vec![u32::MAX; rows.rows()], vec![f32::INFINITY; rows.rows()]);
+    /// The nearest of `centers` to each of the rows `which`; the lower index on ties. As many blocks of them as there is room
+    /// for leave [`bounds`] in `lower`, in each block center after center.
+    pub(super) fn nearest(
+        &self,
+        which: Range<usize>,
+        centers: &Centers,
+        lower: &mut [f32],
+    ) -> Vec<Nearest> {
+        let (n, norms) = (which.len(), &centers.norms);
+        if n == 0 {
+            return Vec::new();
+        }
+        let packed = twice_negative(norms.len(), self.cols(), |c| centers.row(c));
+        let mut nearest = (vec![u32::MAX; n], vec![f32::INFINITY; n]);
+        let mut kept: Vec<&mut [f32]> = lower.chunks_mut(norms.len() * BLOCK).collect();
+        kept.resize_with(n.div_ceil(BLOCK), Default::default);
         let blocks = nearest.0.par_chunks_mut(BLOCK).zip(nearest.1.par_chunks_mut(BLOCK));
-        let room = || vec![0.0; norms.len().min(CENTERS) * BLOCK.min(rows.rows())];
-        blocks.enumerate().for_each_init(room, |products, (block, (labels, least))| {
-            let of = block * BLOCK..block * BLOCK + least.len();
+        let room = || vec![0.0; norms.len().min(CENTERS) * BLOCK.min(n)];
+        let blocks = blocks.zip(kept).enumerate();
+        blocks.for_each_init(room, |products, (block, ((labels, least), kept))| {
+            let first = which.start + block * BLOCK;
+            let of = first..first + least.len();
             crate::data::stop::check();
             // Products of some centers at a time stay in the second-level cache.
             for from in (0..norms.len()).step_by(CENTERS) {
                 let some = from..norms.len().min(from + CENTERS);
                 let products = &mut products[..some.len() * of.len()];
-                Panels::products((&packed, some.clone()), (rows, of.clone()), 1.0, products);
-                least_of_rows(products, &norms[some], from as u32, least, labels);
+                let rows = (self.panels(), of.clone());
+                Panels::products((&packed, some.clone()), rows, 1.0, products);
+                least_of_rows(products, &norms[some.clone()], from as u32, least, labels);
+                let kept = kept.chunks_exact_mut(of.len()).skip(from);
+                for ((products, kept), c) in products.chunks_exact(of.len()).zip(kept).zip(some) {
+                    bounds::of_products(products, norms[c], self, first, kept);
+                }
             }
         });
         nearest.0.into_iter().zip(nearest.1).collect()

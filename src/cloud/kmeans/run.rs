@@ -4,11 +4,29 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::{
-    KMeansOptions, Start, labels,
-    points::{Nearest, Points},
+    KMeansOptions, Start,
+    bounds::Bounds,
+    labels,
+    points::{Centers, Nearest, Points},
     spread::{Seeded, spread},
 };
 use crate::{math::lanes::add_scaled, rng};
+
+/// The sum of a cluster's rows, and how many they are.
+#[derive(Clone, Default)]
+struct Sum {
+    values: Vec<f64>,
+    size: f64,
+}
+
+impl Sum {
+    /// A row comes, or leaves where `sign` is −1.
+    fn add(&mut self, points: &Points, row: u32, sign: f64) {
+        let copies = sign * points.copies(row as usize);
+        add_scaled(&mut self.values, points.row(row as usize), copies);
+        self.size += copies;
+    }
+}
 
 /// One start and what has become of it.
 pub(super) struct Run<'a> {
@@ -16,10 +34,14 @@ pub(super) struct Run<'a> {
     /// One after the other, shifted and scaled as the rows are.
     pub(super) centers: Vec<f32>,
     pub(super) assigned: Vec<Nearest>,
+    bounds: Bounds,
     /// Per cluster: whether its center moved after the rows were assigned.
     moved: Vec<bool>,
-    /// Per cluster: whether its center is not the mean of the rows that are assigned to it.
+    sums: Vec<Sum>,
+    /// Per cluster: whether that is not the sum of the rows that were assigned to it before the last assignment.
     displaced: Vec<bool>,
+    /// Rows that the last assignment gave to another cluster, and the cluster they had before.
+    exchanged: Vec<(u32, u32)>,
     pub(super) inertia: f64,
     pub(super) iterations: usize,
 }
@@ -53,8 +75,11 @@ impl<'a> Run<'a> {
                 points,
                 centers,
                 assigned,
+                bounds: Bounds::none(clusters),
                 moved: vec![true; clusters],
+                sums: vec![Default::default(); clusters],
                 displaced: vec![true; clusters],
+                exchanged: Vec::new(),
                 inertia: f64::INFINITY,
                 iterations: 0,
             }
@@ -66,15 +91,13 @@ impl<'a> Run<'a> {
         for _ in 0..most {
             // A start may come with its rows assigned.
             if self.iterations > 0 || self.assigned.is_empty() {
-                let assigned = self.assign();
-                let mut still = !self.assigned.is_empty();
-                for (new, old) in assigned.iter().zip(&self.assigned) {
-                    if new.0 != old.0 {
-                        still = false;
-                        self.displaced[new.0 as usize] = true;
-                        self.displaced[old.0 as usize] = true;
-                    }
-                }
+                let centers = Centers::new(&self.centers, self.points.cols());
+                let before = &self.assigned;
+                let assigned = self.bounds.nearest(self.points, &centers, &self.moved, before);
+                let pairs = (0u32..).zip(assigned.iter().zip(before));
+                let other = pairs.filter(|(_, (new, old))| new.0 != old.0);
+                self.exchanged = other.map(|(row, (_, old))| (row, old.0)).collect();
+                let still = !before.is_empty() && self.exchanged.is_empty();
                 self.assigned = assigned;
                 if still {
                     break;
@@ -86,36 +109,6 @@ impl<'a> Run<'a> {
         self.inertia = self.points.inertia(&labels(&self.assigned), &self.centers);
     }
 
-    /// The nearest center of every row. A row whose center stood still is held against those that moved.
-    fn assign(&self) -> Vec<Nearest> {
-        let (points, d) = (self.points, self.points.cols());
-        let everyone = 0..points.len() as u32;
-        let moved: Vec<u32> = (0u32..)
-            .zip(&self.moved)
-            .filter_map(|(center, &moved)| moved.then_some(center))
-            .collect();
-        if self.assigned.is_empty() || 2 * moved.len() > self.moved.len() {
-            return points.nearest(None, &self.centers);
-        }
-        let again: Vec<u32> =
-            everyone.filter(|&i| self.moved[self.assigned[i as usize].0 as usize]).collect();
-        let centers: Vec<f32> =
-            moved.iter().flat_map(|&c| &self.centers[c as usize * d..][..d]).copied().collect();
-        // Rows of moved centers are held against these in vain: to pick the others out would cost more.
-        let mut assigned = points.nearest(None, &centers);
-        for ((at, value), &(label, own)) in assigned.iter_mut().zip(&self.assigned) {
-            let other = moved.get(*at as usize).copied().unwrap_or(u32::MAX);
-            *at = other;
-            if own < *value || (own == *value && label < other) {
-                (*at, *value) = (label, own);
-            }
-        }
-        for (&i, near) in again.iter().zip(points.nearest(Some(&again), &self.centers)) {
-            assigned[i as usize] = near;
-        }
-        assigned
-    }
-
     /// Moves every center to the mean of its rows; one without rows takes the row that is farthest from
     /// its own center, of those in clusters of several distinct rows.
     fn move_centers(&mut self) {
@@ -124,27 +117,43 @@ impl<'a> Run<'a> {
         for (i, &(label, _)) in (0u32..).zip(&self.assigned) {
             members[label as usize].push(i);
         }
-        let exchanged = self.fill_empty(&mut members);
+        // Per cluster, rows that came and rows that left.
+        let mut changes = vec![Vec::new(); members.len()];
+        for (row, old) in std::mem::take(&mut self.exchanged) {
+            changes[old as usize].push((row, -1.0));
+            changes[self.assigned[row as usize].0 as usize].push((row, 1.0));
+        }
+        let robbed = self.fill_empty(&mut members);
         let displaced = std::mem::replace(&mut self.displaced, vec![false; members.len()]);
-        let places = self.centers.par_chunks_mut(d).zip(&mut self.moved);
-        places.zip(members).zip(displaced).for_each(|(((center, moved), members), displaced)| {
-            *moved = false;
-            let mut size = 0.0;
-            let mut sum = vec![0.0; d];
-            for i in members.into_iter().filter(|_| displaced) {
-                let copies = points.copies(i as usize);
-                add_scaled(&mut sum, points.row(i as usize), copies);
-                size += copies;
-            }
-            if size > 0.0 {
-                for (x, sum) in center.iter_mut().zip(sum) {
-                    let mean = (sum / size) as f32;
-                    *moved |= mean != *x;
-                    *x = mean;
+        let places = self.centers.par_chunks_mut(d).zip(&mut self.moved).zip(&mut self.sums);
+        let rows = members.into_par_iter().zip(changes).zip(displaced);
+        let steps =
+            places.zip(rows).map(|(((center, moved), sum), ((members, changes), displaced))| {
+                *moved = false;
+                if !displaced && changes.is_empty() {
+                    return 0.0;
                 }
-            }
-        });
-        exchanged.into_iter().for_each(|cluster| self.displaced[cluster] = true);
+                // Few changes cost less than all rows.
+                if displaced || 2 * changes.len() >= members.len() {
+                    *sum = Sum { values: vec![0.0; d], size: 0.0 };
+                    members.into_iter().for_each(|i| sum.add(points, i, 1.0));
+                } else {
+                    changes.into_iter().for_each(|(i, sign)| sum.add(points, i, sign));
+                }
+                let mut step = 0.0;
+                if sum.size > 0.0 {
+                    for (x, value) in center.iter_mut().zip(&sum.values) {
+                        let mean = (value / sum.size) as f32;
+                        *moved |= mean != *x;
+                        step += (f64::from(mean) - f64::from(*x)).powi(2);
+                        *x = mean;
+                    }
+                }
+                step.sqrt()
+            });
+        let steps: Vec<f64> = steps.collect();
+        steps.into_iter().enumerate().for_each(|(c, step)| self.bounds.moved(c, step));
+        robbed.into_iter().for_each(|cluster| self.displaced[cluster] = true);
     }
 
     /// Gives empty clusters a row each; the clusters whose rows are no longer those assigned to them.
@@ -184,7 +193,7 @@ mod tests {
     use crate::{cloud::space::Rows, data::matrix::Matrix};
 
     #[test] // the definition: every center against every row, from one start
-    fn rows_held_against_moved_centers_alone_end_where_all_comparisons_would() {
+    fn rows_that_bounds_spare_end_where_all_comparisons_would() {
         let mut rng = rng::named(9, "k-means rows");
         let values = (0..6 * 900).map(|_| rng::next_below(&mut rng, 50) as f32).collect();
         let matrix = Matrix::new(6, values).unwrap();
@@ -193,10 +202,12 @@ mod tests {
         let options = KMeansOptions::new(40);
         let fresh =
             || Run::starts(&points, &options, vec![rng::named(0, "k-means start")]).next().unwrap();
+        let all =
+            |centers: &[f32]| points.nearest(0..points.len(), &Centers::new(centers, 6), &mut []);
         let (mut quick, mut plain) = (fresh(), fresh());
         quick.iterate(500);
         for iteration in 0..quick.iterations {
-            let assigned = points.nearest(None, &plain.centers);
+            let assigned = all(&plain.centers);
             // The start's own assignment is that of its centers.
             assert!(iteration > 0 || labels(&assigned) == labels(&plain.assigned));
             plain.assigned = assigned;
@@ -205,6 +216,6 @@ mod tests {
         }
         assert!(quick.iterations > 5, "{} iterations", quick.iterations);
         assert_eq!(quick.centers, plain.centers);
-        assert_eq!(labels(&quick.assigned), labels(&points.nearest(None, &plain.centers)));
+        assert_eq!(labels(&quick.assigned), labels(&all(&plain.centers)));
     }
 }
