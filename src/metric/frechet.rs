@@ -88,23 +88,33 @@ pub fn frechet(clouds: Clouds<'_>) -> Result<Frechet, MetricError> {
         let noise = d as f64 * f64::EPSILON * values[0].max(0.0);
         values.partition_point(|&value| value > noise)
     };
-    let own = eigen::leading(&p.covariance, d, rank)?;
-    let rank = own.vectors.len() / d;
-    let roots: Vec<f64> = own.values[..rank].iter().map(|value| value.sqrt()).collect();
-    let null_bias = null_bias(&own.values[..rank], sides.map(|rows| rows.rows()));
+    // Vectors are needed where Σ is singular alone.
+    let needed = |values: &[f64]| if rank(values) == d { 0 } else { rank(values) };
+    let own = eigen::leading(&p.covariance, d, needed)?;
+    let values = &own.values[..rank(&own.values)];
+    let null_bias = null_bias(values, sides.map(|rows| rows.rows()));
 
-    // B = Λ^½ Vᵀ Σ̂ V Λ^½ has the eigenvalues of Σ^½ Σ̂ Σ^½.
-    let mut scaled = own.vectors;
-    for (axis, root) in scaled.chunks_exact_mut(d).zip(&roots) {
-        axis.iter_mut().for_each(|x| *x *= root);
+    // B = R Σ̂ Rᵀ has the eigenvalues of Σ^½ Σ̂ Σ^½ where RᵀR = Σ: R is Lᵀ of Σ = L Lᵀ, or Λ^½ Vᵀ.
+    let count = values.len();
+    let factor = (count == d).then(|| eigen::cholesky(&p.covariance, d)).flatten();
+    let root = match factor {
+        Some(root) => root,
+        None => {
+            let own = if count == d { eigen::leading(&p.covariance, d, |_| d)? } else { own };
+            let mut root = own.vectors;
+            for (axis, value) in root.chunks_exact_mut(d).zip(&own.values) {
+                axis.iter_mut().for_each(|x| *x *= value.sqrt());
+            }
+            root
+        }
+    };
+    let mut half = vec![0.0; count * d];
+    let mut inner = vec![0.0; count * count];
+    if count > 0 {
+        rows_by_rows_f64(&root, &q.covariance, d, 1.0, &mut half);
+        rows_by_rows_f64(&half, &root, d, 1.0, &mut inner);
     }
-    let mut half = vec![0.0; rank * d];
-    let mut inner = vec![0.0; rank * rank];
-    if rank > 0 {
-        rows_by_rows_f64(&scaled, &q.covariance, d, 1.0, &mut half);
-        rows_by_rows_f64(&half, &scaled, d, 1.0, &mut inner);
-    }
-    let values = eigen::values(&inner, rank)?;
+    let values = eigen::values(&inner, count)?;
     let noise = values.first().map_or(0.0, |&top| d as f64 * f64::EPSILON * top.max(0.0));
     let tr_sqrt: f64 =
         values.iter().filter(|&&value| value > noise).map(|value| value.sqrt()).sum();

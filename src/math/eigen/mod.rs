@@ -8,6 +8,7 @@ use faer::{
     diag::{Diag, DiagRef},
     dyn_stack::{MemBuffer, MemStack},
     linalg::{
+        cholesky::llt::factor::{LltRegularization, cholesky_in_place, cholesky_in_place_scratch},
         evd::{
             ComputeEigenvectors, self_adjoint_evd_scratch,
             tridiag::{tridiag_in_place, tridiag_in_place_scratch},
@@ -82,7 +83,7 @@ pub(crate) fn leading(
     let mut basis = match few(&reduced.tridiagonal, &values[..wanted]) {
         Some(basis) => basis,
         None => {
-            let (_, ascending) = decomposed(&reduced.tridiagonal, ComputeEigenvectors::Yes)?;
+            let ascending = all_vectors(&reduced.tridiagonal)?;
             ascending.as_ref().reverse_cols().subcols(0, wanted).to_owned()
         }
     };
@@ -147,8 +148,8 @@ impl Reduced {
 
 /// The eigenvalues, the largest first, where they add up to what the matrix has.
 fn checked_values(reduced: &Reduced, matrix: &[f64]) -> Result<Vec<f64>, NoEigenvalues> {
-    let (values, _) = decomposed(&reduced.tridiagonal, ComputeEigenvectors::No)?;
-    let n = values.len();
+    let n = reduced.tridiagonal.diagonal.len();
+    let values = reduced.tridiagonal.values().ok_or(NoEigenvalues { n })?;
     let (mut trace, mut squares) = (0.0, 0.0);
     for (i, row) in matrix.chunks_exact(n).enumerate() {
         trace += row[i];
@@ -163,30 +164,46 @@ fn checked_values(reduced: &Reduced, matrix: &[f64]) -> Result<Vec<f64>, NoEigen
     if right { Ok(values) } else { Err(NoEigenvalues { n }) }
 }
 
-/// Eigenvalues, the largest first, and eigenvectors in columns, the other way around, if they are asked for.
-fn decomposed(
-    matrix: &Tridiagonal,
-    vectors: ComputeEigenvectors,
-) -> Result<(Vec<f64>, Mat<f64>), NoEigenvalues> {
+/// Eigenvectors in columns, that of the least value first.
+fn all_vectors(matrix: &Tridiagonal) -> Result<Mat<f64>, NoEigenvalues> {
     let n = matrix.diagonal.len();
-    let with = vectors == ComputeEigenvectors::Yes;
     let mut below = matrix.below.clone();
     below.push(0.0);
     let mut ascending = Diag::<f64>::zeros(n);
-    let mut basis = if with { Mat::<f64>::zeros(n, n) } else { Mat::new() };
-    let scratch = self_adjoint_evd_scratch::<f64>(n, vectors, two(), Default::default());
+    let mut basis = Mat::<f64>::zeros(n, n);
+    let wanted = ComputeEigenvectors::Yes;
+    let scratch = self_adjoint_evd_scratch::<f64>(n, wanted, two(), Default::default());
     tridiagonal_self_adjoint_evd(
         DiagRef::from_slice(&matrix.diagonal),
         DiagRef::from_slice(&below),
         ascending.as_mut(),
-        with.then_some(basis.as_mut()),
+        Some(basis.as_mut()),
         two(),
         MemStack::new(&mut MemBuffer::new(scratch)),
         Default::default(),
     )
     .map_err(|_| NoEigenvalues { n })?;
-    let ascending = ascending.column_vector();
-    Ok(((0..n).rev().map(|i| ascending[i]).collect(), basis))
+    Ok(basis)
+}
+
+/// `L` with `A = L Lᵀ` for the symmetric matrix whose lower triangle (row-major) is in `matrix`, as `Lᵀ` row by row; `None`
+/// where rounding leaves no positive pivot.
+///
+/// # Cost
+///
+/// `n³/3` multiply-adds.
+pub(crate) fn cholesky(matrix: &[f64], n: usize) -> Option<Vec<f64>> {
+    let mut factor = Mat::<f64>::zeros(n, n);
+    factor.copy_from_triangular_lower(MatRef::from_row_major_slice(matrix, n, n));
+    let scratch = cholesky_in_place_scratch::<f64>(n, two(), Default::default());
+    let mut room = MemBuffer::new(scratch);
+    let stack = MemStack::new(&mut room);
+    let none = LltRegularization::default();
+    cholesky_in_place(factor.as_mut(), none, two(), stack, Default::default()).ok()?;
+    // Columns of L are rows of Lᵀ.
+    Some(
+        (0..n * n).map(|at| if at % n < at / n { 0.0 } else { factor[(at % n, at / n)] }).collect(),
+    )
 }
 
 /// Orthonormal vectors to the first eigenvalues, in columns; `None` where they are many or too close together
@@ -256,6 +273,23 @@ mod tests {
         assert_eq!(eigen.vectors.len(), 2);
         assert_eq!(leading(&[-7.0], 1, |_| 9).unwrap().vectors, [1.0]);
         assert!(values(&[], 0).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_positive_matrix_is_its_factor_by_its_transpose() {
+        let n = 70;
+        let entry =
+            |i: usize, j: usize| f64::from(u8::from(i == j)) + 1.0 / (1.0 + i.abs_diff(j) as f64);
+        let matrix: Vec<f64> = (0..n * n).map(|at| entry(at / n, at % n)).collect();
+        let upper = cholesky(&matrix, n).unwrap();
+        for i in 0..n {
+            for j in 0..n {
+                let product: f64 = (0..n).map(|k| upper[k * n + i] * upper[k * n + j]).sum();
+                assert!((product - matrix[i * n + j]).abs() < 1e-14, "{i} {j}: {product}");
+                assert!(j >= i || upper[i * n + j] == 0.0);
+            }
+        }
+        assert_eq!(cholesky(&[1.0, 0.0, 2.0, 1.0], 2), None);
     }
 
     #[test]
