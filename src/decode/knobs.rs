@@ -244,6 +244,29 @@ mod tests {
     }
 
     #[test]
+    fn the_ends_of_a_range_are_inside_where_its_bracket_is_closed() {
+        let end = |text: &str| match text {
+            "∞" => f64::INFINITY,
+            text => text.replace('−', "-").parse().unwrap(),
+        };
+        let ranges = KNOBS.iter().filter(|knob| !knob.is_switch());
+        let mut seen = 0;
+        for knob in ranges {
+            let (low, high) = knob.allowed.split_once(", ").unwrap();
+            let (from, to) = (end(&low[1..]), end(&high[..high.len() - 1]));
+            let inside = |x: f64| knob.check(x).is_ok();
+            assert_eq!(inside(from), low.starts_with('['), "{}: {from}", knob.flag);
+            assert_eq!(inside(to), high.ends_with(']'), "{}: {to}", knob.flag);
+            assert!(inside(from + 0.25) && inside(to.min(1e300) - 0.25), "{}", knob.flag);
+            assert!(!inside(from - 0.25) && !inside(to + 0.25), "{}", knob.flag);
+            assert!(!inside(f64::NAN), "{}", knob.flag);
+            seen += 1;
+        }
+        assert_eq!(seen, KNOBS.len() - 1, "p-less alone is a switch");
+        assert!(P_LESS.is_switch() && P_LESS.check(1.0).is_ok() && P_LESS.check(0.0).is_err());
+    }
+
+    #[test]
     fn what_shapes_a_setting_comes_with_it_and_never_alone() {
         let on: Decoding = "dry-multiplier=0.8".parse().unwrap();
         assert_eq!((on.dry_base, on.dry_allowed_length), (Some(1.75), Some(2)));

@@ -129,3 +129,24 @@ fn distances(rows: &Matrix, center: &[f64]) -> Vec<f64> {
     };
     (0..rows.rows()).map(of_row).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::sides::Sides;
+
+    #[test] // closed form: the t-th of 30 levels takes the rows up to rank 10 t / 29 of 11
+    fn a_model_of_the_reference_s_very_texts_has_both_curves_along_the_diagonal() {
+        let rows = Matrix::new(1, (0..11u8).map(|i| f32::from(i * i)).collect()).unwrap();
+        let sets = Sides { reference: &rows, model: &rows };
+        let got = alpha_precision_recall(Clouds::new(sets).unwrap()).unwrap();
+        let last = LEVELS - 1;
+        let shares: Vec<f64> = (0..LEVELS).map(|t| (10 * t / last + 1) as f64 / 11.0).collect();
+        assert_eq!(got.alpha_curve, shares);
+        assert_eq!(got.beta_curve, shares);
+        let off = |(t, share): (usize, &f64)| (t as f64 / last as f64 - share).abs();
+        let area = 1.0 - 2.0 * shares.iter().enumerate().map(off).sum::<f64>() / last as f64;
+        assert!((got.alpha_precision - area).abs() < 1e-14, "{got:?}, {area}");
+        assert!((got.beta_recall - area).abs() < 1e-14, "{got:?}, {area}");
+    }
+}

@@ -204,4 +204,13 @@ mod tests {
         }
         assert_eq!(expected_coverage(2, 3, 10), 0.0);
     }
+
+    #[test] // K = 1: m'/(n − 1 + m') reaches raw at m' = raw (n − 1)/(1 − raw)
+    fn coverage_is_the_share_of_the_texts_that_would_cover_as_much() {
+        for (raw, texts) in [(0.0, 0), (0.24, 3), (0.3, 4), (0.49, 9), (0.65, 17)] {
+            assert_eq!(calibrated(raw, 1, 10, 19), f64::from(texts) / 20.0, "raw {raw}");
+        }
+        // More than m texts ever would.
+        assert_eq!(calibrated(0.9, 1, 10, 19), 1.0);
+    }
 }

@@ -292,6 +292,18 @@ mod tests {
         }
     }
 
+    #[test] // by hand
+    fn a_corner_above_the_line_between_two_others_is_left_out() {
+        let bent = Envelope::of_shares(Sides { reference: &[0.5, 0.5], model: &[0.75, 0.25] });
+        // Its corner is (¾, 3/16), and half of the way from (½, ¼) to (1, 0) the line is at ⅛.
+        let flat =
+            Envelope::of_shares(Sides { reference: &[0.75, 0.25], model: &[0.8125, 0.1875] });
+        let corner = |fnr, fpr| Vertex { fnr, fpr };
+        let corners = [corner(0.0, 1.0), corner(0.5, 0.25), corner(1.0, 0.0)];
+        assert_eq!(bent.vertices(), corners);
+        assert_eq!(Envelope::least(&[bent, flat]).vertices(), corners);
+    }
+
     #[test]
     fn missing_and_undefined_scores_get_a_sentence() {
         let error = |reference, model| {

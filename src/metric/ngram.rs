@@ -293,6 +293,25 @@ mod tests {
         assert_eq!(mean_tokens(&[vec![1, 2, 3], vec![]]), Some(1.5));
     }
 
+    #[test] // a table takes the lowest bits for a place and the upper seven to tell apart what meets there
+    fn words_that_differ_in_either_half_are_spread_over_a_table() {
+        for step in [1, 1 << 32, (1 << 32) + 1] {
+            let hash = |i: u64| {
+                let mut hasher = WordHasher::default();
+                hasher.write_u64(i * step);
+                hasher.finish()
+            };
+            let distinct = |bits: fn(u64) -> u64| {
+                let seen: std::collections::HashSet<u64> =
+                    (0..1024).map(|i| bits(hash(i))).collect();
+                seen.len()
+            };
+            assert_eq!(distinct(|hash| hash >> 57), 128, "step {step}");
+            // Hashes drawn at random would have 647.
+            assert!(distinct(|hash| hash & 1023) > 600, "step {step}");
+        }
+    }
+
     #[test] // closed form
     fn the_kernel_of_texts_is_their_mean_cosine() {
         let texts = [vec![1, 2], vec![1, 2], vec![1, 3], vec![7]];
@@ -308,6 +327,7 @@ mod tests {
             assert!((got - expected).abs() < 1e-15, "{kernel:?}");
         }
     }
+
     #[test] // closed form
     fn the_vendi_score_counts_texts_that_share_nothing() {
         let texts = [vec![1, 2, 3], vec![1, 2, 3], vec![4, 5], vec![4, 5]];

@@ -140,7 +140,10 @@ pub fn refined(point: Point, budget: f64) -> Point {
 /// ```
 pub fn drs(ratios: &[f64], gamma: f64) -> Result<Vec<f64>, RejectionError> {
     check(ratios, 1.0)?;
-    Ok(drs_logits(ratios).into_iter().map(|logit| sigmoid(logit - gamma)).collect())
+    // A ratio of 0 is never kept, not even at γ = −∞, from which its own −∞ has no difference.
+    let accepted =
+        |logit: f64| if logit > f64::NEG_INFINITY { sigmoid(logit - gamma) } else { 0.0 };
+    Ok(drs_logits(ratios).into_iter().map(accepted).collect())
 }
 
 /// The `γ` with which [`drs`] keeps `1/K` of the completions.
@@ -371,6 +374,19 @@ mod tests {
         assert!((kept - 0.25).abs() < 0.011, "{kept}"); // five standard deviations
         assert_eq!(keep(&[1.0, 0.0, 1.0], 9), [0, 2]);
         assert_eq!(effective_size(&[1.0, 1.0, 0.0, 2.0]), 16.0 / 6.0);
+    }
+
+    #[test]
+    fn the_shift_of_a_budget_keeps_its_share_and_none_helps_where_too_few_are_plausible() {
+        let ratios = [4.0, 2.0, 1.0, 0.5, 0.0];
+        for budget in [1.5, 2.0, 4.0, 10.0] {
+            let gamma = drs_gamma_for_budget(&ratios, budget).unwrap();
+            let kept = drs(&ratios, gamma).unwrap().iter().sum::<f64>() / 5.0;
+            assert!((kept - 1.0 / budget).abs() < 1e-12, "K = {budget}: {kept} at γ = {gamma}");
+        }
+        // Four of five can be kept, and 1/1.25 are asked for.
+        assert_eq!(drs_gamma_for_budget(&ratios, 1.25), Ok(f64::NEG_INFINITY));
+        assert_eq!(drs(&ratios, f64::NEG_INFINITY).unwrap(), [1.0, 1.0, 1.0, 1.0, 0.0]);
     }
 
     #[test]

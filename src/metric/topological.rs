@@ -271,3 +271,17 @@ impl Density {
 fn squared(x: &[f64], y: &[f64]) -> f64 {
     x.iter().zip(y).map(|(x, y)| (x - y).powi(2)).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test] // shares and moments of 20 000 draws within five standard deviations
+    fn axes_are_drawn_from_the_normal_distribution() {
+        let draws = gaussian(20_000, 3);
+        let mean = |f: &dyn Fn(f64) -> f64| draws.iter().map(|&x| f(x)).sum::<f64>() / 20_000.0;
+        assert!(mean(&|x| x).abs() < 0.036);
+        assert!((mean(&|x| x * x) - 1.0).abs() < 0.05);
+        assert!((mean(&|x| f64::from(x.abs() < 1.0)) - 0.6827).abs() < 0.0165);
+    }
+}

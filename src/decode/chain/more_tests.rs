@@ -116,6 +116,10 @@ fn xtc_is_the_mixture_of_both_sides_of_its_coin() {
     let stage = |probability| Stage::Xtc { probability, threshold: 0.1 };
     // 0.55, 0.30 and 0.12 reach 0.1; 0.12 stays.
     alone(stage(1.0), &P, &[2, 3]);
+    // A threshold between the last two is one of probabilities, not of weights, whatever these add up to.
+    for threshold in [0.04, 0.11] {
+        alone(Stage::Xtc { probability: 1.0, threshold }, &P, &[2, 3]);
+    }
     let mixed: Vec<f64> =
         left(&P, &[2, 3]).iter().zip(P).map(|(x, p)| 0.25 * x + 0.75 * p).collect();
     check(&[stage(0.25)], &P, Past::default(), &mixed);
@@ -277,6 +281,22 @@ fn neutral_values_leave_the_chain_empty() {
     assert_eq!(Chain::new(decoding.completed()).unwrap(), Chain::default());
     let zero = vec![Stage::FrequencyPenalty(0.0), Stage::PresencePenalty(0.0)];
     assert_eq!(Chain::try_from(zero).unwrap(), Chain::default());
+}
+
+#[test]
+fn a_chain_says_what_it_reads_of_the_past() {
+    let reads = |settings: &str| {
+        let chain = Chain::new(settings.parse().unwrap()).unwrap();
+        (chain.needs_context(), chain.needs_breakers(), chain.needs_mu())
+    };
+    for settings in ["", "T=0.5,top-k=3", "xtc=0.5", "top-nσ=1,p-less=1", "dynatemp=0.2"] {
+        assert_eq!(reads(settings), (false, false, false), "{settings}");
+    }
+    for settings in ["penalty=1.2", "frequency=1", "presence=-1", "no-repeat=3"] {
+        assert_eq!(reads(settings), (true, false, false), "{settings}");
+    }
+    assert_eq!(reads("dry=0.8"), (true, true, false));
+    assert_eq!(reads("mirostat=3"), (false, false, true));
 }
 
 fn any_stage() -> impl Strategy<Value = Stage> {

@@ -188,6 +188,10 @@ fn settings_out_of_range_are_refused_from_code_and_from_a_file() {
         (Stage::TopNSigma(0.0), "top_n_sigma = 0 is outside (0, ∞)"),
         (Stage::TopNSigma(f64::INFINITY), "top_n_sigma = inf is outside (0, ∞)"),
         (Stage::RepetitionPenalty(0.0), "repetition_penalty = 0 is outside (0, ∞)"),
+        (
+            Stage::Dry { multiplier: 0.0, base: 1.75, allowed_length: 2 },
+            "dry_multiplier = 0 is outside (0, ∞)",
+        ),
     ];
     for (stage, message) in wrong {
         assert_eq!(Chain::try_from(vec![stage]).unwrap_err().to_string(), message);
@@ -245,6 +249,17 @@ fn the_number_is_a_quantile_in_index_order() {
     let token = |u| chain.draw(&logits, NOTHING, u, &mut Scratch::default()).unwrap().token;
     let tokens = [0.0, 0.2499, 0.2501, 0.7499, 0.7501, 1.0 - f64::EPSILON / 2.0].map(token);
     assert_eq!(tokens, [0, 0, 1, 1, 2, 2]);
+}
+
+#[test] // 1 and 400 weights of 10⁻¹⁷: added one by one they stay 1, added up first they do not
+fn where_rounding_leaves_the_number_unreached_no_removed_token_is_drawn() {
+    let mut logits = vec![f32::NEG_INFINITY; 450];
+    logits[0] = 0.0;
+    logits[1..=400].fill(-39.0);
+    let largest = 1.0 - f64::EPSILON / 2.0;
+    let pick = chain(&[]).draw(&logits, NOTHING, largest, &mut Scratch::default()).unwrap();
+    assert_eq!(pick.token, 400);
+    assert!((pick.logprob + 39.0).abs() < 1e-12, "{pick:?}");
 }
 
 /// Top-p as Hugging Face writes it, by sorting.

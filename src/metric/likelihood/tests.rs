@@ -115,6 +115,21 @@ fn drawn_texts_give_the_exact_curve_within_their_error() {
     }
 }
 
+#[test]
+fn points_by_one_sort_are_those_of_the_curve() {
+    let text = |ln_p, ln_q| LogProbs { ln_p, ln_q };
+    let p = [text(-1.0, -1.5), text(-3.0, -0.5), text(-2.0, f64::NEG_INFINITY)];
+    let q = [text(f64::NEG_INFINITY, -4.0), text(-2.0, -2.0), text(-1.0, -3.0), text(-5.0, -1.0)];
+    for (reference, model) in [(&p[..], &q[..]), (&p[..], &[][..]), (&[][..], &q[..])] {
+        let ratios = LikelihoodRatios::new(Sides { reference, model }).unwrap();
+        for (got, want) in ratios.points(&LAMBDAS).iter().zip(ratios.curve(&LAMBDAS)) {
+            let want = want.point;
+            assert!((got.alpha - want.alpha).abs() < 1e-15, "{got:?}, {want:?}");
+            assert!((got.beta - want.beta).abs() < 1e-15, "{got:?}, {want:?}");
+        }
+    }
+}
+
 #[test] // closed form
 fn a_restricted_model_has_the_truncation_curve() {
     let p = probabilities(&at_temperature(1.0));

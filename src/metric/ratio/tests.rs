@@ -93,6 +93,27 @@ fn dual_bounds_stay_below_the_divergences_of_shifted_gaussians() {
     assert!(scores.calibration_error() < 0.05, "{}", scores.calibration_error());
 }
 
+#[test] // closed form
+fn the_dual_bound_is_the_gain_less_the_cost_of_the_witness() {
+    use std::f64::consts::LN_2;
+    // Of KL, T = 1 + ln r̂ and f*(T) = r̂.
+    let bound = |reference: &[f64], model: &[f64]| {
+        let log_ratios = Sides { reference: reference.to_vec(), model: model.to_vec() };
+        Scores::new(log_ratios).dual_bound(Divergence::Kl).unwrap()
+    };
+    let sure = bound(&[LN_2; 3], &[-LN_2; 2]);
+    let want = 1.0 + LN_2 - 0.5;
+    for got in [sure.value, sure.low, sure.high] {
+        assert!((got - want).abs() < 1e-15, "{sure:?}");
+    }
+    // Means of 1 + ln 2 and 1 + 2 ln 2, of 1 and 2: their errors are half of the differences.
+    let spread = bound(&[LN_2, 2.0 * LN_2], &[0.0, LN_2]);
+    let half = 1.959_963_984_540_054 * (LN_2 * LN_2 / 4.0 + 0.25).sqrt();
+    for (got, off) in [(spread.value, 0.0), (spread.low, -half), (spread.high, half)] {
+        assert!((got - (1.5 * LN_2 - 0.5 + off)).abs() < 1e-14, "{spread:?}");
+    }
+}
+
 #[test] // Siry et al. 2023; slides, theorem 1.5
 fn precision_and_recall_are_the_ends_of_the_curve_of_the_ball_union() {
     let sets = Sides {
@@ -135,6 +156,15 @@ fn fishers_test_counts_the_tables() {
     let test = scores.two_sample_test();
     assert_eq!(test.accuracy, 1.0);
     assert!((test.p_value - 0.05).abs() < 1e-14, "{test:?}");
+}
+
+#[test] // by hand
+fn a_tie_at_a_ratio_of_one_is_called_the_model_s() {
+    // Right are one of four of P and both of Q.
+    let reference = vec![0.0, 0.0, 0.0, 1.0];
+    let scores = Scores::new(Sides { reference, model: vec![0.0, -1.0] });
+    assert_eq!(scores.two_sample_test().accuracy, 0.625);
+    assert_eq!(scores.tv_lower_bound().value, 0.25);
 }
 
 #[test]

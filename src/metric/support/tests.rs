@@ -61,3 +61,61 @@ fn sides_far_apart_are_searched_for() {
     let found = some_of_parts(&nearby, of, None, &options, balls).unwrap();
     assert_eq!(found.prdc.unwrap().precision, 0.0);
 }
+
+fn line(xs: &[f32]) -> Matrix {
+    Matrix::new(1, xs.to_vec()).unwrap()
+}
+
+#[test]
+fn a_member_is_there_once_both_sides_have_the_neighbors_that_it_needs() {
+    let options = SupportOptions { ks: vec![1], ..SupportOptions::default() };
+    // Of all ranks, these many rows have those below; clipped needs 5, soft 4, cover 9, realism 3.
+    let sets = |n: usize, m: usize| Sides {
+        reference: line(&(0..n).map(|i| (i * i) as f32).collect::<Vec<_>>()),
+        model: line(&(0..m).map(|i| (i * i) as f32 + 0.25).collect::<Vec<_>>()),
+    };
+    for (n, m, there) in [
+        (3, 9, [false; 4]),
+        (4, 4, [true, false, false, false]),
+        (9, 5, [true, true, false, false]),
+        (6, 9, [true, true, true, false]),
+        (10, 10, [true; 4]),
+    ] {
+        let sets = sets(n, m);
+        let clouds = Clouds::new(sets.as_ref()).unwrap();
+        let got = support(clouds, &options).unwrap();
+        let of_rows = got.model[0].realism.is_some();
+        let found = [of_rows, got.soft.is_some(), got.clipped.is_some(), got.cover.is_some()];
+        assert_eq!(found, there, "{n} and {m} rows");
+        if let [_, true, true, true] = found {
+            assert_eq!(got.clipped, Some(clipped::clipped(clouds, options.clipped).unwrap()));
+        }
+    }
+}
+
+#[test] // by hand
+fn rows_say_what_they_have_to_do_with_the_other_side() {
+    let sets = Sides { reference: line(&[0.0, 1.0, 2.0, 3.0]), model: line(&[0.5, 0.875]) };
+    let options = SupportOptions { ks: vec![1], ..SupportOptions::default() };
+    let got = support(Clouds::new(sets.as_ref()).unwrap(), &options).unwrap();
+    let of_p = |covered_by, balls, nearest, distance| ReferenceRow {
+        covered_by,
+        balls,
+        nearest,
+        distance,
+        radius: 1.0,
+    };
+    // Balls of P have a radius of 1, those of Q one of 3/8.
+    let reference =
+        [of_p(2, 0, 0, 0.5), of_p(2, 1, 1, 0.125), of_p(0, 0, 1, 1.125), of_p(0, 0, 1, 2.125)];
+    assert_eq!(got.reference, reference);
+    let of_q = |holds, nearest, distance| ModelRow {
+        balls: 2,
+        holds,
+        nearest,
+        distance,
+        radius: 0.375,
+        realism: None,
+    };
+    assert_eq!(got.model, [of_q(0, 0, 0.5), of_q(1, 1, 0.125)]);
+}

@@ -59,6 +59,7 @@ fn every_measure_is_listed_once_and_families_stand_together_but_for_their_extras
     let mut groups = families.clone();
     groups.dedup();
     assert_eq!(groups, Family::ALL, "{families:?}");
+    assert_eq!(Family::NAMES, Family::ALL.map(Family::name));
 }
 
 #[test]
