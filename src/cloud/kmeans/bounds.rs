@@ -7,15 +7,12 @@ use rayon::prelude::*;
 
 use super::{
     BLOCK,
-    points::{Centers, Nearest, Points},
+    points::{Centers, Nearest, Points, SHRINK},
 };
-use crate::math::lanes::{below, four_products, lower_bounds, product};
+use crate::math::lanes::{below, four_products, product};
 
 /// Bounds that are kept at most, of 4 bytes each. Rows beyond are held against all centers in every iteration.
 const KEPT: usize = 1 << 25;
-
-/// What a bound is multiplied by: more than its own rounding, and that of what centers went, takes from it.
-const SHRINK: f32 = 1.0 - 1.0 / (1 << 16) as f32;
 
 /// Lower bounds of the distances of rows to the centers of one start.
 pub(super) struct Bounds {
@@ -72,18 +69,6 @@ impl Bounds {
         nearest.extend(points.nearest(rows..n, centers, &mut []));
         nearest
     }
-}
-
-/// Bounds of some rows and one center from products `−2⟨c, x⟩`; centers have gone nowhere yet.
-pub(super) fn of_products(
-    products: &[f32],
-    norm: f32,
-    points: &Points,
-    from: usize,
-    lower: &mut [f32],
-) {
-    let lows = &points.lows[from..][..lower.len()];
-    lower_bounds(products, norm * (1.0 - points.share), lows, 0.0, SHRINK, lower);
 }
 
 /// What blocks of rows are held against.

@@ -3,12 +3,12 @@
 use rayon::prelude::*;
 use std::ops::Range;
 
-use super::{BLOCK, bounds};
+use super::BLOCK;
 use crate::{
     cloud::space::Rows,
     math::{
         gemm::Panels,
-        lanes::{least_of_rows, squared_difference, squared_length},
+        lanes::{least_of_rows, lower_bounds, squared_difference, squared_length},
     },
 };
 
@@ -22,7 +22,7 @@ pub(super) struct Points<'a> {
     /// `‖x‖²` of each row, shifted and scaled.
     pub(super) squares: Vec<f32>,
     /// `‖x‖²` less its part of what rounding may add to a squared distance.
-    pub(super) lows: Vec<f32>,
+    lows: Vec<f32>,
     /// What rounding may add to a squared distance or take from it, as a share of both squares: `2⟨c, x⟩` is at most
     /// their sum, and each of `d` additions rounds.
     pub(super) share: f32,
@@ -48,6 +48,9 @@ impl<'a> Centers<'a> {
 
 /// Centers whose products with a block of rows are taken at a time, whole panels of them.
 const CENTERS: usize = 128;
+
+/// What a bound is multiplied by: more than its own rounding, and that of what centers went, takes from it.
+pub(super) const SHRINK: f32 = 1.0 - 1.0 / (1 << 16) as f32;
 
 /// Rows packed for products that are `−2⟨c, x⟩` at once: a power of two rounds nothing.
 pub(super) fn twice_negative<'c>(
@@ -87,6 +90,12 @@ impl<'a> Points<'a> {
         &self.values[i * self.cols()..(i + 1) * self.cols()]
     }
 
+    /// Bounds of the rows from `first` on and one center, from products `−2⟨c, x⟩`.
+    fn bounds(&self, products: &[f32], norm: f32, first: usize, lower: &mut [f32]) {
+        let lows = &self.lows[first..][..lower.len()];
+        lower_bounds(products, norm * (1.0 - self.share), lows, 0.0, SHRINK, lower);
+    }
+
     /// What rounding may have done to a squared distance between row `i` and a center of `norm`.
     pub(super) fn slack(&self, norm: f32, i: usize) -> f32 {
         self.share * (norm + self.squares[i])
@@ -103,7 +112,7 @@ impl<'a> Points<'a> {
     }
 
     /// The nearest of `centers` to each of the rows `which`; the lower index on ties. As many blocks of them as there is room
-    /// for leave [`bounds`] in `lower`, in each block center after center.
+    /// for leave bounds of their distances in `lower`, in each block center after center.
     pub(super) fn nearest(
         &self,
         which: Range<usize>,
@@ -134,7 +143,7 @@ impl<'a> Points<'a> {
                 least_of_rows(products, &norms[some.clone()], from as u32, least, labels);
                 let kept = kept.chunks_exact_mut(of.len()).skip(from);
                 for ((products, kept), c) in products.chunks_exact(of.len()).zip(kept).zip(some) {
-                    bounds::of_products(products, norms[c], self, first, kept);
+                    self.bounds(products, norms[c], first, kept);
                 }
             }
         });
