@@ -20,7 +20,7 @@ pub(super) struct Bounds {
     /// top of it what the center had gone by then.
     lower: Vec<f32>,
     /// What each center has gone since the first bounds.
-    gone: Vec<f32>,
+    gone: Vec<f64>,
     kept: usize,
 }
 
@@ -37,8 +37,7 @@ impl Bounds {
 
     /// Center `c` moved by `step`.
     pub(super) fn moved(&mut self, c: usize, step: f64) {
-        // What rounding takes is less than what this adds.
-        self.gone[c] += (step * (1.0 + 1e-6)) as f32;
+        self.gone[c] += step;
     }
 
     /// The nearest of `centers` to every row, of which `before` was nearest to it where they stood before they `moved`: that of
@@ -60,7 +59,9 @@ impl Bounds {
         }
         let rows = self.lower.len() / clusters;
         let mut nearest = before[..rows].to_vec();
-        let pass = Pass { points, centers, moved, gone: &self.gone };
+        // What rounding takes from the way, `SHRINK` takes from bounds many times over.
+        let gone: Vec<f32> = self.gone.iter().map(|&gone| gone as f32).collect();
+        let pass = Pass { points, centers, moved, gone: &gone };
         let blocks = nearest.par_chunks_mut(BLOCK).zip(self.lower.par_chunks_mut(BLOCK * clusters));
         blocks.enumerate().for_each_init(Room::default, |room, (block, (nearest, lower))| {
             crate::data::stop::check();
