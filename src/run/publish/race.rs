@@ -59,7 +59,12 @@ pub(super) fn of(run: &Run, results: &Results) -> Result<Option<Raced>, String> 
         wish: format!("{}{required}", record.goal),
         found,
         id,
-        sentences: known.into_iter().chain(record.over_singles()).chain([record.cost()]).collect(),
+        sentences: known
+            .into_iter()
+            .chain(record.over_singles())
+            .chain(record.left_out())
+            .chain([record.cost()])
+            .collect(),
         commands: record.commands().into_iter().map(command).collect(),
     }))
 }
