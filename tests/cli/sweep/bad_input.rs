@@ -64,7 +64,7 @@ fn an_empty_folder_does_not_hide_what_is_bundled_by_its_name() {
     let planned = |model: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_llmpr"));
         command.current_dir(dir.path()).env("NO_COLOR", "1").env("XDG_CACHE_HOME", dir.path());
-        command.args(["sweep", "--dry-run", "--temps", "1", "-n", "8", "--shots", "0"]);
+        command.args(["sweep", "--dry-run", "--temps", "1", "-n", "12", "--shots", "0"]);
         command.args(["--task", "synthetic-bio", "--reference", "synthetic-bio"]);
         ran(command.args(["--embedder", "tiny-gpt2", "--out", "none", "--models", model]))
     };
