@@ -233,6 +233,44 @@ fn a_half_run_says_how_many_cells_of_the_plan_are_missing() {
 }
 
 #[test]
+fn a_race_whose_record_cannot_be_read_is_left_out_with_a_word() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = fabricate::run(dir.path(), "run", "tiny", 1.0);
+    let (file, out) = (run.join("tune.json"), dir.path().join("out"));
+    let record = |schema: &str| {
+        serde_json::json!({
+            "schema": schema, "goal": "largest recall", "requirements": [], "n": 80, "within": 0.02, "sure": 0.95,
+            "budget": 400, "texts": 0, "grid_texts": 1600, "tokens": 0, "seconds": 0.0, "settled": false,
+            "rounds": [], "cells": []
+        })
+        .to_string()
+    };
+    let cases = [
+        ("{\"schema\":".to_owned(), "is damaged (EOF while parsing a value"),
+        ("{}".to_owned(), "is damaged (missing field `schema`"),
+        (record("llmpr.race/9"), "is of the form `llmpr.race/9`, not `llmpr.race/1`;"),
+        (record("llmpr.race/1"), "has no settings;"),
+    ];
+    for (text, what) in cases {
+        std::fs::write(&file, text).unwrap();
+        let said = format!("race of settings came to is left out: `{}` {what}", file.display());
+        let published = report(&[&run], &out).unwrap();
+        let [note] = published.notes.as_slice() else { panic!("{:?}", published.notes) };
+        assert!(
+            note.contains(&said) && note.contains("; run the same `llmpr tune` again"),
+            "{note}"
+        );
+        let html = std::fs::read_to_string(out.join("report.html")).unwrap();
+        assert!(html.contains("What the race of settings came to is left out"), "{what}");
+        assert_eq!(published.cells, 20);
+    }
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    let notes = report(&[&run], &out).unwrap().notes;
+    assert!(notes.len() == 1 && notes[0].contains("tune.json` cannot be read ("), "{notes:?}");
+}
+
+#[test]
 fn scores_beside_their_cells_are_shown_where_the_list_of_results_is_older() {
     let dir = tempfile::tempdir().unwrap();
     let run = fabricate::run(dir.path(), "run", "tiny", 1.0);

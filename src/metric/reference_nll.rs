@@ -1,6 +1,6 @@
 //! How well a model fits the reference: its surprise at texts that people wrote.
 
-use super::spec::{Better, Family, Null, Range, Spec};
+use super::spec::{Better, Family, Null, Parameter, Range, Spec};
 use crate::math::special::student_975;
 
 /// Mean negative log-likelihood of a token of the reference, nats.
@@ -24,6 +24,27 @@ pub const REFERENCE_BITS_PER_BYTE: Spec = Spec {
 
 /// Both of them.
 pub const SPECS: [&Spec; 2] = [&REFERENCE_NLL, &REFERENCE_BITS_PER_BYTE];
+
+/// [`REFERENCE_NLL`] at temperatures that were asked for, of the model `Q` where two are compared by likelihoods.
+pub const NLL_AT: Spec = Spec { parameter: Some(Parameter::Temperature), ..REFERENCE_NLL };
+/// [`REFERENCE_BITS_PER_BYTE`] at such temperatures.
+pub const BITS_AT: Spec =
+    Spec { parameter: Some(Parameter::Temperature), ..REFERENCE_BITS_PER_BYTE };
+/// The same of the model `P`.
+pub const NLL_OF_P_AT: Spec = Spec {
+    name: "reference_nll_of_p",
+    title: "NLL of the reference under P, nats a token",
+    ..NLL_AT
+};
+/// The same of the model `P`, in bits.
+pub const BITS_OF_P_AT: Spec = Spec {
+    name: "reference_bits_per_byte_of_p",
+    title: "NLL of the reference under P, bits a byte",
+    ..BITS_AT
+};
+
+/// What a score by likelihoods may have of the reference: of `Q`, then of `P`.
+pub const OF_LIKELIHOODS: [&Spec; 4] = [&NLL_AT, &BITS_AT, &NLL_OF_P_AT, &BITS_OF_P_AT];
 
 /// `Σ a / Σ b` over texts, and its 95 % interval where there are four of them or more.
 ///

@@ -188,6 +188,8 @@ pub enum Parameter {
     Slope,
     /// The order of a divergence or an entropy.
     Order,
+    /// What a model's logits are divided by.
+    Temperature,
 }
 
 impl Parameter {
@@ -196,6 +198,7 @@ impl Parameter {
         match self {
             Self::Slope => "λ",
             Self::Order => "order",
+            Self::Temperature => "T",
         }
     }
 }

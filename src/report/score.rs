@@ -10,6 +10,7 @@ use crate::{
         extrapolated::{MODES_REACHED, RECALL_EXTRAPOLATED},
         frontier::{FRONTIER_INTEGRAL, MAUVE},
         prdc::{COVERAGE, DENSITY, PRECISION, RECALL},
+        reference_nll::OF_LIKELIHOODS,
         spec::Spec,
     },
     score::{
@@ -41,7 +42,8 @@ pub fn table(score: &Score, styled: bool) -> String {
 }
 
 /// The ten measures of a [`table`] that matter first, with warnings and signature. Where a score lacks some
-/// of them, others stand for them in the order of the table.
+/// of them, others stand for them in the order of the table. How a model fits the reference, which is read only where
+/// that is asked for, is always shown.
 pub fn summary(score: &Score, styled: bool) -> String {
     written(score, &first(score), &|_, _| String::new(), styled)
 }
@@ -112,10 +114,13 @@ fn written(score: &Score, names: &[&str], between: Between<'_>, styled: bool) ->
 pub fn first(score: &Score) -> Vec<&str> {
     let names = || score.metrics.keys().map(String::as_str);
     let first = |name: &str| FIRST.iter().any(|spec| spec.name == name);
+    let is_read =
+        |name: &str| catalog::spec(name).is_some_and(|(spec, _)| OF_LIKELIHOODS.contains(&spec));
     let chosen: Vec<&str> = names().filter(|name| first(name)).collect();
-    let rest = names().filter(|name| !first(name)).take(FIRST.len() - chosen.len());
+    let rest = names().filter(|name| !first(name) && !is_read(name));
+    let rest = rest.take(FIRST.len() - chosen.len());
     let chosen: Vec<&str> = chosen.into_iter().chain(rest).collect();
-    names().filter(|name| chosen.contains(name)).collect()
+    names().filter(|name| chosen.contains(name) || is_read(name)).collect()
 }
 
 /// A score as CSV: `metric,family,value,low,high,ceiling,p_value`, empty where there is none.

@@ -5,8 +5,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     data::hex::hex,
+    rng,
     text::{
-        Gaps, TextError,
+        Gaps, Text, TextError,
         grammar::Grammar,
         prompt::{Body, Pools, Prompt, PromptError, Style, render_within, split},
         read,
@@ -187,6 +188,16 @@ impl Material {
     }
 }
 
+/// Those of a reference's texts that `n` completions are compared with: as many, drawn under `seed`, in their order.
+pub fn compared(texts: Vec<Text>, n: usize, seed: u64) -> Vec<Text> {
+    let mut rows: Vec<usize> = (0..texts.len()).collect();
+    rng::shuffle(&mut rng::named(seed, "reference"), &mut rows);
+    rows.truncate(n);
+    rows.sort_unstable();
+    let mut texts: Vec<Option<Text>> = texts.into_iter().map(Some).collect();
+    rows.into_iter().filter_map(|row| texts[row].take()).collect()
+}
+
 /// How many texts are set apart as `(shots, prefixes)` of `texts`, for any number of shots: the
 /// reference must stay the same when a grid is extended.
 pub fn set_apart(task: &Task, texts: usize) -> (usize, usize) {
@@ -198,7 +209,7 @@ pub fn set_apart(task: &Task, texts: usize) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::{Text, prompt::split};
+    use crate::text::prompt::split;
 
     fn encode(body: &Body) -> Result<(String, Vec<u32>), PromptError> {
         let Body::Plain(text) = body else { unreachable!("plain") };

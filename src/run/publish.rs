@@ -1,11 +1,12 @@
 //! From run folders to figures, a table and a page: the same bytes whenever it is done.
 
+mod race;
+
 use std::path::{Path, PathBuf};
 
 use super::{
     finished::{ReadError, Run, open_all, own_cells, reference_texts, texts_of},
     store::{StoreError, make_folder, write_json, write_whole},
-    tune::record::{RACE_SCHEMA, TuneRecord},
 };
 #[cfg(feature = "png")]
 use crate::report::png::png;
@@ -14,8 +15,7 @@ use crate::report::{
     browse::{Limits, Texts},
     figure::Theme,
     figures::figures,
-    page::{Page, Part, Raced},
-    record::Results,
+    page::{Page, Part},
     results::{to_csv, to_long_csv},
     topics::{Topic, topics},
 };
@@ -56,7 +56,7 @@ pub struct Published {
     pub figures: usize,
     /// How many of them are there as `.png` too: none on a machine without fonts, or built without `png`.
     pub pixels: usize,
-    /// What else a reader has to know: cells of a plan that are missing, runs that differ.
+    /// What else a reader has to know: cells of a plan that are missing, runs that differ, races that cannot be read.
     pub notes: Vec<String>,
 }
 
@@ -66,9 +66,10 @@ pub struct Published {
 ///
 /// # Errors
 ///
-/// [`PublishError`]. Features that are missing or do not fit cost the marks at the texts, not the report.
+/// [`PublishError`]. Features that are missing or do not fit cost the marks at the texts, not the report; a damaged
+/// `tune.json` costs what the race came to, and is noted.
 pub fn publish(runs: &[PathBuf], out: &Path, limits: Limits) -> Result<Published, PublishError> {
-    let (read, results, notes) = open_all(runs)?;
+    let (read, results, mut notes) = open_all(runs)?;
     let mut references: Vec<String> = Vec::new();
     let mut cells: Vec<CellTexts<'_>> = Vec::new();
     let (mut named, mut labels): (Vec<Topic>, Vec<Option<u32>>) = (Vec::new(), Vec::new());
@@ -93,7 +94,13 @@ pub fn publish(runs: &[PathBuf], out: &Path, limits: Limits) -> Result<Published
     let texts = Texts::new(&cells, &references, &named, &labels);
     let browser = texts.browser(limits);
     let facts = facts(&read);
-    let raced: Vec<Raced> = read.iter().filter_map(|run| race(run, &results)).collect();
+    let mut raced = Vec::new();
+    for run in &read {
+        match race::of(run, &results) {
+            Ok(race) => raced.extend(race),
+            Err(note) => notes.push(note),
+        }
+    }
     let page = Page {
         results: &results,
         figures: &drawings,
@@ -142,35 +149,6 @@ fn png(_: &str) -> Option<Vec<u8>> {
 fn name(run: &Run) -> String {
     let root = run.folder.root();
     root.file_name().map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned())
-}
-
-/// What a race of a run's settings came to; nothing where there was none, or where its record cannot be read.
-fn race(run: &Run, results: &Results) -> Option<Raced> {
-    let bytes = std::fs::read(run.folder.root().join("tune.json")).ok()?;
-    let record: TuneRecord = serde_json::from_slice(&bytes).ok()?;
-    let stands = record.found().filter(|_| record.schema == RACE_SCHEMA)?;
-    let required = match record.requirements.as_slice() {
-        [] => String::new(),
-        required => format!(" with {}", required.join(" and ")),
-    };
-    let single = record.cells.first()?;
-    let is_shown = results.cells.iter().any(|cell| cell.cell.id == single.cell.id);
-    let (found, id) = match record.mixture() {
-        Some(mixture) => (mixture.label.clone(), None),
-        None => (single.label.clone(), Some(single.cell.id.clone()).filter(|_| is_shown)),
-    };
-    let known = [record.reaches(stands), record.chances(stands)];
-    let command = |(share, line): (Option<f64>, String)| match share {
-        Some(share) => format!("{line}  # {:.0} %", 100.0 * share),
-        None => line,
-    };
-    Some(Raced {
-        wish: format!("{}{required}", record.goal),
-        found,
-        id,
-        sentences: known.into_iter().chain(record.over_singles()).chain([record.cost()]).collect(),
-        commands: record.commands().into_iter().map(command).collect(),
-    })
 }
 
 /// Settings as a reader looks for them.

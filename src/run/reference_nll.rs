@@ -8,12 +8,18 @@ use sha2::{Digest, Sha256};
 use super::{
     folder::Shared,
     models::{ModelError, SweepModel},
+    prompts::Recipe,
     quirks::Quirk,
     store::{StoreError, read_log},
     sweep::Sweep,
 };
 use crate::{
     data::hex::hex,
+    lm::{
+        Lm, LmError,
+        engine::network::Interrupt,
+        logprob::{Continued, tempered::tempered},
+    },
     metric::reference_nll::{REFERENCE_BITS_PER_BYTE, REFERENCE_NLL, ratio},
     report::record::{CellRecord, ReadRecord},
     score::record::Estimate,
@@ -34,10 +40,41 @@ pub struct Reading {
     pub bytes: usize,
 }
 
+/// What reference texts are read behind.
+#[derive(Clone, Copy, Debug)]
+pub struct Behind<'a> {
+    /// The prompts, and in its pools the reference.
+    pub recipe: Recipe<'a>,
+    /// In-context examples before each prompt.
+    pub shots: usize,
+    /// Tokens that are read of a text at most.
+    pub most: usize,
+    /// Whether prompts that do not fit lose their ends.
+    pub cuts: bool,
+}
+
 impl Reading {
-    /// Every reference text behind the prompt that a completion of its index is drawn from: text `i` behind prompt `i` of
-    /// the cells of `shots` examples, counted around. A task whose prompts begin with words of a text begins them with
-    /// the words of this one.
+    /// Every reference text of a sweep as a cell of `shots` examples asks for completions.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError`].
+    pub fn all(sweep: &Sweep, model: &SweepModel, shots: usize) -> Result<Vec<Self>, ModelError> {
+        let Sweep { settings, task, shared, pools, .. } = sweep;
+        let recipe = Recipe {
+            task,
+            style: model.style(settings.shots_as),
+            count: shared.prompts,
+            seed: settings.prompt_seed,
+            pools,
+            room: model.room(shared.max_new_tokens)?,
+        };
+        let cuts = settings.quirks.has(Quirk::CutPrompts);
+        Self::behind(&Behind { recipe, shots, most: shared.max_new_tokens, cuts }, model)
+    }
+
+    /// Every reference text behind the prompt that a completion of its index is drawn from: text `i` behind prompt `i`,
+    /// counted around. A task whose prompts begin with words of a text begins them with the words of this one.
     ///
     /// What is read is what [`Task::continuation`](crate::text::task::Task::continuation) says, at most as many tokens as
     /// completions may have; the end of the text is not, which a model may write as end-of-text or as a stop string.
@@ -45,12 +82,10 @@ impl Reading {
     /// # Errors
     ///
     /// [`ModelError`].
-    pub fn all(sweep: &Sweep, model: &SweepModel, shots: usize) -> Result<Vec<Self>, ModelError> {
-        let Sweep { settings, task, shared, .. } = sweep;
-        let style = model.style(settings.shots_as);
-        let room = model.room(shared.max_new_tokens)?;
-        let cuts = settings.quirks.has(Quirk::CutPrompts);
-        let mut pools = Pools { reference: Vec::new(), ..sweep.pools.clone() };
+    pub fn behind(behind: &Behind<'_>, model: &SweepModel) -> Result<Vec<Self>, ModelError> {
+        let Behind { recipe, shots, most, cuts } = *behind;
+        let Recipe { task, style, count, seed, room, .. } = recipe;
+        let mut pools = Pools { reference: Vec::new(), ..recipe.pools.clone() };
         let mut known: HashMap<String, (String, Arc<[u32]>)> = HashMap::new();
         let mut read = |(at, text): (usize, &Text)| -> Result<Self, ModelError> {
             if task.needs_prefixes() {
@@ -60,7 +95,7 @@ impl Reading {
             if text.text.trim().is_empty() {
                 return Ok(Self::default());
             }
-            let (index, seed) = ((at % shared.prompts) as u32, settings.prompt_seed);
+            let index = (at % count) as u32;
             let tokens = |prompt: &crate::text::prompt::Prompt| -> Result<usize, ModelError> {
                 let key = format!("{:?}", prompt.body);
                 if let Some((_, ids)) = known.get(&key) {
@@ -85,13 +120,13 @@ impl Reading {
             };
             let mut tokens = model.encode_behind(&prompt.body, (&before, &ids), &continuation)?;
             let mut bytes = continuation.len();
-            if tokens.len() > shared.max_new_tokens {
-                tokens.truncate(shared.max_new_tokens);
+            if tokens.len() > most {
+                tokens.truncate(most);
                 bytes = model.decode_behind(&ids, &tokens)?.len();
             }
             Ok(Self { prompt: ids, tokens, bytes })
         };
-        sweep.pools.reference.iter().enumerate().map(&mut read).collect()
+        recipe.pools.reference.iter().enumerate().map(&mut read).collect()
     }
 }
 
@@ -145,6 +180,42 @@ impl Known {
         let (tokens, bytes, nll) = self.texts.entry(line.text).or_default();
         (*tokens, *bytes) = (line.tokens, line.bytes);
         nll.extend(line.temperatures.iter().map(|t| t.to_bits()).zip(line.nll.iter().copied()));
+    }
+
+    /// What `model` says of all of `readings` at each of `temperatures`, each above 0, of one pass; nothing is kept.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`tempered`].
+    pub fn of(
+        model: &Lm,
+        readings: &[Reading],
+        temperatures: &[f64],
+        interrupt: &Interrupt,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Self, LmError> {
+        let mut order: Vec<usize> = (0..readings.len()).collect();
+        // Those of one prompt behind one another.
+        order.sort_by(|&a, &b| readings[a].prompt.cmp(&readings[b].prompt).then(a.cmp(&b)));
+        order.retain(|&text| !readings[text].tokens.is_empty());
+        let texts: Vec<Continued<'_>> = order
+            .iter()
+            .map(|&text| {
+                let Reading { prompt, tokens, .. } = &readings[text];
+                Continued { prompt, tokens, ended: false }
+            })
+            .collect();
+        let sums = tempered(model.network(), temperatures, &texts, interrupt, progress)?;
+        let mut ln_p = vec![vec![0.0; temperatures.len()]; readings.len()];
+        order.into_iter().zip(sums).for_each(|(text, sums)| ln_p[text] = sums);
+        let mut known = Self::default();
+        for (text, (reading, ln_p)) in readings.iter().zip(ln_p).enumerate() {
+            let nll = ln_p.into_iter().map(|ln_p| 0.0 - ln_p).collect();
+            let (tokens, bytes) = (reading.tokens.len(), reading.bytes);
+            let temperatures = temperatures.to_vec();
+            known.add(&ReadRecord { text, tokens, bytes, temperatures, nll });
+        }
+        Ok(known)
     }
 
     /// The temperatures of `wanted` at which the text of that index was not read.

@@ -7,7 +7,7 @@ use super::{
     folder::{ModelRecord, RunFolder, Shared},
     models::{ModelError, SweepModel, ignored, server_facts},
     plan::{PlanError, PlannedCell, Point, cell_id},
-    prompts::{Material, PlannedPrompts, Recipe},
+    prompts::{Material, PlannedPrompts, Recipe, compared},
     quirks::Quirk,
     sampling::is_complete,
     settings::SweepSettings,
@@ -16,9 +16,8 @@ use crate::{
     data::secret::without_logins,
     lm::{LmError, checkpoint::hub, server::ServerFacts},
     report::record::{CELL_SCHEMA, CellRecord},
-    rng,
     text::{
-        Text, TextError,
+        TextError,
         grammar::Grammar,
         prompt::Pools,
         task::{Task, TaskError},
@@ -176,7 +175,7 @@ impl Sweep {
         };
         // As it was named, not where the hub's cache lies.
         let source = settings.reference.clone().unwrap_or(source);
-        pools.reference = reference(&settings, pools.reference);
+        pools.reference = compared(pools.reference, settings.n_samples, settings.prompt_seed);
         let compared = pools.reference.iter().map(|text| task.scored_reference(text));
         let reference: Vec<String> = compared.collect();
         if reference.len() < LEAST_REFERENCES {
@@ -454,23 +453,22 @@ fn continued(
     Ok(record)
 }
 
-/// The reference texts that are compared: as many as completions where there are so many, drawn
-/// under the prompt seed, in the order of the file.
-fn reference(settings: &SweepSettings, texts: Vec<Text>) -> Vec<Text> {
-    let mut rows: Vec<usize> = (0..texts.len()).collect();
-    rng::shuffle(&mut rng::named(settings.prompt_seed, "reference"), &mut rows);
-    rows.truncate(settings.n_samples);
-    rows.sort_unstable();
-    let mut texts: Vec<Option<Text>> = texts.into_iter().map(Some).collect();
-    rows.into_iter().filter_map(|row| texts[row].take()).collect()
-}
-
-/// What to say of models that cannot read the reference.
-fn nll_notes(task: &Task, groups: &[Group]) -> Result<Vec<String>, SweepError> {
+/// Refuses a task behind whose prompts no reference text can be read.
+///
+/// # Errors
+///
+/// [`SweepError::ManyInstructions`].
+pub fn readable(task: &Task) -> Result<(), SweepError> {
     if task.instructions.len() > 1 {
         let (task, count) = (task.name.clone(), task.instructions.len());
         return Err(SweepError::ManyInstructions { task, count });
     }
+    Ok(())
+}
+
+/// What to say of models that cannot read the reference.
+fn nll_notes(task: &Task, groups: &[Group]) -> Result<Vec<String>, SweepError> {
+    readable(task)?;
     let others = groups.iter().filter(|group| group.model.checkpoint().is_none());
     let note = |group: &Group| {
         format!(

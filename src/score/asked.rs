@@ -14,6 +14,8 @@ impl Named {
     fn of(key: &str) -> Option<Self> {
         let (spec, at) = catalog::spec(key)?;
         let exists = match (spec.parameter, at) {
+            // What a reading of the reference gives has a flag of its own.
+            (Some(Parameter::Temperature), _) => false,
             (_, None) => true,
             (None, Some(_)) => false,
             (Some(Parameter::Slope), Some(slope)) => slope > 0.0 && slope.is_finite(),
@@ -92,7 +94,7 @@ fn nearest(name: &str) -> Vec<String> {
 /// Every name, and how it is written with what may follow it.
 fn specs_as_named() -> impl Iterator<Item = (&'static str, String)> {
     catalog::specs().map(|spec| match spec.parameter {
-        None => (spec.name, spec.name.to_owned()),
+        None | Some(Parameter::Temperature) => (spec.name, spec.name.to_owned()),
         Some(Parameter::Slope) => (spec.name, format!("{}@λ", spec.name)),
         Some(Parameter::Order) => {
             let orders: Vec<String> = catalog::orders(spec).iter().map(f64::to_string).collect();

@@ -6,6 +6,7 @@ use super::{
 pub use crate::metric::spec::{Better, Family, Null, Spec};
 use crate::metric::{
     divergence::{ALPHA_DIVERGENCE, RENYI},
+    reference_nll::OF_LIKELIHOODS,
     vendi::VENDI_SCORE_OF_ORDER,
 };
 
@@ -33,6 +34,11 @@ pub fn specs() -> impl Iterator<Item = &'static Spec> {
     TABLE.into_iter().flatten().copied()
 }
 
+/// Measures of a reading of the reference, which a score has only where one was asked for.
+fn of_readings() -> impl Iterator<Item = &'static Spec> {
+    OF_LIKELIHOODS.into_iter()
+}
+
 /// The measure behind a key such as `recall` or `alpha@2`, with its parameter. For keys that come from
 /// outside, such as files and flags; code names the constant.
 pub fn spec(key: &str) -> Option<(&'static Spec, Option<f64>)> {
@@ -40,7 +46,7 @@ pub fn spec(key: &str) -> Option<(&'static Spec, Option<f64>)> {
         Some((name, at)) => (name, Some(at.parse().ok()?)),
         None => (key, None),
     };
-    let named = || specs().filter(|spec| spec.name == name);
+    let named = || specs().chain(of_readings()).filter(|spec| spec.name == name);
     let alike = named().find(|spec| spec.parameter.is_some() == at.is_some());
     Some((alike.or_else(|| named().next())?, at))
 }

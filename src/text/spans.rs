@@ -22,7 +22,8 @@ pub struct Span {
 /// # Cost
 ///
 /// `O(N log² L)` for `N` words in all and `L` in the longest text: suffixes are sorted by doubling (Larsson & Sadakane 2007),
-/// and what neighbors have in common is that of Kasai et al. 2001.
+/// and what neighbors have in common is that of Kasai et al. 2001. Many texts are taken a part at a time, each with all of
+/// the others: 40 bytes a word of these and of the largest part are held at once.
 ///
 /// # Example
 ///
@@ -32,13 +33,39 @@ pub struct Span {
 /// assert_eq!(found, [Some(Span { words: 3, start: 1, other: 0 }), None]);
 /// ```
 pub fn shared_with(texts: &[&str], others: &[&str]) -> Vec<Option<Span>> {
-    let all = [texts, others].concat();
-    // Two kinds: a text is held against those of the other kind.
-    let kind = |text: usize| usize::from(text >= texts.len());
-    let mut found = longest(&all, kind);
-    found.truncate(texts.len());
-    let local = |span: Span| Span { other: span.other - texts.len(), ..span };
-    found.into_iter().map(|span| span.map(local)).collect()
+    // Of others that are many, a part is four times as many.
+    let least = 4 * others.iter().map(|text| text.len()).sum::<usize>();
+    shared_in_parts(texts, others, least.max(PART))
+}
+
+/// Bytes of texts that are held against others at a time.
+const PART: usize = 1 << 22;
+
+/// [`shared_with`] of about `part` bytes of texts at a time.
+///
+/// Words and ends have the numbers that they have among all texts, and suffixes the order. So where several spans are the
+/// longest the same one is found, whatever the parts are.
+fn shared_in_parts(texts: &[&str], others: &[&str], part: usize) -> Vec<Option<Span>> {
+    let numbers = Numbers::of(&[texts, others].concat());
+    let mut found = Vec::with_capacity(texts.len());
+    while found.len() < texts.len() {
+        let (from, mut size) = (found.len(), 0);
+        let fits = |text: &&&str| {
+            size += text.len();
+            size <= part
+        };
+        let count = texts[from..].iter().take_while(fits).count().max(1);
+        let own = (from..from + count).chain(texts.len()..texts.len() + others.len());
+        let all: Vec<(usize, &str)> = own
+            .map(|at| (at, if at < texts.len() { texts[at] } else { others[at - texts.len()] }))
+            .collect();
+        // Two kinds: a text is held against those of the other kind.
+        let kind = |text: usize| usize::from(text >= count);
+        let spans = longest(&all, &numbers, kind).into_iter().take(count);
+        let local = |span: Span| Span { other: span.other - count, ..span };
+        found.extend(spans.map(|span| span.map(local)));
+    }
+    found
 }
 
 /// For each of `texts` the longest run of words that another of them has, too. Cost as that of [`shared_with`].
@@ -51,7 +78,8 @@ pub fn shared_with(texts: &[&str], others: &[&str]) -> Vec<Option<Span>> {
 /// assert_eq!(found[1], Some(Span { words: 2, start: 1, other: 0 }));
 /// ```
 pub fn shared_among(texts: &[&str]) -> Vec<Option<Span>> {
-    longest(texts, |text| text)
+    let all: Vec<(usize, &str)> = texts.iter().copied().enumerate().collect();
+    longest(&all, &Numbers::of(texts), |text| text)
 }
 
 /// The word at a place of all words, one behind another.
@@ -69,8 +97,13 @@ struct Late {
     words: usize,
 }
 
-fn longest(texts: &[&str], kind: impl Fn(usize) -> usize) -> Vec<Option<Span>> {
-    let (words, places) = numbered(texts);
+/// Of texts, each with the number of its end.
+fn longest(
+    texts: &[(usize, &str)],
+    numbers: &Numbers<'_>,
+    kind: impl Fn(usize) -> usize,
+) -> Vec<Option<Span>> {
+    let (words, places) = numbers.words(texts);
     let order = suffixes(&words);
     let shared = shared_with_previous(&words, &order);
     let mut found: Vec<Option<Span>> = vec![None; texts.len()];
@@ -99,22 +132,33 @@ fn longest(texts: &[&str], kind: impl Fn(usize) -> usize) -> Vec<Option<Span>> {
     found
 }
 
-/// All words as numbers, and behind each text a number of its own, so that nothing is shared across it.
-fn numbered(texts: &[&str]) -> (Vec<u32>, Vec<Place>) {
-    let mut known: HashMap<&str, u32> = HashMap::new();
-    let (mut words, mut places) = (Vec::new(), Vec::new());
-    for (text, content) in texts.iter().enumerate() {
-        // Ends come first in the order, each before the next.
-        let end = text as u32;
-        for (word, name) in (0..).zip(content.split_whitespace()) {
+/// The numbers of words, behind those of the ends of texts, in the order in which words first come.
+struct Numbers<'a>(HashMap<&'a str, u32>);
+
+impl<'a> Numbers<'a> {
+    fn of(texts: &[&'a str]) -> Self {
+        let mut known: HashMap<&str, u32> = HashMap::new();
+        for word in texts.iter().flat_map(|text| text.split_whitespace()) {
             let next = (texts.len() + known.len()) as u32;
-            words.push(*known.entry(name).or_insert(next));
-            places.push(Place { text: end, word });
+            known.entry(word).or_insert(next);
         }
-        words.push(end);
-        places.push(Place { text: end, word: u32::MAX });
+        Self(known)
     }
-    (words, places)
+
+    /// All words as numbers, and behind each text that of its end, so that nothing is shared across it. Ends come first in
+    /// the order, each before the next.
+    fn words(&self, texts: &[(usize, &str)]) -> (Vec<u32>, Vec<Place>) {
+        let (mut words, mut places) = (Vec::new(), Vec::new());
+        for (text, (end, content)) in (0..).zip(texts) {
+            for (word, name) in (0..).zip(content.split_whitespace()) {
+                words.push(self.0[name]);
+                places.push(Place { text, word });
+            }
+            words.push(*end as u32);
+            places.push(Place { text, word: u32::MAX });
+        }
+        (words, places)
+    }
 }
 
 /// Where suffixes begin, in their order. Only those are sorted again that the words known so far leave together.
@@ -229,6 +273,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn parts_find_what_is_found_at_once(
+            own in prop::collection::vec("[abc ]{0,12}", 0..8),
+            others in prop::collection::vec("[abcd ]{0,12}", 0..4),
+            part in 0usize..40,
+        ) {
+            let [texts, rest] = [&own, &others].map(|t| t.iter().map(String::as_str).collect::<Vec<_>>());
+            prop_assert_eq!(shared_in_parts(&texts, &rest, part), shared_in_parts(&texts, &rest, 1 << 20));
+        }
+
         #[test]
         fn spans_are_as_long_as_a_plain_search_finds_and_stand_where_they_are_said_to(
             own in prop::collection::vec("[ab ]{0,12}", 1..4),

@@ -134,6 +134,25 @@ fn what_no_setting_keeps_is_said_with_the_nearest() {
 }
 
 #[test]
+fn settings_without_a_measure_are_named_with_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    // Halves of the first 20 texts have no twelfth neighbor.
+    let (wish, grid) = (["tune", "--maximize", "recall"], ["--temps", "0.5,1", "--k", "12"]);
+    let refused = ran(&mut command(&wish, &out, &grid));
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""), "{}", refused.stderr);
+    let labels = "tiny-bio T=0.5 shots=0; tiny-bio T=1 shots=0";
+    let note =
+        format!("note: left out of the race: {labels}: recall of its 20 texts is infinite or not");
+    let end = "no setting could be measured; each is named above";
+    assert!(refused.stderr.contains(&note) && refused.stderr.contains(end), "{}", refused.stderr);
+    let found = race(&out);
+    check("race", &found);
+    let why = found["cells"][1]["out"].as_str().unwrap();
+    assert!(why.starts_with("recall of its 20 texts"), "{found}");
+}
+
+#[test]
 fn a_race_that_cannot_be_is_refused_before_anything_is_drawn() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("run");

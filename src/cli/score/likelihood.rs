@@ -3,6 +3,8 @@
 use anyhow::{Context, bail};
 use std::{collections::HashSet, ops::ControlFlow, str::FromStr, sync::Arc};
 
+mod fit;
+
 use super::Args;
 use crate::{
     cli::{
@@ -26,7 +28,8 @@ use crate::{
         logprob::{Continued, log_probs},
     },
     run::{
-        models::SweepModel, plan::draws, progress::Progress, prompts::PlannedPrompts, signals::Stop,
+        models::SweepModel, plan::draws, progress::Progress, prompts::PlannedPrompts, range::Reals,
+        signals::Stop,
     },
     score::{LikelihoodText, ScoreOptions, record::Score, score_likelihood},
     text::task::Task,
@@ -44,6 +47,11 @@ pub struct LikelihoodFlags {
     /// `llmpr sample` as settings, such as tiny-bio@T=0.7,top-p=0.9
     #[arg(long, num_args = 2, value_names = ["P", "Q"], conflicts_with = "samples")]
     likelihood: Option<Vec<Speaker>>,
+    /// Temperatures at which both models read the reference, too, as `llmpr sweep --reference-nll` does: its
+    /// negative log-likelihood a token and in bits a byte behind the prompts of --task, truncations left out; of P
+    /// only where it is another model than Q. The reference is that of --reference, else the task's own
+    #[arg(long, value_name = "TEMPS", requires = "likelihood")]
+    reference_nll: Option<Reals>,
     #[command(flatten)]
     prompt: PromptFlags,
     #[command(flatten)]
@@ -126,6 +134,7 @@ impl FromStr for Speaker {
 /// A model that is ready to write and to read.
 struct Ready {
     speaker: Speaker,
+    model: SweepModel,
     lm: Arc<Lm>,
     prompts: PlannedPrompts,
 }
@@ -146,9 +155,11 @@ pub fn score(args: &Args, options: &ScoreOptions) -> anyhow::Result<Option<Score
     if max_new_tokens == 0 {
         bail!("--max-new-tokens 0 leaves nothing to compare; give 1 or more");
     }
+    fit::check(own, &task)?;
     let ready = open(Sides { reference: p, model: q }, args, &task, max_new_tokens)?;
     let stop = Stop::on_signals().context("cannot listen for signals")?;
     let progress = progress::for_stderr();
+    let fit = fit::read(args, &ready, &task, max_new_tokens, &stop, &*progress)?;
     let seed = options.seed;
     let write = |side: Side| {
         // Two settings of one model must not share their random numbers.
@@ -196,9 +207,14 @@ pub fn score(args: &Args, options: &ScoreOptions) -> anyhow::Result<Option<Score
         .with("task", format!("{}-{}", task.name, own.prompt.shots.unwrap_or_default()))
         .with("cut", max_new_tokens)
         .with("prec", ready.reference.lm.precision());
+    let signature = match &fit {
+        Some(fit) => signature.with("nll", &fit.reference),
+        None => signature,
+    };
     let texts = texts.as_ref().map(Vec::as_slice);
-    let score = score_likelihood(texts, unique, signature, options)
+    let mut score = score_likelihood(texts, unique, signature, options)
         .with_context(|| format!("`{}` and `{}`", named.reference, named.model))?;
+    score.metrics.extend(fit.map(|fit| fit.metrics).unwrap_or_default());
     Ok(Some(score))
 }
 
@@ -246,15 +262,14 @@ fn open(
     let same = checkpoints.reference.hash()? == checkpoints.model.hash()?;
     let second = if same { first.clone() } else { load(Side::Model)? };
     let lms = Sides { reference: first, model: second };
-    let ready = |side: Side| -> anyhow::Result<Ready> {
-        let speaker = (*speakers.get(side)).clone();
-        Ok(Ready {
-            lm: lms.get(side).clone(),
-            prompts: source.plan(task, models.get(side), max_new_tokens)?,
-            speaker,
-        })
+    let ready = |side: Side, model: SweepModel| -> anyhow::Result<Ready> {
+        let prompts = source.plan(task, &model, max_new_tokens)?;
+        let (speaker, lm) = ((*speakers.get(side)).clone(), lms.get(side).clone());
+        Ok(Ready { speaker, model, lm, prompts })
     };
-    let ready = Sides { reference: ready(Side::Reference)?, model: ready(Side::Model)? };
+    let Sides { reference, model } = models;
+    let ready =
+        Sides { reference: ready(Side::Reference, reference)?, model: ready(Side::Model, model)? };
     let count = ready.as_ref().map(|ready| ready.prompts.prompts.len());
     if count.reference == 0 {
         bail!("there are no prompts to continue");

@@ -92,6 +92,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     for cell in &outcome.failed {
         eprintln!("failed: {} ({}): {}", cell.label, cell.id, cell.message);
     }
+    record.left_out().iter().for_each(|note| eprintln!("note: {note}"));
     if record.cells.iter().all(|cell| cell.stands.measures.is_empty()) {
         bail!("no setting could be measured; each is named above");
     }

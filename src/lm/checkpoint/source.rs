@@ -29,7 +29,8 @@ pub enum ModelSource {
 }
 
 impl ModelSource {
-    /// Decides what `model` stands for: an existing path first, then a bundled name, then a hub id.
+    /// Decides what `model` stands for: an existing path first, then a bundled name, then a hub id. A folder or file
+    /// that holds no model does not stand in the way of a bundled one of its name.
     ///
     /// # Errors
     ///
@@ -60,15 +61,21 @@ impl ModelSource {
         }
         let path = Path::new(model);
         let gguf = path.extension().is_some_and(|extension| extension == "gguf");
+        if holds_model(path) {
+            return Ok(Self::Folder(path.to_owned()));
+        }
+        if gguf && path.is_file() {
+            return Ok(Self::Gguf(path.to_owned()));
+        }
+        if let Some(folder) = super::bundled::folder(model)?.or_else(|| bundled(model)) {
+            return Ok(Self::Folder(folder));
+        }
         if path.is_dir() {
             return Ok(Self::Folder(path.to_owned()));
         }
         if path.exists() {
             let what = "is a file; a model is a folder with config.json, or a .gguf file";
-            return if gguf { Ok(Self::Gguf(path.to_owned())) } else { Err(no(what.into())) };
-        }
-        if let Some(folder) = super::bundled::folder(model)?.or_else(|| bundled(model)) {
-            return Ok(Self::Folder(folder));
+            return Err(no(what.into()));
         }
         let no_id =
             || no("names no model of the hub; write hf:[org/]name[@revision][/file.gguf]".into());
@@ -113,6 +120,12 @@ fn is_meant(id: &HubId) -> bool {
     id.repository.contains('/') || known() || Hub::from_env().snapshot(id).is_some()
 }
 
+/// Whether a folder has a configuration or weights, whole or not.
+fn holds_model(folder: &Path) -> bool {
+    let is_weights = |name: &String| name.ends_with(".safetensors");
+    folder.join("config.json").exists() || entries(folder).iter().any(is_weights)
+}
+
 /// The folder of a model that lies beside the program.
 ///
 /// Looked for as `models/NAME` beside the program and in `../share/llmpr` from there.
@@ -125,7 +138,7 @@ pub fn bundled(name: &str) -> Option<PathBuf> {
 
 /// Names of the bundled models, in alphabetical order.
 pub fn bundled_names() -> Vec<String> {
-    let mut names: Vec<String> = shelves().iter().flat_map(|shelf| folders(shelf)).collect();
+    let mut names: Vec<String> = shelves().iter().flat_map(|shelf| entries(shelf)).collect();
     names.retain(|name| bundled(name).is_some());
     names.extend(super::bundled::names().map(str::to_owned));
     names.sort();
@@ -145,9 +158,10 @@ fn shelves() -> Vec<PathBuf> {
     shelves
 }
 
-fn folders(parent: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(parent) else { return Vec::new() };
-    entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
+/// Names of what lies in a folder.
+fn entries(parent: &Path) -> Vec<String> {
+    let Ok(found) = std::fs::read_dir(parent) else { return Vec::new() };
+    found.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
 /// At most three names spelled like `model`: bundled models, and entries of the folder it points into.
@@ -166,7 +180,7 @@ fn near(model: &str) -> Vec<String> {
             candidates.push((distance, format!("`{shown}`")));
         }
     };
-    for name in folders(parent.unwrap_or(Path::new("."))) {
+    for name in entries(parent.unwrap_or(Path::new("."))) {
         let shown = parent.map_or(name.clone(), |parent| parent.join(&name).display().to_string());
         consider(name, shown);
     }

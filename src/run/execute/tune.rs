@@ -25,7 +25,7 @@ use crate::{
         tune::{
             mix::Mix,
             mixtures::Above,
-            race::{Runner, Seen, Standing, Terms},
+            race::{Runner, Standing, Terms},
             record::{Round, TuneRecord},
             wish::EXACT,
         },
@@ -87,7 +87,7 @@ struct Race<'a, 'b> {
     runners: Vec<Runner>,
     mixes: Vec<Mix>,
     /// What mixtures were measured at, by their parts, share and number of texts.
-    known: HashMap<(Mixed, usize), IndexMap<String, Seen>>,
+    known: HashMap<(Mixed, usize), Runner>,
     tokens: Vec<usize>,
     /// The model of a sweep that has one alone stays loaded.
     drawer: Option<Drawer>,
@@ -253,7 +253,8 @@ impl<'a, 'b> Race<'a, 'b> {
             let line = self.runners[at].line;
             self.runners[at] = Runner { texts: upto, line, ..Runner::default() };
             if samples.len() < upto {
-                execution.progress.say(&format!("{} is out: it lacks texts", record.label()));
+                self.runners[at].out =
+                    Some(format!("{} of its {upto} texts are there", samples.len()));
                 continue;
             }
             self.tokens[at] = samples.iter().map(SampleRecord::count).sum();
@@ -263,7 +264,7 @@ impl<'a, 'b> Race<'a, 'b> {
                 None => continue,
             };
             match found {
-                Ok(seen) => self.runners[at].seen = seen,
+                Ok(found) => self.runners[at] = Runner { line, ..found },
                 Err(why) => {
                     self.execution.fail(&record, why);
                     continue;

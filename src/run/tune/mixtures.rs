@@ -110,7 +110,7 @@ mod tests {
             Seen { whole, quarters: Some(halves.clone()), halves }
         };
         let seen = [("precision".to_owned(), of(precision)), ("recall".to_owned(), of(recall))];
-        Runner { texts, seen: seen.into_iter().collect(), line: None }
+        Runner { texts, seen: seen.into_iter().collect(), ..Runner::default() }
     }
 
     #[test] // by hand: 0.98 and 0.74 mixed half and half keep 0.86 where one part alone keeps nothing to spare
@@ -159,7 +159,7 @@ mod tests {
         };
         let seen = [("precision", seen(&good)), ("recall", seen(&reached))];
         let seen = seen.into_iter().map(|(name, seen)| (name.to_owned(), seen)).collect();
-        Runner { texts: texts.len(), seen, line: None }
+        Runner { texts: texts.len(), seen, ..Runner::default() }
     }
 
     /// What is named of two settings, the first `m` texts of each, and their mixtures.

@@ -53,6 +53,8 @@ pub struct Runner {
     pub texts: usize,
     /// Its measures.
     pub seen: IndexMap<String, Seen>,
+    /// Why there are none of its texts.
+    pub out: Option<String>,
     /// The line of settings that differ in their temperature alone, and its temperature.
     pub line: Option<(usize, f64)>,
 }

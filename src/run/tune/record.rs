@@ -114,6 +114,9 @@ pub struct Stands {
     pub high: f64,
     /// Measures on the texts that were looked at.
     pub measures: IndexMap<String, f64>,
+    /// Why it has none and is out of the race; of a setting that failed `results.json` says why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out: Option<String>,
 }
 
 impl TuneRecord {

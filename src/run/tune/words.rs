@@ -1,5 +1,7 @@
 //! What a race of settings came to, in sentences, and the command lines that draw with it.
 
+use indexmap::IndexMap;
+
 use super::record::{Stands, TuneRecord, TunedMixture};
 use crate::{
     decode::knobs::KNOBS,
@@ -92,13 +94,31 @@ impl TuneRecord {
                 "better than every single setting {over}; the best of these is {single}"
             ));
         }
-        let likeliest = self.mixtures.first()?;
+        let raced: Vec<&TunedMixture> =
+            self.mixtures.iter().filter(|mixture| mixture.stands.out.is_none()).collect();
+        let likeliest = raced.first()?;
         Some(format!(
             "none of {} mixtures is shown to be better than every single setting; the likeliest is {}, better {}",
-            self.mixtures.len(),
+            raced.len(),
             likeliest.label,
             over(likeliest)
         ))
+    }
+
+    /// Settings and mixtures that were out of the race, a sentence for each reason.
+    pub fn left_out(&self) -> Vec<String> {
+        let single = self.cells.iter().map(|cell| (cell.label.as_str(), &cell.stands));
+        let mixed = self.mixtures.iter().map(|mixed| (mixed.label.as_str(), &mixed.stands));
+        let mut by_reason: IndexMap<&str, Vec<&str>> = IndexMap::new();
+        for (label, stands) in single.chain(mixed) {
+            if let Some(why) = &stands.out {
+                by_reason.entry(why).or_default().push(label);
+            }
+        }
+        let sentence = |(why, labels): (&str, Vec<&str>)| {
+            format!("left out of the race: {}: {why}", labels.join("; "))
+        };
+        by_reason.into_iter().map(sentence).collect()
     }
 
     /// What the race took, and whether it was settled.
@@ -119,7 +139,72 @@ impl TuneRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::record::tests::turned;
+    use crate::{
+        report::record::tests::turned,
+        run::tune::record::{RACE_SCHEMA, TunedCell},
+    };
+
+    fn stands(out: Option<&str>) -> Stands {
+        Stands {
+            texts: 20,
+            best: 0.0,
+            alike: 0.0,
+            keeps: 0.0,
+            misses: 0.0,
+            goal: 0.5,
+            low: 0.4,
+            high: 0.6,
+            measures: IndexMap::new(),
+            out: out.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn what_was_out_of_the_race_is_named_by_its_reason_and_not_counted_as_raced() {
+        let cell = |label: &str, out| {
+            let cell = turned().cells[0].cell.clone();
+            TunedCell { cell, label: label.to_owned(), stands: stands(out) }
+        };
+        let mixture = |label: &str, out| TunedMixture {
+            parts: Vec::new(),
+            label: label.to_owned(),
+            named: false,
+            above: 0.25,
+            by: 0.5,
+            stands: stands(out),
+        };
+        let mut record = TuneRecord {
+            schema: RACE_SCHEMA.to_owned(),
+            goal: "largest recall".to_owned(),
+            requirements: Vec::new(),
+            n: 40,
+            within: 0.0,
+            sure: 0.95,
+            budget: 80,
+            texts: 40,
+            grid_texts: 80,
+            tokens: 0,
+            seconds: 0.0,
+            settled: false,
+            rounds: Vec::new(),
+            cells: vec![cell("a", None), cell("b", Some("too few"))],
+            mixtures: vec![
+                mixture("a + c", Some("no kl")),
+                mixture("a + d", None),
+                mixture("a + e", Some("no kl")),
+            ],
+        };
+        let named =
+            ["left out of the race: b: too few", "left out of the race: a + c; a + e: no kl"];
+        assert_eq!(record.left_out(), named);
+        let over = record.over_singles().unwrap();
+        assert!(
+            over.starts_with("none of 1 mixtures") && over.contains("likeliest is a + d"),
+            "{over}"
+        );
+        record.mixtures.remove(1);
+        assert_eq!(record.over_singles(), None);
+    }
 
     #[test]
     fn the_flags_of_a_cell_turn_every_knob_that_it_turns() {

@@ -110,6 +110,15 @@ fn catalog_name(key: &str) -> &str {
 }
 
 #[test]
+fn what_a_reading_gives_is_known_by_its_keys_and_has_a_flag_of_its_own() {
+    let (spec, at) = spec("reference_bits_per_byte_of_p@0.5").unwrap();
+    assert_eq!((spec.key(at), at), ("reference_bits_per_byte_of_p@0.5".to_owned(), Some(0.5)));
+    assert_eq!((family("reference_nll@1"), spec.better), (Family::Divergence, Better::Lower));
+    assert!("reference_nll".parse::<Metrics>().is_err());
+    assert!("reference_nll@1".parse::<Metrics>().is_err());
+}
+
+#[test]
 fn slopes_stay_together_in_the_order_that_was_asked_for() {
     let lambdas = vec![2.0, 0.5];
     let options = ScoreOptions { metrics: "curve".parse().unwrap(), lambdas, ..options() };
@@ -250,6 +259,19 @@ fn documentation() -> String {
     for spec in reference_nll::SPECS {
         let (name, title, cost) = (spec.name, spec.title, spec.cost);
         out.push_str(&format!("| `{name}` | {title} | {} | lower | {cost} |\n", range(spec.range)));
+    }
+    out.push_str(
+        "\n`score --likelihood P Q --task NAME --reference-nll 0.5,1,1.5` has both models read the reference in the same way and says the same at \
+         these temperatures, without a sweep; of `P` only where it is another model than `Q`. With the task, reference, `-n`, shots and \
+         `--max-new-tokens` of a sweep the values are those of the sweep.\n\n\
+         | name | what it is | range | better | cost |\n|---|---|---|---|---|\n",
+    );
+    for spec in reference_nll::OF_LIKELIHOODS {
+        let (name, title, cost) = (spec.name, spec.title, spec.cost);
+        out.push_str(&format!(
+            "| `{name}@T` | {title} | {} | lower | {cost} |\n",
+            range(spec.range)
+        ));
     }
     out
 }

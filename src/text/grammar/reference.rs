@@ -41,10 +41,16 @@ impl Grammar {
     }
 
     /// Whether `name` means a grammar rather than a file of texts: the bundled one or a `.grammar` file,
-    /// with or without options. A file of the bundled one's name comes first.
+    /// with or without options. A file of texts or a data set of the bundled one's name comes first; a folder of that
+    /// name without texts does not.
     pub fn is_meant(name: &str) -> bool {
         let base = name.split_once('?').map_or(name, |(base, _)| base);
-        base.ends_with(".grammar") || (base == BUNDLED && !Path::new(name).exists())
+        let path = Path::new(name);
+        let has_texts = || {
+            let of_a_data_set = ["state.json", "dataset_dict.json"].map(|name| path.join(name));
+            path.is_file() || of_a_data_set.iter().any(|file| file.is_file())
+        };
+        base.ends_with(".grammar") || (base == BUNDLED && !has_texts())
     }
 
     /// Texts of the grammar that `spec` names: as [`Grammar::named`], with `n=N` (1000 where it is absent) and

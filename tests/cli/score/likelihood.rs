@@ -52,6 +52,44 @@ fn a_truncated_model_is_precise_and_misses_what_it_cannot_write() {
 }
 
 #[test]
+fn a_model_reads_the_reference_as_in_a_sweep() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let own = ["--task", "synthetic-bio", "--shots", "0", "-n", "12", "--max-new-tokens", "8"];
+    let sweep = [
+        "sweep",
+        "--models",
+        "tiny-bio",
+        "--temps",
+        "0.5,1",
+        "--reference-nll",
+        "--metrics",
+        "support",
+    ];
+    let none = ["--resamples", "0", "--permutations", "0", "--out", out.to_str().unwrap()];
+    let swept = llmpr(&[&sweep[..], &own, &none].concat());
+    assert_eq!(swept.code, 0, "{}", swept.stderr);
+    let results = std::fs::read_to_string(out.join("results.json")).unwrap();
+    let results: serde_json::Value = serde_json::from_str(&results).unwrap();
+    let both = ["--likelihood", "tiny-bio", "tiny-bio@T=0.7", "--reference-nll", "0.5,1"];
+    let score = score_json(&[&both[..], &own, &["--resamples", "20"]].concat());
+    for cell in results["cells"].as_array().unwrap() {
+        let temperature = cell["cell"]["decoding"]["temperature"].as_f64().unwrap();
+        for name in ["reference_nll", "reference_bits_per_byte"] {
+            let (read, swept) =
+                (&score["metrics"][format!("{name}@{temperature}")], &cell["reference_nll"][name]);
+            for key in ["value", "low", "high"] {
+                let (a, b) = (number(&read[key]), number(&swept[key]));
+                // The same sums, of batches of other sizes.
+                assert!((a - b).abs() < 1e-9, "{name} at {temperature}, {key}: {a} and {b}");
+            }
+        }
+    }
+    assert!(!score.to_string().contains("_of_p@"), "one model is read once");
+    assert!(score["signature"].as_str().unwrap().contains("|nll:"), "{}", score["signature"]);
+}
+
+#[test]
 fn what_cannot_be_compared_gets_a_sentence() {
     let complaint = |args: &[&str]| {
         let ran = llmpr(&[&["score", "--likelihood"], args].concat());
@@ -66,6 +104,11 @@ fn what_cannot_be_compared_gets_a_sentence() {
         let said = complaint(&["tiny-bio", other.to_str().unwrap(), "--prompt", "a"]);
         assert!(said.contains("different vocabularies"), "{said}");
     }
+    let said = complaint(&["tiny-bio", "tiny-bio@T=2", "--prompt", "a", "--reference-nll", "1"]);
+    assert!(said.contains("name it with --task NAME"), "{said}");
+    let cold = ["tiny-bio", "tiny-bio", "--task", "synthetic-bio", "--reference-nll", "0,1"];
+    let said = complaint(&cold);
+    assert!(said.contains("--reference-nll 0 gives all texts but one no probability"), "{said}");
     let wrong = llmpr(&["score", "--likelihood", "tiny-bio", "tiny-bio@T=hot", "--prompt", "a"]);
     assert_eq!(wrong.code, 2);
     assert!(wrong.stderr.contains("`hot` is no number"), "{}", wrong.stderr);

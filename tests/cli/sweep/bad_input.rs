@@ -1,5 +1,7 @@
 //! What a person gets wrong, and the sentence they get.
 
+use std::process::Command;
+
 use super::{World, done, ran};
 
 fn refused(world: &World, more: &[&str], code: i32, wanted: &str) {
@@ -50,6 +52,31 @@ fn what_is_not_there_is_named() {
     assert!(message.contains("cannot read texts from `no.jsonl`"), "{message}");
     let message = world_args(model, "tinystories", reference, "./no-embedder");
     assert!(message.contains("embedder `./no-embedder`: "), "{message}");
+}
+
+#[test]
+fn an_empty_folder_does_not_hide_what_is_bundled_by_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["tiny-bio", "tiny-gpt2", "synthetic-bio"] {
+        std::fs::create_dir(dir.path().join(name)).unwrap();
+        std::fs::write(dir.path().join(name).join("notes.txt"), "mine").unwrap();
+    }
+    let planned = |model: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_llmpr"));
+        command.current_dir(dir.path()).env("NO_COLOR", "1").env("XDG_CACHE_HOME", dir.path());
+        command.args(["sweep", "--dry-run", "--temps", "1", "-n", "12", "--shots", "0"]);
+        command.args(["--task", "synthetic-bio", "--reference", "synthetic-bio"]);
+        ran(command.args(["--embedder", "tiny-gpt2", "--out", "none", "--models", model]))
+    };
+    let bundled = planned("tiny-bio");
+    assert_eq!(bundled.code, 0, "{}", bundled.stderr);
+    let own = planned("./tiny-bio");
+    assert_eq!(own.code, 1);
+    assert!(own.stderr.contains("cannot read `./tiny-bio/config.json`"), "{}", own.stderr);
+    // Half a model is one that somebody means.
+    std::fs::write(dir.path().join("tiny-bio/model.safetensors"), "").unwrap();
+    let half = planned("tiny-bio");
+    assert!(half.code == 1 && half.stderr.contains("`tiny-bio/config.json`"), "{}", half.stderr);
 }
 
 #[test]

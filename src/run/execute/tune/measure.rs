@@ -72,7 +72,8 @@ impl Race<'_, '_> {
         Ok(Some(Some(Material { verdicts, features })))
     }
 
-    /// The measures that are wanted, of the first `m` texts and of halves of them; why there are none.
+    /// The measures that are wanted, of the first `m` texts and of halves of them, or in their place why some is not
+    /// defined.
     ///
     /// * `at`: the cell, or one part of a mixture, whose prompts they answer.
     pub(super) fn measure(
@@ -80,7 +81,7 @@ impl Race<'_, '_> {
         at: usize,
         material: &Material,
         m: usize,
-    ) -> Result<IndexMap<String, Seen>, String> {
+    ) -> Result<Runner, String> {
         let halves = halves(m, self.cells[at].prompts.prompts.len(), self.terms.seed);
         let parts = [quarters(&halves), halves].concat();
         let mut found: Vec<IndexMap<String, f64>> = vec![IndexMap::new(); parts.len() + 1];
@@ -97,11 +98,22 @@ impl Race<'_, '_> {
             let values = values.map_err(|error| format!("cannot be measured: {error}"))?;
             found.iter_mut().zip(values).for_each(|(found, values)| found.extend(values));
         }
-        Ok(seen(&self.terms.wish.measures(), &found))
+        Ok(match seen(&self.terms.wish.measures(), &found) {
+            Ok(seen) => Runner { texts: m, seen, ..Runner::default() },
+            Err(name) => {
+                let what = "is infinite or not defined on them or on a half of them";
+                out(
+                    m,
+                    format!(
+                        "{name} of its {m} texts {what}; draw more, or wish for another measure"
+                    ),
+                )
+            }
+        })
     }
 
     /// Puts mixtures behind the cells, measured on as many texts as both of their parts have. One that cannot be
-    /// measured is left out.
+    /// measured is there without measures, and says why.
     pub(super) fn mix(&mut self, mixes: Vec<Mix>) -> Stopped<()> {
         let mut materials: IndexMap<usize, Option<Material>> = IndexMap::new();
         self.execution.progress.begin("measuring", "mixtures", mixes.len() as u64, 0);
@@ -121,17 +133,17 @@ impl Race<'_, '_> {
                         materials.insert(part, found);
                     }
                 }
-                let (Some(first), Some(second)) = (&materials[&one], &materials[&other]) else {
-                    continue;
+                let found = match (&materials[&one], &materials[&other]) {
+                    (Some(first), Some(second)) => {
+                        let origins = mix.origins(m, self.terms.seed);
+                        self.measure(one, &Material::mixed([first, second], &origins), m)
+                    }
+                    _ => Err("the texts of a part cannot be embedded".to_owned()),
                 };
-                let origins = mix.origins(m, self.terms.seed);
-                let mixed = Material::mixed([first, second], &origins);
-                let seen = self.measure(one, &mixed, m).unwrap_or_default();
-                self.known.insert(key, seen);
+                self.known.insert(key, found.unwrap_or_else(|why| out(m, why)));
             }
-            let seen = self.known[&key].clone();
             self.mixes.push(mix);
-            self.runners.push(Runner { texts: m, seen, line: None });
+            self.runners.push(self.known[&key].clone());
             self.execution.progress.advance(1, 0);
         }
         self.execution.progress.end();
@@ -139,10 +151,18 @@ impl Race<'_, '_> {
     }
 }
 
-/// The measures that are wanted, where all texts and their halves have them; `found` are the values of all texts, of
-/// two quarters for each half, and of the halves.
-fn seen(names: &[String], found: &[IndexMap<String, f64>]) -> IndexMap<String, Seen> {
-    let [whole, parts @ ..] = found else { return IndexMap::new() };
+/// A runner of `m` texts without measures.
+fn out(m: usize, why: String) -> Runner {
+    Runner { texts: m, out: Some(why), ..Runner::default() }
+}
+
+/// The measures that are wanted, where all texts and their halves have them, else the name of one that some lack; `found`
+/// are the values of all texts, of two quarters for each half, and of the halves.
+fn seen<'a>(
+    names: &'a [String],
+    found: &[IndexMap<String, f64>],
+) -> Result<IndexMap<String, Seen>, &'a str> {
+    let [whole, parts @ ..] = found else { return Ok(IndexMap::new()) };
     let (quarters, halves) = parts.split_at(parts.len() / 3 * 2);
     let of = |name: &String| {
         let values = |parts: &[IndexMap<String, f64>]| -> Option<Vec<f64>> {
@@ -152,6 +172,28 @@ fn seen(names: &[String], found: &[IndexMap<String, f64>]) -> IndexMap<String, S
         let pairs = |all: Vec<f64>| all.chunks(2).map(|q| f64::midpoint(q[0], q[1])).collect();
         Some((name.clone(), Seen { whole, halves, quarters: quarters.map(pairs) }))
     };
-    let all: Option<IndexMap<String, Seen>> = names.iter().map(of).collect();
-    all.unwrap_or_default()
+    names.iter().map(|name| of(name).ok_or(name.as_str())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_measure_that_a_half_lacks_is_named() {
+        let names = ["recall".to_owned(), "kl".to_owned()];
+        let of = |kl: f64| IndexMap::from([("recall".to_owned(), 0.5), ("kl".to_owned(), kl)]);
+        // All texts, two quarters for each of two halves, the halves.
+        let mut found = vec![of(1.0); 7];
+        let whole = seen(&names, &found).unwrap();
+        assert_eq!(
+            (whole["kl"].halves.len(), whole["kl"].quarters.as_deref()),
+            (2, Some(&[1.0; 2][..]))
+        );
+        // A quarter may lack it, a half may not.
+        found[2] = of(f64::INFINITY);
+        assert_eq!(seen(&names, &found).unwrap()["kl"].quarters, None);
+        found[6] = of(f64::INFINITY);
+        assert_eq!(seen(&names, &found), Err("kl"));
+    }
 }

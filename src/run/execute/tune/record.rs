@@ -76,7 +76,7 @@ impl Race<'_, '_> {
     }
 
     fn stands(&self, State { standing, .. }: &State, at: usize) -> Stands {
-        let Runner { texts, seen, .. } = &self.runners[at];
+        let Runner { texts, seen, out, .. } = &self.runners[at];
         let [goal, low, high] = standing.goal[at];
         Stands {
             texts: *texts,
@@ -88,6 +88,7 @@ impl Race<'_, '_> {
             low,
             high,
             measures: seen.iter().map(|(name, seen)| (name.clone(), seen.whole)).collect(),
+            out: out.clone(),
         }
     }
 }

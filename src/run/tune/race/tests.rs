@@ -24,7 +24,7 @@ fn runner(seed: u64, texts: usize, p: f64, r: f64) -> Runner {
     };
     let columns = [("precision", seen(&|text| text.0 < p)), ("recall", seen(&|text| text.1 < r))];
     let seen = columns.into_iter().map(|(name, seen)| (name.to_owned(), seen)).collect();
-    Runner { texts, seen, line: None }
+    Runner { texts, seen, ..Runner::default() }
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn what_grows_with_the_number_of_texts_is_carried_on_as_it_shrinks() {
         let quarters = quarter.map(|value| vec![value; 200]);
         let seen = Seen { whole: 0.5, halves: vec![0.4; 200], quarters };
         let seen = [("recall".to_owned(), seen)].into_iter().collect();
-        let draws = terms.carried(0, "recall", &[Runner { texts: 50, seen, line: None }]);
+        let draws = terms.carried(0, "recall", &[Runner { texts: 50, seen, ..Runner::default() }]);
         let (least, most) = draws.iter().fold((1.0f64, 0.0f64), |(a, b), &x| (a.min(x), b.max(x)));
         (draws.iter().sum::<f64>() / 200.0, least, most)
     };
