@@ -21,7 +21,10 @@ use std::{collections::BTreeMap, path::Path};
 
 use llmpr::{
     report::browse::Limits,
-    run::publish::{PublishError, Published, publish},
+    run::{
+        publish::{PublishError, Published, publish},
+        show::{Which, Wish, show},
+    },
 };
 
 fn report(runs: &[&Path], out: &Path) -> Result<Published, PublishError> {
@@ -268,6 +271,38 @@ fn a_race_whose_record_cannot_be_read_is_left_out_with_a_word() {
     std::fs::create_dir(&file).unwrap();
     let notes = report(&[&run], &out).unwrap().notes;
     assert!(notes.len() == 1 && notes[0].contains("tune.json` cannot be read ("), "{notes:?}");
+}
+
+#[test]
+fn texts_that_cannot_be_read_are_left_out_with_a_word_and_asked_for_by_name_they_are_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = fabricate::run(dir.path(), "run", "tiny", 1.0);
+    let out = dir.path().join("out");
+    let whole = report(&[&run], &out).unwrap().notes;
+    let cell = std::fs::read_dir(run.join("cells")).unwrap().next().unwrap().unwrap();
+    let (id, samples) =
+        (cell.file_name().into_string().unwrap(), cell.path().join("samples.jsonl"));
+    let sound = std::fs::read_to_string(&samples).unwrap();
+    std::fs::write(&samples, format!("{{\"id\"\n{sound}")).unwrap();
+    let published = report(&[&run], &out).unwrap();
+    let said = format!("`{}`, line 1: ", samples.display());
+    let told = |notes: &[String], said: &str| {
+        notes.iter().any(|note| note.contains(" are left out: ") && note.contains(said))
+    };
+    assert!(told(&published.notes, &said), "{:?}", published.notes);
+    assert_eq!((published.cells, published.notes.len()), (20, whole.len() + 1));
+    assert!(std::fs::read_to_string(out.join("report.html")).unwrap().contains("are left out: "));
+    let wish = Wish { which: Which::Any, texts: 1, nearest: 1 };
+    let error = show(&run, &id, wish).unwrap_err().to_string();
+    assert!(error.contains(&said), "{error}");
+    std::fs::write(&samples, sound).unwrap();
+    let reference = run.join("reference/texts.jsonl");
+    let sound = std::fs::read_to_string(&reference).unwrap();
+    std::fs::write(&reference, format!("[]\n{sound}")).unwrap();
+    let notes = report(&[&run], &out).unwrap().notes;
+    assert!(told(&notes, &format!("`{}` is damaged: line 1: ", reference.display())), "{notes:?}");
+    std::fs::remove_file(&reference).unwrap();
+    assert_eq!(report(&[&run], &out).unwrap().notes.len(), whole.len());
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use rayon::prelude::*;
+
 use crate::{
     cloud::kmeans::{KMeansOptions, kmeans},
     data::matrix::Matrix,
@@ -24,13 +26,9 @@ pub(super) fn shares_of_cells(
     let known: Vec<&str> = references.iter().map(String::as_str).collect();
     // References are sorted once for all cells.
     let people = shared_with(&texts, &known);
-    let mut from = 0;
-    let own = |samples: &&[SampleRecord]| {
-        let people = &people[from..from + samples.len()];
-        from += samples.len();
-        of_cell(samples, people)
-    };
-    cells.iter().map(own).collect()
+    let mut rest = people.as_slice();
+    let parted: Vec<_> = cells.iter().filter_map(|cell| rest.split_off(..cell.len())).collect();
+    cells.par_iter().zip(parted).map(|(samples, people)| of_cell(samples, people)).collect()
 }
 
 fn of_cell(samples: &[SampleRecord], people: &[Option<Span>]) -> Vec<Vec<Shared>> {

@@ -119,7 +119,11 @@ pub fn sheet(
         }
     }
     let cells: Vec<&CellResult> = places.iter().map(|&place| all[place]).collect();
-    let mut texts: Vec<Vec<SampleRecord>> = Features::of(&runs[0], &cells, 0).samples;
+    let mut features = Features::of(&runs[0], &cells, 0);
+    if let Some((_, error)) = features.damaged.pop() {
+        return Err(error.into());
+    }
+    let mut texts: Vec<Vec<SampleRecord>> = features.samples;
     for (cell, texts) in cells.iter().zip(&mut texts) {
         texts.retain(|sample| !sample.text().trim().is_empty());
         if texts.is_empty() {

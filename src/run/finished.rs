@@ -2,10 +2,13 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
 use indexmap::{IndexMap, IndexSet};
+use rayon::prelude::*;
+use serde::de::DeserializeOwned;
 
 use super::{
     attribution::{Topics, shares_of_cells},
@@ -211,20 +214,46 @@ pub(super) fn own_cells<'a>(run: &Run, cells: &'a [CellResult]) -> Vec<&'a CellR
     cells.iter().take_while(|cell| run.own.contains(&key(cell))).collect()
 }
 
-pub(super) fn reference_texts(folder: &RunFolder) -> Vec<String> {
-    let texts = read_log::<Text>(&folder.reference("texts.jsonl")).unwrap_or_default();
-    texts.into_iter().map(|text| text.text).collect()
+/// The reference texts of a run; none where their file is gone.
+///
+/// # Errors
+///
+/// [`StoreError`] where the file is there and cannot be read.
+pub(super) fn reference_texts(folder: &RunFolder) -> Result<Vec<String>, StoreError> {
+    let texts = logged::<Text>(&folder.reference("texts.jsonl")).map_err(|error| match error {
+        // No line of it is drawn again.
+        StoreError::BadLine { path, line, what } => {
+            StoreError::BadFile { path, what: format!("line {line}: {what}") }
+        }
+        other => other,
+    })?;
+    Ok(texts.into_iter().map(|text| text.text).collect())
+}
+
+/// The lines of a file that may be gone.
+fn logged<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, StoreError> {
+    match read_log(path) {
+        Err(StoreError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            Ok(Vec::new())
+        }
+        found => found,
+    }
 }
 
 /// The completions of `cells` with what is known of each, and the topics of their references, whose places among those
-/// of all runs begin at `offset`; what comes of features only where these are at hand.
+/// of all runs begin at `offset`; what comes of features only where these are at hand. The notes are of cells whose texts are
+/// there and cannot be read.
 pub(super) fn texts_of<'a>(
     run: &Run,
     cells: &[&'a CellResult],
     references: &[String],
     offset: usize,
-) -> (Vec<CellTexts<'a>>, Option<Topics>) {
+) -> (Vec<CellTexts<'a>>, Option<Topics>, Vec<String>) {
     let features = Features::of(run, cells, references.len());
+    let note = |(at, error): &(usize, StoreError)| {
+        format!("The texts of {} are left out: {error}.", cells[*at].cell.label())
+    };
+    let notes = features.damaged.iter().map(note).collect();
     let clouds = |at: usize| features.clouds(at);
     let topics = (0..cells.len()).find_map(clouds).and_then(|sets| Topics::of(&sets.reference));
     let known = |at: usize| {
@@ -235,7 +264,7 @@ pub(super) fn texts_of<'a>(
         let topics = topics.as_ref().map(|topics| topics.nearest(&sets.model));
         Some((supports, realism(clouds, k).ok(), topics.unwrap_or_default()))
     };
-    let known: Vec<_> = (0..cells.len()).map(known).collect();
+    let known: Vec<_> = (0..cells.len()).into_par_iter().map(known).collect();
     let samples: Vec<&[SampleRecord]> = features.samples.iter().map(Vec::as_slice).collect();
     let shares = shares_of_cells(&samples, references);
     let parts = cells.iter().zip(features.samples).zip(known).zip(shares);
@@ -247,7 +276,7 @@ pub(super) fn texts_of<'a>(
         };
         CellTexts { result, samples, references: places, evidence, realism, shares, topics }
     };
-    (parts.map(cell).collect(), topics)
+    (parts.map(cell).collect(), topics, notes)
 }
 
 /// The features of a run's cells in the space in which they were scored.
@@ -256,6 +285,8 @@ pub(super) struct Features<'a> {
     cells: &'a [&'a CellResult],
     /// Completions of each cell, in the order of its features.
     pub(super) samples: Vec<Vec<SampleRecord>>,
+    /// Cells whose completions are there and cannot be read, and why.
+    pub(super) damaged: Vec<(usize, StoreError)>,
     /// How cells were scored.
     pub(super) options: ScoreOptions,
     reference: Option<Matrix>,
@@ -267,8 +298,17 @@ impl<'a> Features<'a> {
     pub(super) fn of(run: &'a Run, cells: &'a [&'a CellResult], references: usize) -> Self {
         let options: ScoreOptions =
             serde_json::from_value(run.record.scoring.clone()).unwrap_or_default();
-        let samples = cells.iter().map(|cell| samples(run, cell)).collect();
-        let mut found = Self { run, cells, samples, options, reference: None, basis: None };
+        let read: Vec<_> = cells.par_iter().map(|cell| samples(run, cell)).collect();
+        let mut damaged = Vec::new();
+        let sound = |(at, read): (usize, Result<_, _>)| {
+            read.unwrap_or_else(|error| {
+                damaged.push((at, error));
+                Vec::new()
+            })
+        };
+        let samples = read.into_iter().enumerate().map(sound).collect();
+        let mut found =
+            Self { run, cells, samples, damaged, options, reference: None, basis: None };
         found.reference = found.scaled(run.folder.reference("features.npy"), references);
         let own = |at: usize| found.model(at);
         found.basis = found.reference.as_ref().and_then(|reference| basis(reference, cells, &own));
@@ -325,10 +365,10 @@ fn basis(
 }
 
 /// A cell's completions with a text in the order of their draws, each once, as its features are.
-fn samples(run: &Run, cell: &CellResult) -> Vec<SampleRecord> {
+fn samples(run: &Run, cell: &CellResult) -> Result<Vec<SampleRecord>, StoreError> {
     let path = run.folder.cell(&cell.cell.id, "samples.jsonl");
     let mut by_draw: IndexMap<(u32, u32), SampleRecord> = IndexMap::new();
-    for mut sample in read_log::<SampleRecord>(&path).unwrap_or_default() {
+    for mut sample in logged::<SampleRecord>(&path)? {
         // All cells are held at once; of their tokens the number is shown.
         if !sample.tokens.is_empty() {
             sample.n_tokens = Some(sample.count());
@@ -338,7 +378,7 @@ fn samples(run: &Run, cell: &CellResult) -> Vec<SampleRecord> {
     }
     let wanted = draws(cell.cell.n_samples, run.record.shared.prompts.max(1));
     let all = wanted.filter_map(|d| by_draw.swap_remove(&(d.prompt, d.sample)));
-    all.filter(|sample| sample.text.is_some()).collect()
+    Ok(all.filter(|sample| sample.text.is_some()).collect())
 }
 
 #[cfg(test)]

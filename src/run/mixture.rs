@@ -119,8 +119,11 @@ pub fn mix(path: &Path, seed: u64) -> Result<Mixing, MixError> {
     let (runs, results, _) = open_all(&[path.to_owned()])?;
     let [run] = runs.as_slice() else { return Err(ReadError::NoRuns.into()) };
     let all: Vec<&CellResult> = results.cells.iter().collect();
-    let n = reference_texts(&run.folder).len();
-    let features = Features::of(run, &all, n);
+    let n = reference_texts(&run.folder).map_err(ReadError::from)?.len();
+    let mut features = Features::of(run, &all, n);
+    if let Some((_, error)) = features.damaged.pop() {
+        return Err(ReadError::from(error).into());
+    }
     let clouds = (0..all.len()).filter_map(|at| Some((all[at], features.clouds(at)?)));
     let (cells, clouds): (Vec<&CellResult>, Vec<_>) = clouds.unzip();
     let name = || path.display().to_string();

@@ -66,8 +66,8 @@ pub struct Published {
 ///
 /// # Errors
 ///
-/// [`PublishError`]. Features that are missing or do not fit cost the marks at the texts, not the report; a damaged
-/// `tune.json` costs what the race came to, and is noted.
+/// [`PublishError`]. Features that are missing or do not fit cost the marks at the texts, not the report; damaged texts cost
+/// themselves and a damaged `tune.json` what the race came to, and are noted.
 pub fn publish(runs: &[PathBuf], out: &Path, limits: Limits) -> Result<Published, PublishError> {
     let (read, results, mut notes) = open_all(runs)?;
     let mut references: Vec<String> = Vec::new();
@@ -76,10 +76,14 @@ pub fn publish(runs: &[PathBuf], out: &Path, limits: Limits) -> Result<Published
     let mut parts = Vec::new();
     for run in &read {
         // References and topics of all runs are in one list: those of a run stand together.
-        let texts = reference_texts(&run.folder);
+        let texts = reference_texts(&run.folder).unwrap_or_else(|error| {
+            notes.push(format!("The reference's texts are left out: {error}."));
+            Vec::new()
+        });
         let own = own_cells(run, &results.cells[cells.len()..]);
         parts.push(Part { name: name(run), cells: own.len() });
-        let (found, grouped) = texts_of(run, &own, &texts, references.len());
+        let (found, grouped, damaged) = texts_of(run, &own, &texts, references.len());
+        notes.extend(damaged);
         let grouped = grouped.map(|topics| topics.references);
         let first = named.len() as u32;
         named.extend(grouped.iter().flat_map(|own| topics(&texts, own)));

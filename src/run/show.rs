@@ -175,9 +175,12 @@ pub fn show(path: &Path, name: &str, wish: Wish) -> Result<Shown, ShowError> {
     let [run] = runs.as_slice() else { return Err(ReadError::NoRuns.into()) };
     let cells: Vec<&CellResult> = results.cells.iter().collect();
     let at = chosen(path, &cells, name)?;
-    let references = reference_texts(&run.folder);
+    let references = reference_texts(&run.folder).map_err(ReadError::from)?;
     // The reduction is that of all cells.
-    let features = Features::of(run, &cells, references.len());
+    let mut features = Features::of(run, &cells, references.len());
+    if let Some(own) = features.damaged.iter().position(|(of, _)| *of == at) {
+        return Err(ReadError::from(features.damaged.swap_remove(own).1).into());
+    }
     let label = cells[at].cell.label();
     let gone = || ShowError::NoFeatures { cell: label.clone() };
     let clouds = features.clouds(at);

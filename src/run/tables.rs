@@ -44,8 +44,8 @@ pub fn write_parquet(runs: &[PathBuf], out: &Path) -> Result<Vec<PathBuf>, Publi
     for run in &read {
         let own = own_cells(run, &results.cells[taken..]);
         taken += own.len();
-        let known = reference_texts(&run.folder);
-        let (found, _) = texts_of(run, &own, &known, 0);
+        let known = reference_texts(&run.folder)?;
+        let (found, ..) = texts_of(run, &own, &known, 0);
         let reach = reach(&found, known.len());
         let first: Vec<_> = reach.iter().map(|of| of.first.map(|at| own[at])).collect();
         for cell in &found {
