@@ -51,7 +51,7 @@ pub struct LikelihoodFlags {
     /// negative log-likelihood a token and in bits a byte behind the prompts of --task, truncations left out; of P
     /// only where it is another model than Q. The reference is that of --reference, else the task's own
     #[arg(long, value_name = "TEMPS", requires = "likelihood")]
-    reference_nll: Option<Reals>,
+    reference_nll_at: Option<Reals>,
     #[command(flatten)]
     prompt: PromptFlags,
     #[command(flatten)]

@@ -261,7 +261,7 @@ fn documentation() -> String {
         out.push_str(&format!("| `{name}` | {title} | {} | lower | {cost} |\n", range(spec.range)));
     }
     out.push_str(
-        "\n`score --likelihood P Q --task NAME --reference-nll 0.5,1,1.5` has both models read the reference in the same way and says the same at \
+        "\n`score --likelihood P Q --task NAME --reference-nll-at 0.5,1,1.5` has both models read the reference in the same way and says the same at \
          these temperatures, without a sweep; of `P` only where it is another model than `Q`. With the task, reference, `-n`, shots and \
          `--max-new-tokens` of a sweep the values are those of the sweep.\n\n\
          | name | what it is | range | better | cost |\n|---|---|---|---|---|\n",

@@ -71,7 +71,7 @@ fn a_model_reads_the_reference_as_in_a_sweep() {
     assert_eq!(swept.code, 0, "{}", swept.stderr);
     let results = std::fs::read_to_string(out.join("results.json")).unwrap();
     let results: serde_json::Value = serde_json::from_str(&results).unwrap();
-    let both = ["--likelihood", "tiny-bio", "tiny-bio@T=0.7", "--reference-nll", "0.5,1"];
+    let both = ["--likelihood", "tiny-bio", "tiny-bio@T=0.7", "--reference-nll-at", "0.5,1"];
     let score = score_json(&[&both[..], &own, &["--resamples", "20"]].concat());
     for cell in results["cells"].as_array().unwrap() {
         let temperature = cell["cell"]["decoding"]["temperature"].as_f64().unwrap();
@@ -104,11 +104,11 @@ fn what_cannot_be_compared_gets_a_sentence() {
         let said = complaint(&["tiny-bio", other.to_str().unwrap(), "--prompt", "a"]);
         assert!(said.contains("different vocabularies"), "{said}");
     }
-    let said = complaint(&["tiny-bio", "tiny-bio@T=2", "--prompt", "a", "--reference-nll", "1"]);
+    let said = complaint(&["tiny-bio", "tiny-bio@T=2", "--prompt", "a", "--reference-nll-at", "1"]);
     assert!(said.contains("name it with --task NAME"), "{said}");
-    let cold = ["tiny-bio", "tiny-bio", "--task", "synthetic-bio", "--reference-nll", "0,1"];
+    let cold = ["tiny-bio", "tiny-bio", "--task", "synthetic-bio", "--reference-nll-at", "0,1"];
     let said = complaint(&cold);
-    assert!(said.contains("--reference-nll 0 gives all texts but one no probability"), "{said}");
+    assert!(said.contains("--reference-nll-at 0 gives all texts but one no probability"), "{said}");
     let wrong = llmpr(&["score", "--likelihood", "tiny-bio", "tiny-bio@T=hot", "--prompt", "a"]);
     assert_eq!(wrong.code, 2);
     assert!(wrong.stderr.contains("`hot` is no number"), "{}", wrong.stderr);

@@ -1,4 +1,4 @@
-//! How well the models of `--likelihood` fit the reference: `--reference-nll`.
+//! How well the models of `--likelihood` fit the reference: `--reference-nll-at`.
 
 use anyhow::{Context, bail};
 use indexmap::IndexMap;
@@ -42,16 +42,16 @@ pub(super) struct Fit {
 
 /// Refuses what cannot be read before a model is opened.
 pub(super) fn check(own: &LikelihoodFlags, task: &Task) -> anyhow::Result<()> {
-    let Some(temperatures) = &own.reference_nll else { return Ok(()) };
+    let Some(temperatures) = &own.reference_nll_at else { return Ok(()) };
     let is_none = |t: &&f64| !(**t > 0.0 && t.is_finite());
     if let Some(wrong) = temperatures.values().iter().find(is_none) {
         bail!(
-            "--reference-nll {wrong} gives all texts but one no probability; write temperatures above 0, such as 0.5,1,1.5"
+            "--reference-nll-at {wrong} gives all texts but one no probability; write temperatures above 0, such as 0.5,1,1.5"
         );
     }
     if own.prompt.task.is_none() {
         bail!(
-            "--reference-nll reads the reference behind the prompts of a task; name it with --task NAME"
+            "--reference-nll-at reads the reference behind the prompts of a task; name it with --task NAME"
         );
     }
     Ok(readable(task)?)
@@ -67,7 +67,7 @@ pub(super) fn read(
     progress: &dyn Progress,
 ) -> anyhow::Result<Option<Fit>> {
     let own = &args.likelihood;
-    let Some(temperatures) = own.reference_nll.as_ref().map(|all| all.values()) else {
+    let Some(temperatures) = own.reference_nll_at.as_ref().map(|all| all.values()) else {
         return Ok(None);
     };
     let n = own.n();
@@ -76,7 +76,7 @@ pub(super) fn read(
         Material::find(task, given.as_deref(), n, SEED, false)?
     else {
         bail!(
-            "task `{}` has no reference of its own for --reference-nll; give one with --reference FILE",
+            "task `{}` has no reference of its own for --reference-nll-at; give one with --reference FILE",
             task.name
         );
     };
@@ -101,7 +101,7 @@ pub(super) fn read(
         let (name, counted, all) = (&ready.speaker.model, known.counted(), readings.len());
         if counted == 0 {
             bail!(
-                "no reference text continues a prompt of `{}` as {name} reads it; leave out --reference-nll",
+                "no reference text continues a prompt of `{}` as {name} reads it; leave out --reference-nll-at",
                 task.name
             );
         }
