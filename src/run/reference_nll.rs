@@ -11,7 +11,7 @@ use super::{
     prompts::Recipe,
     quirks::Quirk,
     store::{StoreError, read_log},
-    sweep::Sweep,
+    sweep::{Sweep, recipe},
 };
 use crate::{
     data::hex::hex,
@@ -61,16 +61,14 @@ impl Reading {
     /// [`ModelError`].
     pub fn all(sweep: &Sweep, model: &SweepModel, shots: usize) -> Result<Vec<Self>, ModelError> {
         let Sweep { settings, task, shared, pools, .. } = sweep;
-        let recipe = Recipe {
-            task,
-            style: model.style(settings.shots_as),
-            count: shared.prompts,
-            seed: settings.prompt_seed,
-            pools,
-            room: model.room(shared.max_new_tokens)?,
-        };
+        let recipe = recipe(model, settings, task, shared, pools)?;
         let cuts = settings.quirks.has(Quirk::CutPrompts);
         Self::behind(&Behind { recipe, shots, most: shared.max_new_tokens, cuts }, model)
+    }
+
+    /// The text behind its prompt.
+    pub fn continued(&self) -> Continued<'_> {
+        Continued { prompt: &self.prompt, tokens: &self.tokens, ended: false }
     }
 
     /// Every reference text behind the prompt that a completion of its index is drawn from: text `i` behind prompt `i`,
@@ -198,13 +196,8 @@ impl Known {
         // Those of one prompt behind one another.
         order.sort_by(|&a, &b| readings[a].prompt.cmp(&readings[b].prompt).then(a.cmp(&b)));
         order.retain(|&text| !readings[text].tokens.is_empty());
-        let texts: Vec<Continued<'_>> = order
-            .iter()
-            .map(|&text| {
-                let Reading { prompt, tokens, .. } = &readings[text];
-                Continued { prompt, tokens, ended: false }
-            })
-            .collect();
+        let texts: Vec<Continued<'_>> =
+            order.iter().map(|&text| readings[text].continued()).collect();
         let sums = tempered(model.network(), temperatures, &texts, interrupt, progress)?;
         let mut ln_p = vec![vec![0.0; temperatures.len()]; readings.len()];
         order.into_iter().zip(sums).for_each(|(text, sums)| ln_p[text] = sums);

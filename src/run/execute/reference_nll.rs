@@ -176,13 +176,7 @@ impl Execution<'_> {
     ) -> Result<(), ReadingError> {
         let (with, without): (Vec<usize>, Vec<usize>) =
             chunk.iter().partition(|&&text| !all[text].tokens.is_empty());
-        let texts: Vec<Continued<'_>> = with
-            .iter()
-            .map(|&text| {
-                let Reading { prompt, tokens, .. } = &all[text];
-                Continued { prompt, tokens, ended: false }
-            })
-            .collect();
+        let texts: Vec<Continued<'_>> = with.iter().map(|&text| all[text].continued()).collect();
         let mut told = 0;
         let mut hear = |done: usize, _all: usize| {
             self.progress.advance(0, (done - told) as u64);

@@ -59,7 +59,7 @@ pub struct Runner {
     pub line: Option<(usize, f64)>,
 }
 
-/// The halves of `m` texts: a draw and its complement, [`PAIRS`] times. A mean over a half deviates from that over
+/// The halves of `m` texts: a draw and its complement, `PAIRS` times. A mean over a half deviates from that over
 /// the whole as that over as many fresh texts does, and the two of a pair deviate the opposite way.
 ///
 /// * `prompts`: how many different prompts there are; texts of one prompt stay together.
