@@ -11,7 +11,7 @@ use super::{
     prompts::Recipe,
     quirks::Quirk,
     store::{StoreError, read_log},
-    sweep::{Sweep, recipe},
+    sweep::Sweep,
 };
 use crate::{
     data::hex::hex,
@@ -61,7 +61,14 @@ impl Reading {
     /// [`ModelError`].
     pub fn all(sweep: &Sweep, model: &SweepModel, shots: usize) -> Result<Vec<Self>, ModelError> {
         let Sweep { settings, task, shared, pools, .. } = sweep;
-        let recipe = recipe(model, settings, task, shared, pools)?;
+        let recipe = Recipe {
+            task,
+            style: model.style(settings.shots_as),
+            count: shared.prompts,
+            seed: settings.prompt_seed,
+            pools,
+            room: model.room(shared.max_new_tokens)?,
+        };
         let cuts = settings.quirks.has(Quirk::CutPrompts);
         Self::behind(&Behind { recipe, shots, most: shared.max_new_tokens, cuts }, model)
     }

@@ -276,7 +276,14 @@ impl Group {
             Some(generator) => SweepModel::written_by(name, generator.clone(), settings.chat),
             None => SweepModel::open(name, settings.chat, settings.date)?,
         };
-        let recipe = recipe(&model, settings, task, shared, pools)?;
+        let recipe = Recipe {
+            task,
+            style: model.style(settings.shots_as),
+            count: shared.prompts,
+            seed: settings.prompt_seed,
+            pools,
+            room: model.room(shared.max_new_tokens)?,
+        };
         let quirks = &settings.quirks;
         if let (Some(quirk), None) = (quirks.of_tokens(), model.checkpoint()) {
             return Err(ModelError::Quirk { quirk });
@@ -444,28 +451,6 @@ fn continued(
         ));
     }
     Ok(record)
-}
-
-/// What the prompts of a sweep are made of for one of its models.
-///
-/// # Errors
-///
-/// [`ModelError::NoRoom`].
-pub(super) fn recipe<'a>(
-    model: &SweepModel,
-    settings: &SweepSettings,
-    task: &'a Task,
-    shared: &Shared,
-    pools: &'a Pools,
-) -> Result<Recipe<'a>, ModelError> {
-    Ok(Recipe {
-        task,
-        style: model.style(settings.shots_as),
-        count: shared.prompts,
-        seed: settings.prompt_seed,
-        pools,
-        room: model.room(shared.max_new_tokens)?,
-    })
 }
 
 /// Refuses a task behind whose prompts no reference text can be read.
