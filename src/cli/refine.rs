@@ -128,7 +128,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         );
     };
     let specs = Sides { reference: reference.as_str(), model: samples.as_str() };
-    let read = input::read(specs, args.gaps, &args.embed, &args.device)?;
+    let read = input::read(specs, args.gaps, &args.embed, &args.device, &|_, _| Ok(()))?;
     let input::Input::Clouds { features, completions, .. } = read else {
         bail!("refine chooses among texts or features; histograms have no rows to keep");
     };

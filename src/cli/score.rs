@@ -2,6 +2,7 @@
 
 pub mod input;
 mod likelihood;
+mod memory;
 
 use anyhow::{Context, bail};
 use input::Input;
@@ -15,7 +16,11 @@ use super::{
     progress,
 };
 use crate::{
-    data::{matrix::Matrix, sides::Sides},
+    data::{
+        matrix::Matrix,
+        memory::{Bytes, Limited},
+        sides::Sides,
+    },
     report,
     score::{
         ScoreOptions,
@@ -46,6 +51,9 @@ pub struct Args {
     /// Print the passes that this takes, with their flops, bytes and shares of the time, and measure nothing
     #[arg(long, conflicts_with = "likelihood")]
     explain: bool,
+    /// Most main memory to take, such as 2G; larger rows stay in files, which are read in blocks. Left out: all there is
+    #[arg(long, value_name = "SIZE", conflicts_with = "likelihood")]
+    memory: Option<Bytes>,
     #[command(flatten)]
     seed: SeedFlag,
     #[command(flatten)]
@@ -85,12 +93,18 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         bail!("name what is compared with --reference FILE and --samples FILE");
     };
     let specs = Sides { reference: reference.as_str(), model: samples.as_str() };
-    let score = match input::read(specs, args.gaps, &args.embed, &args.device)? {
+    let limited = args.memory.map(|most| Limited::to(most, memory::full)).transpose();
+    let _limited = limited.context("--memory cannot be kept on this system; leave it out")?;
+    let fits = |rows, dim| memory::check(rows, dim, args.memory, &options);
+    let score = match input::read(specs, args.gaps, &args.embed, &args.device, &fits)? {
         Input::Histograms(_) if args.explain => {
             bail!("--explain is of features and texts, not of counts")
         }
         Input::Clouds { features, .. } if args.explain => {
-            return args.out.write(&explained(&plan::passes(features.as_ref(), &options)?));
+            let passes = plan::passes(features.as_ref(), &options)?;
+            let rows = features.as_ref().map(Matrix::rows);
+            let memory = plan::Memory::of(rows, features.reference.cols(), &options);
+            return args.out.write(&explained(&passes, memory));
         }
         Input::Histograms(counts) => score_histograms(counts.as_ref().map(Vec::as_slice), &options)
             .with_context(|| format!("`{}` and `{}`", specs.reference, specs.model))?,
@@ -120,8 +134,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     print(&score, args, specs)
 }
 
-/// A line for each pass.
-fn explained(passes: &[Pass]) -> String {
+/// A line for each pass, and one for the memory.
+fn explained(passes: &[Pass], plan::Memory { rows, lists }: plan::Memory) -> String {
     let mut out = String::new();
     for Pass { name, times, flops, bytes, share } in passes {
         let (flops, bytes, share) = (flops / 1e9, bytes / (1u64 << 20) as f64, share * 100.0);
@@ -129,7 +143,10 @@ fn explained(passes: &[Pass]) -> String {
             format!("{share:4.0} %  {flops:10.1} GF  {bytes:8.0} MiB  {times:>4} × {name}\n");
         out.push_str(&line);
     }
-    out
+    let (rows, lists) = (Bytes(rows), Bytes(lists));
+    out + &format!(
+        "memory: {rows} of rows as they are read, {lists} of lists that --memory cannot put into files\n"
+    )
 }
 
 /// Prints a score of the two that are called so.

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use std::collections::HashMap;
 
-use crate::data::matrix::Matrix;
+use crate::data::{matrix::Matrix, memory};
 
 /// The distinct rows of a matrix, in order of first appearance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +81,9 @@ fn parts(matrix: &Matrix, i: usize) -> [&[f32]; 2] {
 
 /// A multiplicative hash in four lanes; collisions are resolved by comparison.
 fn hash(matrix: &Matrix, i: usize) -> u64 {
+    if i.is_multiple_of(64) {
+        memory::keep();
+    }
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut lanes = [1u64, 2, 3, 4];
     for part in parts(matrix, i) {

@@ -49,11 +49,16 @@ impl<'a> Nearby<'a> {
     /// [`MetricError::NoKthNeighbor`] for a single row.
     pub(crate) fn find(matrix: &'a Matrix, rank: usize, share: f64) -> Result<Self, MetricError> {
         let rows = Rows::alone(matrix);
-        // Three standard deviations above the mean number of rows passed.
-        let enough = (rank as f64 + 3.0 * (rank as f64).sqrt() + 2.0) / share;
-        let listed = (enough.ceil() as usize).min(matrix.rows().saturating_sub(1));
+        let listed = Self::listed(rank, share, matrix.rows());
         let lists = Neighbors::find(&rows, listed, Side::Reference)?;
         Ok(Self { rows, lists, listed, distances: None })
+    }
+
+    /// How many others a list of one of `n` rows has at least.
+    pub(crate) fn listed(rank: usize, share: f64, n: usize) -> usize {
+        // Three standard deviations above the mean number of rows passed.
+        let enough = (rank as f64 + 3.0 * (rank as f64).sqrt() + 2.0) / share;
+        (enough.ceil() as usize).min(n.saturating_sub(1))
     }
 
     /// The same, with distances from the first `n` rows to all of them kept for soft membership, where they are few

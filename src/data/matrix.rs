@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::signature::content;
+use super::{memory, signature::content};
 
 /// Why rows cannot be a [`Matrix`].
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -29,6 +29,9 @@ pub struct Matrix {
     /// `value − f32(value)` for each of `data`; empty when all are 0.
     remainder: Vec<f32>,
 }
+
+/// Values between two looks at the limit of memory.
+const BLOCK: usize = 1 << 18;
 
 /// Values that somebody else holds and that stay where they are, such as those of an array of another language.
 pub type Held = Arc<dyn AsRef<[f32]> + Send + Sync>;
@@ -88,7 +91,12 @@ impl Matrix {
         if !whole {
             return Err(MatrixError::Ragged { values: data.len(), cols });
         }
-        if let Some(at) = data.iter().position(|x| !x.is_finite()) {
+        let mut blocks = data.chunks(BLOCK).enumerate();
+        let not_finite = blocks.find_map(|(block, values)| {
+            memory::keep();
+            Some(block * BLOCK + values.iter().position(|x| !x.is_finite())?)
+        });
+        if let Some(at) = not_finite {
             return Err(MatrixError::NotFinite { row: at / cols, col: at % cols, value: data[at] });
         }
         let rows = data.len().checked_div(cols).unwrap_or(0);
@@ -195,7 +203,10 @@ impl Matrix {
     pub fn select(&self, indices: &[usize]) -> Self {
         let pick = |from: &[f32]| -> Vec<f32> {
             let mut data = Vec::with_capacity(indices.len() * self.cols);
-            for &i in indices {
+            for (at, &i) in indices.iter().enumerate() {
+                if at.is_multiple_of(64) {
+                    memory::keep();
+                }
                 data.extend_from_slice(&from[i * self.cols..(i + 1) * self.cols]);
             }
             data
@@ -212,7 +223,13 @@ impl Matrix {
     /// The rows of `self` followed by those of `below`; both have the same number of columns.
     pub fn stack(&self, below: &Self) -> Self {
         assert_eq!(self.cols, below.cols, "stacked matrices share their columns");
-        let data = [self.as_slice(), below.as_slice()].concat();
+        let mut data = Vec::with_capacity(self.data.len() + below.data.len());
+        for values in
+            [self.as_slice(), below.as_slice()].into_iter().flat_map(|of| of.chunks(BLOCK))
+        {
+            memory::keep();
+            data.extend_from_slice(values);
+        }
         let mut remainder = Vec::new();
         if !(self.remainder.is_empty() && below.remainder.is_empty()) {
             remainder.extend_from_slice(&self.remainder);

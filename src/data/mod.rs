@@ -3,6 +3,7 @@
 pub mod hex;
 pub mod json_number;
 pub mod matrix;
+pub mod memory;
 pub mod panics;
 pub mod rows;
 pub mod secret;

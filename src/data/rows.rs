@@ -2,7 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::matrix::{Matrix, split};
+use super::{
+    matrix::{Matrix, split},
+    memory,
+};
 
 /// Rows of finite numbers, to be read in `f64`.
 pub trait ReadRows: Sync {
@@ -51,6 +54,7 @@ pub(crate) fn mean<R: ReadRows + ?Sized>(parts: &[&R]) -> Vec<f64> {
     let mut mean = vec![0.0; cols];
     for part in parts {
         let sum_of = |block: usize| {
+            memory::keep();
             let (mut sum, mut row) = (vec![0.0; cols], vec![0.0; cols]);
             for i in block * BLOCK..part.rows().min((block + 1) * BLOCK) {
                 part.read(i, 0, &mut row);
@@ -81,7 +85,12 @@ pub struct UnitRows<'a> {
 impl<'a> UnitRows<'a> {
     /// Measures the rows of `matrix`, on all threads.
     pub fn of(matrix: &'a Matrix) -> Self {
-        let length = |i: usize| matrix.row_f64(i).map(|x| x * x).sum::<f64>().sqrt();
+        let length = |i: usize| {
+            if i.is_multiple_of(64) {
+                memory::keep();
+            }
+            matrix.row_f64(i).map(|x| x * x).sum::<f64>().sqrt()
+        };
         Self { matrix, lengths: (0..matrix.rows()).into_par_iter().map(length).collect() }
     }
 
@@ -98,6 +107,9 @@ impl<'a> UnitRows<'a> {
         rows.enumerate().for_each_init(
             || vec![0.0; d],
             |row, (i, (high, rest))| {
+                if i.is_multiple_of(64) {
+                    memory::keep();
+                }
                 self.read(i, 0, row);
                 for ((&value, high), rest) in row.iter().zip(high).zip(rest) {
                     (*high, *rest) = split(value);

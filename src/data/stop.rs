@@ -13,6 +13,8 @@ use std::{
     },
 };
 
+use super::memory;
+
 thread_local! {
     /// What this thread watches.
     static WATCHED: RefCell<Option<Token>> = const { RefCell::new(None) };
@@ -48,9 +50,10 @@ pub fn watched() -> Option<Token> {
     WATCHED.with(|watched| watched.borrow().clone())
 }
 
-/// Goes on, or unwinds with [`Stopped`]: no message is printed.
+/// Goes on, or unwinds with [`Stopped`]: no message is printed. Gives pages back where memory has a limit.
 #[inline]
 pub fn check() {
+    memory::keep();
     let stopped = |watched: &RefCell<Option<Token>>| {
         watched.borrow().as_ref().is_some_and(|token| token.0.load(Ordering::Relaxed))
     };

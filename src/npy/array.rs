@@ -15,6 +15,8 @@ const MAX_EXPANSION: u64 = 1032;
 pub(super) struct Npy<R> {
     source: R,
     layout: Layout,
+    /// Where in the source the values start.
+    start: u64,
 }
 
 struct Layout {
@@ -60,17 +62,29 @@ impl<R: Read> Npy<R> {
         source.read_exact(&mut header).map_err(short)?;
         let header = String::from_utf8_lossy(&header);
         let layout = Layout::parse(&header)?;
-        let held = held.saturating_sub(before + u64::from(length));
+        let start = before + u64::from(length);
+        let held = held.saturating_sub(start);
         let promised = layout.rows as u128 * layout.cols as u128 * layout.dtype.size() as u128;
         if promised > u128::from(held) {
             return Err(FeatureError::Truncated { promised, held });
         }
-        Ok(Self { source, layout })
+        Ok(Self { source, layout, start })
     }
 
     /// Whether the values are integers.
     pub(super) fn holds_integers(&self) -> bool {
         matches!(self.layout.dtype, Dtype::Int { .. })
+    }
+
+    /// Rows and columns.
+    pub(super) fn shape(&self) -> (usize, usize) {
+        (self.layout.rows, self.layout.cols)
+    }
+
+    /// Where the values start, if they are rows of `f32` as this crate keeps them.
+    pub(super) fn plain(&self) -> Option<u64> {
+        let Layout { dtype, big_endian, column_major, .. } = self.layout;
+        (dtype == Dtype::F32 && !big_endian && !column_major).then_some(self.start)
     }
 
     /// The values as rows of `f32`.

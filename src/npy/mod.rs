@@ -13,7 +13,10 @@ use array::Npy;
 use std::{fs::File, io::BufReader, path::Path};
 pub use write::{write_npy, write_safetensors};
 
-use crate::data::matrix::{Matrix, MatrixError};
+use crate::data::{
+    matrix::{Matrix, MatrixError},
+    memory,
+};
 
 /// Why a file holds no feature matrix and no histogram.
 #[derive(Debug, thiserror::Error)]
@@ -106,6 +109,8 @@ pub fn is_feature_path(path: &str) -> bool {
 
 /// The feature matrix in `path`: one row per text, rounded to `f32`.
 ///
+/// Below a limit on memory ([`crate::data::memory`]) rows of little-endian `f32` in C order stay in their file.
+///
 /// # Arguments
 ///
 /// * `path`: `FILE.npy`, `FILE.npz[:key]` or `FILE.safetensors[:tensor]`. The key may be left out
@@ -120,15 +125,57 @@ pub fn read_features(path: &str) -> Result<Matrix, FeatureError> {
         split(path).ok_or_else(|| FeatureError::Extension { path: path.to_owned() })?;
     match format {
         Format::Npy => {
-            let (source, held) = open(file)?;
-            Npy::read_header(source, held)?.into_matrix()
+            let (mut source, held) = open(file)?;
+            let npy = Npy::read_header(&mut source, held)?;
+            let (shape, plain) = (npy.shape(), npy.plain());
+            match plain.map(|start| left_in_place(file, start, shape)).transpose()?.flatten() {
+                Some(matrix) => Ok(matrix),
+                None => npy.into_matrix(),
+            }
         }
         Format::Npz => array::in_archive(File::open(file)?, key, |npy| npy.into_matrix()),
         Format::Safetensors => {
-            let (source, held) = open(file)?;
-            tensors::read(source, held, key)
+            let (mut source, held) = open(file)?;
+            let tensor = tensors::Tensor::read_header(&mut source, held, key)?;
+            let plain = tensor.plain();
+            match plain
+                .map(|start| left_in_place(file, start, tensor.shape()))
+                .transpose()?
+                .flatten()
+            {
+                Some(matrix) => Ok(matrix),
+                None => tensor.into_matrix(source),
+            }
         }
     }
+}
+
+/// Rows and columns of the features in `path`, whose values are not read.
+///
+/// # Errors
+///
+/// [`FeatureError`], in one sentence without the path.
+pub fn shape(path: &str) -> Result<(usize, usize), FeatureError> {
+    match split(path).ok_or_else(|| FeatureError::Extension { path: path.to_owned() })? {
+        (Format::Safetensors, file, key) => {
+            let (mut source, held) = open(file)?;
+            Ok(tensors::Tensor::read_header(&mut source, held, key)?.shape())
+        }
+        _ => Ok(with_npy(path, |npy| Ok(npy.shape()))?.unwrap_or_default()),
+    }
+}
+
+/// Rows that stay in `file`, where a limit on memory holds.
+fn left_in_place(
+    file: &str,
+    start: u64,
+    (rows, cols): (usize, usize),
+) -> Result<Option<Matrix>, FeatureError> {
+    if memory::limit().is_none() {
+        return Ok(None);
+    }
+    let values = memory::map(&File::open(file)?, start, rows * cols)?;
+    Ok(values.map(|values| Matrix::held(cols, values)).transpose()?)
 }
 
 /// The counts in `path` (`.npy` or `.npz[:key]`): an integer array, row after row if it has two axes.

@@ -1,4 +1,6 @@
-//! What a score will do, before anything is measured: its passes, and about what each of them takes.
+//! What a score will do, before anything is measured: its passes, about what each of them takes, and how much memory.
+
+mod memory;
 
 use super::{
     Clusters, Metrics, Reduce, ScoreError, ScoreOptions, bounds,
@@ -24,6 +26,8 @@ use crate::{
         spec::Family,
     },
 };
+
+pub use memory::Memory;
 
 /// One kind of pass.
 #[derive(Clone, Debug, PartialEq)]

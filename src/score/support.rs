@@ -135,12 +135,23 @@ impl<'a> Support<'a> {
         rows: &'b Matrix,
         sizes: Sides<usize>,
     ) -> Result<Nearby<'b>, MetricError> {
+        let (rank, share) = self.drawn_rank(sizes, rows.rows()).unwrap_or((1, 1.0));
+        let nearby = Nearby::find(rows, rank, share)?;
+        Ok(if self.parts().soft { nearby.keeping_distances(sizes.reference) } else { nearby })
+    }
+
+    /// The largest rank of a neighbor.
+    pub fn rank(&self, sizes: Sides<usize>) -> usize {
+        self.parts().rank(sizes, &self.options())
+    }
+
+    /// The largest rank of a neighbor in parts of `drawn` rows, and the share of these that the smallest part holds;
+    /// `None` where no row is drawn.
+    pub fn drawn_rank(&self, sizes: Sides<usize>, drawn: usize) -> Option<(usize, f64)> {
         let Sides { reference: n, model: m } = sizes;
-        let rank = self.parts().rank(sizes, &self.options());
         // The smallest of the parts that are drawn: half of a ceiling's part of the reference.
         let least = n.min(m) as f64 / (n + m) as f64 * n as f64 / 2.0;
-        let nearby = Nearby::find(rows, rank, least / rows.rows() as f64)?;
-        Ok(if self.parts().soft { nearby.keeping_distances(n) } else { nearby })
+        (drawn > 0).then(|| (self.rank(sizes), least / drawn as f64))
     }
 
     fn parts(&self) -> Parts {

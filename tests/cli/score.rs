@@ -10,6 +10,8 @@ mod grammar;
 mod histograms;
 #[path = "score/likelihood.rs"]
 mod likelihood;
+#[path = "score/memory.rs"]
+mod memory;
 
 use std::path::PathBuf;
 

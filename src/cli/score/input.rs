@@ -81,12 +81,17 @@ impl Kind {
     }
 }
 
-/// Reads both sides; they are of one kind.
+/// Says, of so many rows of so many columns, why they cannot be measured here; columns are 0 where texts are yet to be
+/// embedded.
+pub type Fits<'a> = &'a dyn Fn(Sides<usize>, usize) -> anyhow::Result<()>;
+
+/// Reads both sides; they are of one kind. What `fits` refuses is not read.
 pub fn read(
     specs: Sides<&str>,
     gaps: GapFlags,
     embed: &EmbedFlags,
     device: &DeviceFlags,
+    fits: Fits<'_>,
 ) -> anyhow::Result<Input> {
     let located = specs.try_map(hub::local)?;
     let specs = located.as_ref().map(AsRef::as_ref);
@@ -103,6 +108,10 @@ pub fn read(
             Ok(Input::Histograms(specs.try_map(read)?))
         }
         (Kind::Features, Kind::Features) => {
+            let shapes = specs.try_map(|spec| {
+                npy::shape(spec).with_context(|| format!("cannot read features from `{spec}`"))
+            })?;
+            fits(shapes.map(|(rows, _)| rows), shapes.reference.1)?;
             let read = |spec| {
                 npy::read_features(spec)
                     .with_context(|| format!("cannot read features from `{spec}`"))
@@ -124,7 +133,7 @@ pub fn read(
                 },
             })
         }
-        (Kind::Texts, Kind::Texts) => texts(specs, gaps, embed, device),
+        (Kind::Texts, Kind::Texts) => texts(specs, gaps, embed, device, fits),
         (reference, model) => bail!(
             "`{}` holds {} and `{}` {}; both sides must be of one kind",
             specs.reference,
@@ -141,9 +150,11 @@ fn texts(
     gaps: GapFlags,
     embed: &EmbedFlags,
     device: &DeviceFlags,
+    fits: Fits<'_>,
 ) -> anyhow::Result<Input> {
     let tokens = embed.tokens()?;
     let texts = specs.try_map(|spec| gaps.texts(spec))?;
+    fits(texts.as_ref().map(Vec::len), 0)?;
     let Some(model) = &embed.embedder else {
         bail!(
             "`{}` and `{}` are texts; name the model that embeds them with --embedder MODEL, or \

@@ -4,7 +4,6 @@ pub mod cpu;
 pub mod device;
 pub mod kv;
 pub mod logits;
-pub(crate) mod memory;
 pub mod model;
 pub mod network;
 pub mod parts;

@@ -11,9 +11,9 @@ use std::{
 use super::{
     kv::{Kv, KvShape, Place, Span},
     logits::{Ask, Logits, draw_on_host},
-    memory,
 };
 use crate::{
+    data::memory,
     decode::{DecodeError, Pick},
     lm::{LmError, arch::config::ModelConfig},
 };
@@ -139,7 +139,7 @@ pub trait Network: Send + Sync {
 
     /// Bytes that are free where the cache lies.
     fn free_memory(&self) -> usize {
-        memory::free_memory()
+        memory::available() as usize
     }
 
     /// Computes the spans' tokens, fills their segments, and gives the states asked for.

@@ -398,7 +398,7 @@ impl Network for TensorDecoder {
         if let Ok(free) = cuda::free_memory(&self.device) {
             return free;
         }
-        super::memory::free_memory()
+        crate::data::memory::available() as usize
     }
 
     /// Libraries choose products by shape.

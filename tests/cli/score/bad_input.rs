@@ -5,20 +5,29 @@ use std::{io::Write, path::Path};
 use super::{Ran, llmpr, number, score_json};
 
 /// Writes rows as a `.npy` of f32.
-fn write_rows(path: &Path, rows: usize, cols: usize, value: impl Fn(usize) -> f32) -> String {
+/// What stands before the values of a `.npy` file of f32.
+pub(super) fn npy_header(rows: usize, cols: usize) -> Vec<u8> {
     let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {cols}), }}");
     let padding = 64 - (10 + header.len() + 1) % 64;
     let header = format!("{header}{}\n", " ".repeat(padding));
-    let mut file = std::fs::File::create(path).unwrap();
-    file.write_all(b"\x93NUMPY\x01\x00").unwrap();
-    file.write_all(&(header.len() as u16).to_le_bytes()).unwrap();
-    file.write_all(header.as_bytes()).unwrap();
+    [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes()].concat()
+}
+
+pub(super) fn write_rows(
+    path: &Path,
+    rows: usize,
+    cols: usize,
+    value: impl Fn(usize) -> f32,
+) -> String {
+    let mut file = std::io::BufWriter::new(std::fs::File::create(path).unwrap());
+    file.write_all(&npy_header(rows, cols)).unwrap();
     (0..rows * cols).for_each(|i| file.write_all(&value(i).to_le_bytes()).unwrap());
+    file.flush().unwrap();
     path.to_str().unwrap().to_owned()
 }
 
 /// Numbers without a pattern that balls could see.
-fn scattered(i: usize) -> f32 {
+pub(super) fn scattered(i: usize) -> f32 {
     ((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f32 / (1u64 << 24) as f32
 }
 
@@ -31,7 +40,7 @@ fn complaint(reference: &str, samples: &str, more: &[&str]) -> String {
     stderr
 }
 
-fn assert_says(said: &str, words: &[&str]) {
+pub(super) fn assert_says(said: &str, words: &[&str]) {
     for word in words {
         assert!(said.contains(word), "`{word}` is missing in: {said}");
     }
@@ -124,7 +133,9 @@ fn measures_are_asked_for_by_name_and_planned() {
     let Ran { code, stdout, stderr } = llmpr(&args);
     assert_eq!((code, stderr.as_str()), (0, ""));
     assert_says(&stdout, &["GF", "MiB", "8 × ceilings from halves", "5 × clusterings for MAUVE"]);
-    let shares = stdout.lines().map(|line| line.trim().split(' ').next().unwrap());
+    let (passes, memory) = stdout.split_once("memory: ").unwrap();
+    assert_says(memory, &["2 KiB of rows as they are read", "KiB of lists"]);
+    let shares = passes.lines().map(|line| line.trim().split(' ').next().unwrap());
     let all: f64 = shares.map(|share| share.parse::<f64>().unwrap()).sum();
     assert!((all - 100.0).abs() < 10.0, "{stdout}");
 }
