@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 
 use super::{
-    attribution::{Topics, shares_of_cells},
+    attribution::{Topics, longest_of_cells},
     folder::{FolderError, ModelRecord, RunFolder, RunRecord},
     plan::draws,
     store::{StoreError, read_json, read_log},
@@ -266,7 +266,7 @@ pub(super) fn texts_of<'a>(
     };
     let known: Vec<_> = (0..cells.len()).into_par_iter().map(known).collect();
     let samples: Vec<&[SampleRecord]> = features.samples.iter().map(Vec::as_slice).collect();
-    let shares = shares_of_cells(&samples, references);
+    let shares = longest_of_cells(&samples, references);
     let parts = cells.iter().zip(features.samples).zip(known).zip(shares);
     let cell = |(((&result, samples), known), shares)| {
         let places = offset..offset + references.len();
