@@ -120,7 +120,7 @@ pub(super) mod tests {
         let sample = |(at, text): (usize, &&str)| SampleRecord {
             id: format!("0-{at}"),
             prompt_id: "p".into(),
-            prompt: String::new(),
+            prompt: "".into(),
             text: Some((*text).to_owned()),
             completion: None,
             tokens: vec![1; 3],

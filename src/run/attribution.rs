@@ -15,6 +15,8 @@ use crate::{
 /// What a completion shares with another one, with a reference, and with its prompt.
 #[derive(Clone, Copy, Default)]
 struct Spans {
+    /// Words of the completion.
+    all: usize,
     completion: Option<Span>,
     reference: Option<Span>,
     prompt: Option<Span>,
@@ -25,7 +27,7 @@ pub(super) fn shares(samples: &[SampleRecord], references: &[String]) -> Vec<Vec
     let spans = spans_of_cells(&[samples], references).swap_remove(0);
     let of = |row: usize| {
         let all = in_order(&spans[row]).into_iter();
-        all.map(|(with, span)| told(samples, row, with, span)).collect()
+        all.map(|of| told(samples, row, spans[row].all, of)).collect()
     };
     (0..samples.len()).map(of).collect()
 }
@@ -38,8 +40,8 @@ pub(super) fn longest_of_cells(
     let spans = spans_of_cells(cells, references);
     let of = |(samples, spans): (&&[SampleRecord], Vec<Spans>)| {
         let longest = |row: usize| {
-            let &(with, span) = in_order(&spans[row]).first()?;
-            Some(told(samples, row, with, span))
+            let first = in_order(&spans[row]).into_iter().next()?;
+            Some(told(samples, row, spans[row].all, first))
         };
         (0..samples.len()).map(longest).collect()
     };
@@ -48,22 +50,27 @@ pub(super) fn longest_of_cells(
 
 /// What is shared with what, the longest first.
 fn in_order(spans: &Spans) -> Vec<(&'static str, Span)> {
-    let Spans { completion, reference, prompt } = *spans;
+    let Spans { completion, reference, prompt, .. } = *spans;
     let all = [("completion", completion), ("reference", reference), ("prompt", prompt)];
     let mut all: Vec<_> = all.into_iter().filter_map(|(with, span)| Some((with, span?))).collect();
     all.sort_by_key(|(_, span)| std::cmp::Reverse(span.words));
     all
 }
 
-fn told(samples: &[SampleRecord], row: usize, with: &'static str, span: Span) -> Shared {
-    let own = samples[row].text().split_whitespace();
-    let words: Vec<&str> = own.clone().skip(span.start).take(span.words).collect();
+fn told(
+    samples: &[SampleRecord],
+    row: usize,
+    all: usize,
+    (with, span): (&'static str, Span),
+) -> Shared {
+    let words = samples[row].text().split_whitespace().skip(span.start);
+    let words: Vec<&str> = words.take(span.words).collect();
     let of = match with {
         "completion" => samples[span.other].id.clone(),
         "reference" => span.other.to_string(),
         _ => samples[row].prompt_id.clone(),
     };
-    Shared { with, of, words: span.words, all: own.count(), text: words.join(" ") }
+    Shared { with, of, words: span.words, all, text: words.join(" ") }
 }
 
 fn spans_of_cells(cells: &[&[SampleRecord]], references: &[String]) -> Vec<Vec<Spans>> {
@@ -81,8 +88,13 @@ fn spans_of_cells(cells: &[&[SampleRecord]], references: &[String]) -> Vec<Vec<S
     let (mut own, mut found): (Vec<Words<'_>>, Vec<Vec<Spans>>) = own
         .into_iter()
         .map(|(words, spans)| {
-            let of = |completion| Spans { completion, ..Spans::default() };
-            (words, spans.into_iter().map(of).collect::<Vec<_>>())
+            let of = |(completion, text): (_, &[u32])| Spans {
+                all: text.len(),
+                completion,
+                ..Spans::default()
+            };
+            let spans: Vec<Spans> = spans.into_iter().zip(words.texts()).map(of).collect();
+            (words, spans)
         })
         .unzip();
     own.iter_mut().for_each(|words| words.renumber(&mut numbers));

@@ -12,7 +12,7 @@ const NONE: u32 = u32::MAX;
 pub(super) struct Automaton {
     states: Vec<State>,
     edges: Vec<Edge>,
-    /// The edge of a state and a word.
+    /// Where a word leads from a state.
     by_word: WordMap<u64, u32>,
 }
 
@@ -28,7 +28,6 @@ struct State {
 
 struct Edge {
     word: u32,
-    to: u32,
     /// The edge of the same state before it.
     before: u32,
 }
@@ -62,7 +61,7 @@ impl Automaton {
         for (at, &word) in text.iter().enumerate() {
             (state, length) = loop {
                 match self.next(state, word) {
-                    Some(edge) => break (self.edges[edge].to, length + 1),
+                    Some(to) => break (to, length + 1),
                     None if state == 0 => break (0, 0),
                     None => {
                         state = self.states[state as usize].link;
@@ -84,29 +83,29 @@ impl Automaton {
         (if found.is_empty() { 0 } else { most as usize }, found)
     }
 
-    fn next(&self, state: u32, word: u32) -> Option<usize> {
-        self.by_word.get(&key(state, word)).map(|&edge| edge as usize)
+    fn next(&self, state: u32, word: u32) -> Option<u32> {
+        self.by_word.get(&key(state, word)).copied()
     }
 
     fn add(&mut self, state: u32, word: u32, to: u32) {
         let edge = self.edges.len() as u32;
         let last = &mut self.states[state as usize].last;
-        self.edges.push(Edge { word, to, before: std::mem::replace(last, edge) });
-        self.by_word.insert(key(state, word), edge);
+        self.edges.push(Edge { word, before: std::mem::replace(last, edge) });
+        self.by_word.insert(key(state, word), to);
     }
 
     /// The state of a run, known or new, that is one word longer than the longest of `state`.
     fn extend(&mut self, state: u32, word: u32) -> u32 {
         let longest = self.states[state as usize].longest + 1;
-        if let Some(edge) = self.next(state, word) {
-            return self.exactly(state, word, self.edges[edge].to);
+        if let Some(to) = self.next(state, word) {
+            return self.exactly(state, word, to);
         }
         let new = self.states.len() as u32;
         self.states.push(State { longest, link: 0, last: NONE });
         let mut at = state;
         while at != NONE {
-            if let Some(edge) = self.next(at, word) {
-                self.states[new as usize].link = self.exactly(at, word, self.edges[edge].to);
+            if let Some(to) = self.next(at, word) {
+                self.states[new as usize].link = self.exactly(at, word, to);
                 break;
             }
             self.add(at, word, new);
@@ -127,14 +126,16 @@ impl Automaton {
         self.states.push(State { longest, link, last: NONE });
         let mut edge = self.states[to as usize].last;
         while edge != NONE {
-            let Edge { word, to, before } = self.edges[edge as usize];
-            self.add(parted, word, to);
+            let Edge { word, before } = self.edges[edge as usize];
+            if let Some(to) = self.next(to, word) {
+                self.add(parted, word, to);
+            }
             edge = before;
         }
         let mut at = from;
         while at != NONE {
-            match self.next(at, word) {
-                Some(edge) if self.edges[edge].to == to => self.edges[edge].to = parted,
+            match self.by_word.get_mut(&key(at, word)) {
+                Some(leads) if *leads == to => *leads = parted,
                 _ => break,
             }
             at = self.states[at as usize].link;
