@@ -168,7 +168,7 @@ fn open_sink(args: &Args, cell: &PlannedCell) -> anyhow::Result<(Sink, HashSet<D
         let prompt = cell.prompts.prompts.get(old.prompt_index as usize);
         let same = old.seed == seed
             && old.decoding == decoding
-            && prompt.is_some_and(|prompt| prompt.text == old.prompt);
+            && prompt.is_some_and(|prompt| *prompt.text == *old.prompt);
         if !same {
             bail!(
                 "`{}` holds completions of other settings (the first such is {}); choose another -o",

@@ -2,14 +2,58 @@
 //!
 //! For fields: `#[serde(with = "crate::data::json_number")]`; lists: `#[serde(with = "crate::data::json_number::list")]`.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
 
-#[derive(Deserialize)]
-#[serde(untagged)]
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error, Visitor},
+};
+
 enum Json {
     Number(f64),
-    Word(String),
-    Null(()),
+    Null,
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Not by trying one form after another: results hold millions of numbers.
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+struct Reader;
+
+impl Visitor<'_> for Reader {
+    type Value = Json;
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("a number, inf, -inf or null")
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Json, E> {
+        Ok(Json::Number(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Json, E> {
+        Ok(Json::Number(value as f64))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Json, E> {
+        Ok(Json::Number(value as f64))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Json, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_str<E: Error>(self, word: &str) -> Result<Json, E> {
+        match word {
+            "inf" => Ok(Json::Number(f64::INFINITY)),
+            "-inf" => Ok(Json::Number(f64::NEG_INFINITY)),
+            "nan" => Ok(Json::Number(f64::NAN)),
+            _ => Err(E::custom(format!("`{word}` is neither a number nor inf, -inf or null"))),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -29,16 +73,10 @@ fn out(value: f64) -> Out {
     }
 }
 
-fn read<E: serde::de::Error>(json: Json) -> Result<f64, E> {
+fn read(json: Json) -> f64 {
     match json {
-        Json::Number(value) => Ok(value),
-        Json::Null(()) => Ok(f64::NAN),
-        Json::Word(word) => match word.as_str() {
-            "inf" => Ok(f64::INFINITY),
-            "-inf" => Ok(f64::NEG_INFINITY),
-            "nan" => Ok(f64::NAN),
-            _ => Err(E::custom(format!("`{word}` is neither a number nor inf, -inf or null"))),
-        },
+        Json::Number(value) => value,
+        Json::Null => f64::NAN,
     }
 }
 
@@ -57,7 +95,7 @@ pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::
 ///
 /// Another word than those.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    read(Json::deserialize(deserializer)?)
+    Json::deserialize(deserializer).map(read)
 }
 
 /// The same for lists.
@@ -79,13 +117,13 @@ pub mod list {
     ///
     /// A value that is no number.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
-        Vec::<Json>::deserialize(deserializer)?.into_iter().map(read).collect()
+        Ok(Vec::<Json>::deserialize(deserializer)?.into_iter().map(read).collect())
     }
 }
 
 /// The same for what may be absent.
 pub mod option {
-    use super::{Deserialize, Deserializer, Json, Serialize, Serializer, out, read};
+    use super::{Deserialize, Deserializer, Json, Serialize, Serializer, out};
 
     /// Writes the number as [`super::serialize`] does, or `null`.
     ///
@@ -102,10 +140,10 @@ pub mod option {
     ///
     /// A value that is no number.
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<f64>, D::Error> {
-        match Json::deserialize(d)? {
-            Json::Null(()) => Ok(None),
-            json => read(json).map(Some),
-        }
+        Ok(match Json::deserialize(d)? {
+            Json::Null => None,
+            Json::Number(value) => Some(value),
+        })
     }
 }
 
@@ -129,5 +167,12 @@ mod tests {
         let back: Row = serde_json::from_str(&json).unwrap();
         assert_eq!(back.x, f64::INFINITY);
         assert!(back.xs[1].is_nan());
+        let back: Row = serde_json::from_str(r#"{"x":-3,"xs":[7,1e300,"nan"]}"#).unwrap();
+        assert_eq!((back.x, &back.xs[..2]), (-3.0, &[7.0, 1e300][..]));
+        for (x, wrong) in [("\"big\"", "`big` is neither"), ("[]", "expected a number, inf")] {
+            let text = format!(r#"{{"x":{x},"xs":[]}}"#);
+            let message = serde_json::from_str::<Row>(&text).unwrap_err().to_string();
+            assert!(message.contains(wrong), "{message}");
+        }
     }
 }

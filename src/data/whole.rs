@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufWriter, Write},
+    io::{self, BufRead, BufReader, BufWriter, Write},
     path::{Path, PathBuf},
 };
 
@@ -33,7 +33,7 @@ impl Whole {
             // Behind the name of an open file others may have written already.
             None => File::options().append(true).create(true).open(path)?,
         };
-        Ok(Self { file: BufWriter::new(file), replaces })
+        Ok(Self { file: BufWriter::with_capacity(BUFFER, file), replaces })
     }
 
     /// Puts the file in its place.
@@ -88,6 +88,53 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub fn holds(path: &Path, bytes: &[u8]) -> bool {
     fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() == bytes.len() as u64)
         && fs::read(path).is_ok_and(|old| old == bytes)
+}
+
+/// Whether a plain file at `path` holds already what `write` writes; asked without holding either as a whole.
+///
+/// # Errors
+///
+/// Those of `write`, where they are its own.
+pub fn holds_written(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<Compared>) -> io::Result<()>,
+) -> io::Result<bool> {
+    let plain = fs::metadata(path).is_ok_and(|file| file.is_file());
+    let Some(old) = plain.then(|| File::open(path).ok()).flatten() else { return Ok(false) };
+    let compared = Compared { old: BufReader::with_capacity(BUFFER, old), same: true };
+    let mut compared = BufWriter::with_capacity(BUFFER, compared);
+    let written = write(&mut compared).and_then(|()| compared.flush());
+    let same = compared.get_ref().same;
+    written.or_else(|error| if same { Err(error) } else { Ok(()) })?;
+    let (mut compared, _) = compared.into_parts();
+    Ok(same && compared.old.fill_buf().is_ok_and(<[u8]>::is_empty))
+}
+
+/// Bytes that are written or compared at a time.
+const BUFFER: usize = 1 << 16;
+
+/// An old file, beside which a new one is written to see whether they are the same; the first difference is an error.
+#[derive(Debug)]
+pub struct Compared {
+    old: BufReader<File>,
+    same: bool,
+}
+
+impl Write for Compared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let old = self.old.fill_buf().unwrap_or_default();
+        let count = old.len().min(bytes.len());
+        self.same &= count > 0 && old[..count] == bytes[..count];
+        if !self.same {
+            return Err(io::Error::other("the old file differs"));
+        }
+        self.old.consume(count);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The plain file that `path` leads to, which may not exist yet; none where it leads to something else, or
@@ -154,6 +201,32 @@ mod tests {
         drop(torn);
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_holds_what_is_written_if_it_is_that_to_the_last_byte() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("results.json");
+        let long = "0123456789".repeat(BUFFER);
+        let same = |text: &str| {
+            // In pieces that no buffer ends with.
+            let written = holds_written(&path, |file| {
+                text.as_bytes().chunks(777).try_for_each(|part| file.write_all(part))
+            });
+            written.unwrap()
+        };
+        assert!(!same(""), "there is no file");
+        for old in ["", "text", &long] {
+            put(&path, old).unwrap();
+            assert!(same(old));
+            assert!(
+                !same(&format!("{old}x")) && !same(&old.replace('9', "8").replace('t', "d"))
+                    || old.is_empty()
+            );
+            assert!(old.is_empty() || !same(&old[..old.len() - 1]));
+        }
+        let failed = holds_written(&path, |_| Err(io::Error::other("no value")));
+        assert_eq!(failed.unwrap_err().to_string(), "no value");
     }
 
     #[test]

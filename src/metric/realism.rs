@@ -60,9 +60,14 @@ pub fn realism(clouds: Clouds<'_>, k: usize) -> Result<Vec<f64>, MetricError> {
     let mut ask = Ask::default();
     let any = self::ask(&prepared, k, &mut ask);
     let found = prepared.run(&ask);
+    Ok(of_rows(&prepared, any, found.realism))
+}
+
+/// The realism of each row, from what was found of [`ask`].
+pub(crate) fn of_rows(prepared: &Prepared, any: bool, found: Vec<f64>) -> Vec<f64> {
     let of_row = |ratio: f64| if any { ratio.sqrt() } else { f64::NAN };
-    let realism: Vec<f64> = found.realism.into_iter().map(of_row).collect();
-    Ok(prepared.space.0.model.distinct.spread(&realism))
+    let realism: Vec<f64> = found.into_iter().map(of_row).collect();
+    prepared.space.0.model.distinct.spread(&realism)
 }
 
 /// Asks for realism; whether any ball is left to measure it by.

@@ -24,8 +24,8 @@ pub struct CellTexts<'a> {
     pub evidence: Option<Sides<Vec<RowEvidence>>>,
     /// How deep each completion lies in the reference's support, see [`crate::metric::realism::realism`].
     pub realism: Option<Vec<f64>>,
-    /// What each completion has in common with other texts, the longest first.
-    pub shares: Vec<Vec<Shared>>,
+    /// The most that each completion has in common with another text.
+    pub shares: Vec<Option<Shared>>,
     /// The topic of each completion among those of its run; empty where there are none.
     pub topics: Vec<u32>,
 }
@@ -72,7 +72,7 @@ impl CellTexts<'_> {
 
     /// The longest run of words that a completion shares with another text.
     pub fn longest(&self, row: usize) -> Option<&Shared> {
-        self.shares.get(row)?.first()
+        self.shares.get(row)?.as_ref()
     }
 
     /// Whether half of a completion's words or more stand in one run in another text.
@@ -120,7 +120,7 @@ pub(super) mod tests {
         let sample = |(at, text): (usize, &&str)| SampleRecord {
             id: format!("0-{at}"),
             prompt_id: "p".into(),
-            prompt: String::new(),
+            prompt: "".into(),
             text: Some((*text).to_owned()),
             completion: None,
             tokens: vec![1; 3],

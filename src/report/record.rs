@@ -3,8 +3,10 @@
 //! These are the contents of `cell.json`, `samples.jsonl`, `scores.json` and `results.json`. None holds
 //! a date, a host or a duration, so that a second run writes the same bytes; those are in `run.json`.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
     decode::{Decoding, knobs},
@@ -119,8 +121,9 @@ pub struct SampleRecord {
     pub id: String,
     /// The prompt's name in its task.
     pub prompt_id: String,
-    /// The prompt as the model read it.
-    pub prompt: String,
+    /// The prompt as the model read it; completions of several cells may hold it together.
+    #[serde(serialize_with = "shared", deserialize_with = "own")]
+    pub prompt: Arc<str>,
     /// What is compared with the reference; nothing where a server answered without a text.
     pub text: Option<String>,
     /// What the model wrote, where the task has something else compared, or a filter broke it off.
@@ -153,6 +156,14 @@ pub struct SampleRecord {
     pub sample: u32,
     /// In-context examples that fitted.
     pub shots_used: usize,
+}
+
+fn shared<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
+}
+
+fn own<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
+    String::deserialize(deserializer).map(Arc::from)
 }
 
 impl SampleRecord {

@@ -109,7 +109,7 @@ impl Columns {
             Entry::text(sample.prompt_id.as_str()),
             Entry::Whole(Some(sample.prompt_index.into())),
             Entry::Whole(Some(sample.sample.into())),
-            Entry::text(sample.prompt.as_str()),
+            Entry::text(&*sample.prompt),
             Entry::text(sample.text()),
             Entry::Text(sample.completion.clone()),
             Entry::count(sample.count()),

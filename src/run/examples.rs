@@ -78,7 +78,7 @@ pub(super) mod tests {
         SampleRecord {
             id: String::new(),
             prompt_id: String::new(),
-            prompt: prompt.to_owned(),
+            prompt: prompt.into(),
             text: Some(text.to_owned()),
             completion: None,
             tokens: Vec::new(),

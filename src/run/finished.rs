@@ -4,6 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     io::ErrorKind,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use indexmap::{IndexMap, IndexSet};
@@ -11,7 +12,7 @@ use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 
 use super::{
-    attribution::{Topics, shares_of_cells},
+    attribution::{Topics, longest_of_cells},
     folder::{FolderError, ModelRecord, RunFolder, RunRecord},
     plan::draws,
     store::{StoreError, read_json, read_log},
@@ -22,7 +23,6 @@ use crate::{
         pca::{Keep, Pca},
     },
     data::{matrix::Matrix, sides::Sides},
-    metric::realism::realism,
     npy::read_features,
     report::{
         attribution::CellTexts,
@@ -30,7 +30,7 @@ use crate::{
     },
     score::{
         Normalize, ScoreOptions,
-        evidence::{RowEvidence, evidence},
+        evidence::{RowEvidence, evidence, evidence_and_realism},
     },
     text::Text,
 };
@@ -61,6 +61,7 @@ pub enum ReadError {
 pub(super) struct Run {
     pub(super) folder: RunFolder,
     pub(super) record: RunRecord,
+    /// What its cells share; they themselves are in one list with those of other runs.
     pub(super) results: Results,
     /// The model names of this run where another run has a different model of that name.
     renamed: IndexMap<String, String>,
@@ -87,11 +88,13 @@ pub(super) fn open_all(runs: &[PathBuf]) -> Result<(Vec<Run>, Results, Vec<Strin
     let mut notes: Vec<String> = Vec::new();
     for (at, run) in read.iter().enumerate() {
         let which = if read.len() == 1 { "The run".to_owned() } else { format!("Run {}", at + 1) };
-        let scored = |id: &str| run.results.cells.iter().any(|cell| cell.cell.id == id);
-        notes.extend(run.record.missing(scored).map(|of| format!("{which} is not whole: {of}.")));
+        let scored: HashSet<&str> =
+            run.results.cells.iter().map(|cell| cell.cell.id.as_str()).collect();
+        let missing = run.record.missing(|id| scored.contains(id));
+        notes.extend(missing.map(|of| format!("{which} is not whole: {of}.")));
     }
     notes.extend(rename(&mut read));
-    let results = merge(&read);
+    let results = merge(&mut read);
     Ok((read, results, notes))
 }
 
@@ -101,18 +104,21 @@ fn open(path: &Path) -> Result<Run, ReadError> {
     let record = folder.record()?.ok_or_else(|| ReadError::NotARun { path: name() })?;
     // Scores beside their cells are the newest; results.json knows the order and what failed.
     let listed: Option<Results> = read_json(&path.join("results.json"))?;
-    let listed_cells = || listed.iter().flat_map(|results| &results.cells);
-    let listed_ids = listed_cells().map(|c| &c.cell.id);
+    let (listed, embedder, failed) = match listed {
+        Some(of) => (of.cells, of.embedder, of.failed),
+        None => (Vec::new(), record.shared.embedder.clone(), Vec::new()),
+    };
     // A sweep that was extended and stopped has scores that the older list lacks.
-    let order: IndexSet<&String> = listed_ids.chain(&record.cells).collect();
-    let mut known: HashMap<&String, &CellResult> = HashMap::new();
-    for cell in listed_cells() {
-        known.entry(&cell.cell.id).or_insert(cell);
+    let ids = listed.iter().map(|cell| &cell.cell.id).chain(&record.cells);
+    let order: IndexSet<String> = ids.cloned().collect();
+    let mut known: HashMap<String, CellResult> = HashMap::new();
+    for cell in listed {
+        known.entry(cell.cell.id.clone()).or_insert(cell);
     }
-    let mut cells = Vec::new();
-    for id in order {
-        cells.extend(match known.get(id) {
-            Some(&cell) => Some(cell.clone()),
+    let mut cells = Vec::with_capacity(order.len());
+    for id in &order {
+        cells.extend(match known.remove(id) {
+            Some(cell) => Some(cell),
             None => read_json(&folder.cell(id, "scores.json"))?,
         });
     }
@@ -124,9 +130,9 @@ fn open(path: &Path) -> Result<Run, ReadError> {
         task: record.shared.task.clone(),
         reference: record.shared.reference.clone(),
         reference_n: record.shared.reference_n,
-        embedder: listed.as_ref().map_or(record.shared.embedder.clone(), |r| r.embedder.clone()),
+        embedder,
         cells,
-        failed: listed.map(|r| r.failed).unwrap_or_default(),
+        failed,
     };
     let key = |cell: &CellResult| (cell.cell.id.clone(), cell.score.signature.clone());
     let own = results.cells.iter().map(key).collect();
@@ -189,23 +195,22 @@ fn differences(first: &Run, other: &Run) -> Vec<&'static str> {
     pairs.into_iter().filter(|(_, same)| !same).map(|(what, _)| what).collect()
 }
 
-/// The cells of all runs in their order; a cell that an earlier run has is left out.
-fn merge(runs: &[Run]) -> Results {
-    let mut results = Results { cells: vec![], failed: vec![], ..runs[0].results.clone() };
+/// The cells of all runs in their order, which are no longer in the runs; a cell that an earlier run has is left out.
+fn merge(runs: &mut [Run]) -> Results {
+    let (mut cells, mut failed) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
-    for run in runs {
-        for cell in &run.results.cells {
+    for run in runs.iter_mut() {
+        for mut cell in std::mem::take(&mut run.results.cells) {
             if seen.insert((cell.cell.id.clone(), cell.score.signature.clone())) {
-                let mut cell = cell.clone();
                 if let Some(name) = run.renamed.get(&cell.cell.model) {
                     cell.cell.model = name.clone();
                 }
-                results.cells.push(cell);
+                cells.push(cell);
             }
         }
-        results.failed.extend(run.results.failed.iter().cloned());
+        failed.extend(run.results.failed.iter().cloned());
     }
-    results
+    Results { cells, failed, ..runs[0].results.clone() }
 }
 
 /// The first of the merged cells, as many as are of this run.
@@ -242,14 +247,15 @@ fn logged<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, StoreError> {
 
 /// The completions of `cells` with what is known of each, and the topics of their references, whose places among those
 /// of all runs begin at `offset`; what comes of features only where these are at hand. The notes are of cells whose texts are
-/// there and cannot be read.
+/// there and cannot be read. `lighten` takes away what nobody will ask for of a completion: those of all cells are held at once.
 pub(super) fn texts_of<'a>(
     run: &Run,
     cells: &[&'a CellResult],
     references: &[String],
     offset: usize,
+    lighten: fn(&mut SampleRecord),
 ) -> (Vec<CellTexts<'a>>, Option<Topics>, Vec<String>) {
-    let features = Features::of(run, cells, references.len());
+    let features = Features::with(run, cells, references.len(), lighten);
     let note = |(at, error): &(usize, StoreError)| {
         format!("The texts of {} are left out: {error}.", cells[*at].cell.label())
     };
@@ -258,15 +264,13 @@ pub(super) fn texts_of<'a>(
     let topics = (0..cells.len()).find_map(clouds).and_then(|sets| Topics::of(&sets.reference));
     let known = |at: usize| {
         let sets = features.clouds(at)?;
-        let clouds = Clouds::new(sets.as_ref()).ok()?;
-        let k = features.options.k;
-        let supports = evidence(clouds, k, features.options.ties).ok()?;
+        let (supports, realism) = features.marks(&sets)?;
         let topics = topics.as_ref().map(|topics| topics.nearest(&sets.model));
-        Some((supports, realism(clouds, k).ok(), topics.unwrap_or_default()))
+        Some((supports, Some(realism), topics.unwrap_or_default()))
     };
     let known: Vec<_> = (0..cells.len()).into_par_iter().map(known).collect();
     let samples: Vec<&[SampleRecord]> = features.samples.iter().map(Vec::as_slice).collect();
-    let shares = shares_of_cells(&samples, references);
+    let shares = longest_of_cells(&samples, references);
     let parts = cells.iter().zip(features.samples).zip(known).zip(shares);
     let cell = |(((&result, samples), known), shares)| {
         let places = offset..offset + references.len();
@@ -296,9 +300,21 @@ pub(super) struct Features<'a> {
 impl<'a> Features<'a> {
     /// Those of `cells` and of as many reference texts.
     pub(super) fn of(run: &'a Run, cells: &'a [&'a CellResult], references: usize) -> Self {
+        Self::with(run, cells, references, |_| {})
+    }
+
+    /// [`of`](Self::of), with completions as `lighten` leaves them.
+    fn with(
+        run: &'a Run,
+        cells: &'a [&'a CellResult],
+        references: usize,
+        lighten: fn(&mut SampleRecord),
+    ) -> Self {
         let options: ScoreOptions =
             serde_json::from_value(run.record.scoring.clone()).unwrap_or_default();
-        let read: Vec<_> = cells.par_iter().map(|cell| samples(run, cell)).collect();
+        let prompts = Mutex::default();
+        let read = |cell: &&CellResult| samples(run, cell, &prompts, lighten);
+        let read: Vec<_> = cells.par_iter().map(read).collect();
         let mut damaged = Vec::new();
         let sound = |(at, read): (usize, Result<_, _>)| {
             read.unwrap_or_else(|error| {
@@ -331,6 +347,15 @@ impl<'a> Features<'a> {
         evidence(Clouds::new(clouds.as_ref()).ok()?, self.options.k, self.options.ties).ok()
     }
 
+    /// What the supports say of the texts of these two clouds, and the realism of the completions.
+    pub(super) fn marks(
+        &self,
+        sets: &Sides<Matrix>,
+    ) -> Option<(Sides<Vec<RowEvidence>>, Vec<f64>)> {
+        let clouds = Clouds::new(sets.as_ref()).ok()?;
+        evidence_and_realism(clouds, self.options.k, self.options.ties).ok()
+    }
+
     fn model(&self, at: usize) -> Option<Matrix> {
         let file = self.run.folder.cell(&self.cells[at].cell.id, "features.npy");
         self.scaled(file, self.samples[at].len())
@@ -349,7 +374,7 @@ impl<'a> Features<'a> {
 fn basis(
     reference: &Matrix,
     cells: &[&CellResult],
-    features: &impl Fn(usize) -> Option<Matrix>,
+    features: &(impl Fn(usize) -> Option<Matrix> + Sync),
 ) -> Option<Pca> {
     let components = cells.iter().find_map(|c| c.score.pca.as_ref())?.components;
     let quota = reference.rows().div_ceil(cells.len().max(1));
@@ -359,25 +384,40 @@ fn basis(
         let evenly: Vec<usize> = (0..quota).map(|i| i * rows.rows() / quota).collect();
         Some(rows.select(&evenly))
     };
-    let parts: Vec<Matrix> = (0..cells.len()).filter_map(part).collect();
+    let parts: Vec<Matrix> = (0..cells.len()).into_par_iter().filter_map(part).collect();
     let all: Vec<&Matrix> = std::iter::once(reference).chain(&parts).collect();
     Pca::fit(&all, Keep::Components(components)).ok()
 }
 
 /// A cell's completions with a text in the order of their draws, each once, as its features are.
-fn samples(run: &Run, cell: &CellResult) -> Result<Vec<SampleRecord>, StoreError> {
+///
+/// * `prompts`: those that cells have together.
+fn samples(
+    run: &Run,
+    cell: &CellResult,
+    prompts: &Mutex<HashSet<Arc<str>>>,
+    lighten: fn(&mut SampleRecord),
+) -> Result<Vec<SampleRecord>, StoreError> {
     let path = run.folder.cell(&cell.cell.id, "samples.jsonl");
-    let mut by_draw: IndexMap<(u32, u32), SampleRecord> = IndexMap::new();
+    let mut read: Vec<Option<SampleRecord>> = Vec::new();
+    let mut by_draw: HashMap<(u32, u32), usize> = HashMap::new();
     for mut sample in logged::<SampleRecord>(&path)? {
         // All cells are held at once; of their tokens the number is shown.
         if !sample.tokens.is_empty() {
             sample.n_tokens = Some(sample.count());
             sample.tokens = Vec::new();
         }
-        by_draw.entry((sample.prompt_index, sample.sample)).or_insert(sample);
+        lighten(&mut sample);
+        let mut prompts = prompts.lock().unwrap_or_else(PoisonError::into_inner);
+        match prompts.get(&sample.prompt) {
+            Some(known) => sample.prompt = known.clone(),
+            None => drop(prompts.insert(sample.prompt.clone())),
+        }
+        by_draw.entry((sample.prompt_index, sample.sample)).or_insert(read.len());
+        read.push(Some(sample));
     }
     let wanted = draws(cell.cell.n_samples, run.record.shared.prompts.max(1));
-    let all = wanted.filter_map(|d| by_draw.swap_remove(&(d.prompt, d.sample)));
+    let all = wanted.filter_map(|d| read[*by_draw.get(&(d.prompt, d.sample))?].take());
     Ok(all.filter(|sample| sample.text.is_some()).collect())
 }
 

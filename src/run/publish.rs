@@ -2,7 +2,12 @@
 
 mod race;
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use rayon::prelude::*;
 
 use super::{
     finished::{ReadError, Run, open_all, own_cells, reference_texts, texts_of},
@@ -13,7 +18,7 @@ use crate::report::png::png;
 use crate::report::{
     attribution::CellTexts,
     browse::{Limits, Texts},
-    figure::Theme,
+    figure::{Figure, Theme},
     figures::figures,
     page::{Page, Part},
     results::{to_csv, to_long_csv},
@@ -82,7 +87,8 @@ pub fn publish(runs: &[PathBuf], out: &Path, limits: Limits) -> Result<Published
         });
         let own = own_cells(run, &results.cells[cells.len()..]);
         parts.push(Part { name: name(run), cells: own.len() });
-        let (found, grouped, damaged) = texts_of(run, &own, &texts, references.len());
+        let (found, grouped, damaged) =
+            texts_of(run, &own, &texts, references.len(), |sample| sample.completion = None);
         notes.extend(damaged);
         let grouped = grouped.map(|topics| topics.references);
         let first = named.len() as u32;
@@ -116,32 +122,47 @@ pub fn publish(runs: &[PathBuf], out: &Path, limits: Limits) -> Result<Published
     };
     let html = page.html()?;
     make_folder(&out.join("figures"))?;
-    let mut pixels = 0;
-    for figure in &drawings {
-        let path =
-            |extension: &str| out.join("figures").join(format!("{}.{extension}", figure.name));
-        let svg = figure.svg(Theme::File);
-        write_whole(&path("svg"), svg.as_bytes())?;
-        if let Some(png) = png(&svg) {
-            write_whole(&path("png"), &png)?;
-            pixels += 1;
-        }
-        write_whole(&path("vl.json"), figure.vega().as_bytes())?;
-    }
     if browser.files > 0 {
         make_folder(&out.join("texts"))?;
-        for (at, part) in texts.files().into_iter().enumerate() {
-            write_whole(&out.join(format!("texts/{at}.json")), texts.file(part).as_bytes())?;
-        }
-        write_json(&out.join("texts/references.json"), &references)?;
     }
-    write_json(&out.join("results.json"), &results)?;
-    write_whole(&out.join("results.csv"), to_csv(&results).as_bytes())?;
-    write_whole(&out.join("results_long.csv"), to_long_csv(&results).as_bytes())?;
+    let tables = || {
+        write_json(&out.join("results.json"), &results)?;
+        write_whole(&out.join("results.csv"), to_csv(&results).as_bytes())?;
+        write_whole(&out.join("results_long.csv"), to_long_csv(&results).as_bytes())
+    };
+    // Files wait for the disk, so that several are written at once.
+    let beside = || -> Result<usize, StoreError> {
+        let pixels = drawings.par_iter().map(|figure| draw(figure, &out.join("figures")));
+        let pixels: usize = pixels.collect::<Result<Vec<_>, _>>()?.into_iter().sum();
+        if browser.files > 0 {
+            let file = |(at, part): (usize, Range<usize>)| {
+                write_whole(&out.join(format!("texts/{at}.json")), texts.file(part).as_bytes())
+            };
+            texts.files().into_par_iter().enumerate().try_for_each(file)?;
+            write_json(&out.join("texts/references.json"), &references)?;
+        }
+        Ok(pixels)
+    };
+    let (written, pixels) = rayon::join(tables, beside);
+    written?;
+    let pixels = pixels?;
     let path = out.join("report.html");
     write_whole(&path, html.as_bytes())?;
     let (cells, figures) = (results.cells.len(), drawings.len());
     Ok(Published { page: path, cells, figures, pixels, notes })
+}
+
+/// Writes a figure in each of its forms; how many of them are pixels.
+fn draw(figure: &Figure, folder: &Path) -> Result<usize, StoreError> {
+    let path = |extension: &str| folder.join(format!("{}.{extension}", figure.name));
+    let svg = figure.svg(Theme::File);
+    write_whole(&path("svg"), svg.as_bytes())?;
+    let png = png(&svg);
+    if let Some(png) = &png {
+        write_whole(&path("png"), png)?;
+    }
+    write_whole(&path("vl.json"), figure.vega().as_bytes())?;
+    Ok(usize::from(png.is_some()))
 }
 
 #[cfg(not(feature = "png"))]

@@ -212,7 +212,7 @@ pub fn sample_record(
     SampleRecord {
         id: format!("{}-{}", draw.prompt, draw.sample),
         prompt_id: prompt.id.clone(),
-        prompt: prompt.text.clone(),
+        prompt: prompt.text.as_str().into(),
         completion: differs.then_some(completion.text),
         text,
         n_tokens: completion.tokens.is_empty().then_some(completion.count).filter(|n| *n > 0),

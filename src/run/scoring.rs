@@ -303,7 +303,7 @@ fn prompts(samples: &[SampleRecord]) -> Vec<u64> {
         .iter()
         .map(|s| {
             let next = numbers.len() as u64;
-            *numbers.entry(s.prompt.as_str()).or_insert(next)
+            *numbers.entry(&*s.prompt).or_insert(next)
         })
         .collect();
     let blocked = numbers.len() > 1 && numbers.len() < samples.len();

@@ -13,8 +13,6 @@ use super::{
     folder::RunRecord,
 };
 use crate::{
-    cloud::Clouds,
-    metric::realism::realism,
     report::{
         attribution::{COPY, Shared},
         record::{CellRecord, CellResult},
@@ -118,7 +116,7 @@ pub struct TextShown {
     pub inside: Option<bool>,
     /// Balls of references that hold it.
     pub balls: Option<u32>,
-    /// How deep it lies in the support, see [`realism()`].
+    /// How deep it lies in the support, see [`crate::metric::realism::realism`].
     #[serde(with = "crate::data::json_number::option")]
     pub realism: Option<f64>,
     /// The nearest references, nearest first.
@@ -184,7 +182,7 @@ pub fn show(path: &Path, name: &str, wish: Wish) -> Result<Shown, ShowError> {
     let label = cells[at].cell.label();
     let gone = || ShowError::NoFeatures { cell: label.clone() };
     let clouds = features.clouds(at);
-    let evidence = features.evidence(at);
+    let (evidence, realism) = clouds.as_ref().and_then(|of| features.marks(of)).unzip();
     if matches!(wish.which, Which::Outside | Which::Uncovered) && evidence.is_none() {
         return Err(gone());
     }
@@ -194,9 +192,7 @@ pub fn show(path: &Path, name: &str, wish: Wish) -> Result<Shown, ShowError> {
         references: &references,
         clouds: clouds.as_ref(),
         evidence: evidence.as_ref(),
-        realism: clouds.as_ref().and_then(|clouds| {
-            realism(Clouds::new(clouds.as_ref()).ok()?, features.options.k).ok()
-        }),
+        realism,
         shares: shares(samples, &references),
         grammar: grammar(&run.record),
         nearest: wish.nearest,

@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::data::whole;
+use crate::data::whole::{self, Whole};
 
 /// Why a run folder cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -78,16 +78,25 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     whole::replace(path, bytes).map_err(|source| write_error(path, source))
 }
 
-/// [`write_whole`] of indented JSON with a newline at the end.
+/// [`write_whole`] of indented JSON with a newline at the end, which is never held as a whole.
 ///
 /// # Errors
 ///
 /// [`StoreError::Write`].
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
-    let json = serde_json::to_string_pretty(value);
-    let mut text = json.map_err(|error| write_error(path, std::io::Error::other(error)))?;
-    text.push('\n');
-    write_whole(path, text.as_bytes())
+    fn put(mut to: impl Write, value: &impl Serialize) -> std::io::Result<()> {
+        serde_json::to_writer_pretty(&mut to, value)?;
+        to.write_all(b"\n")
+    }
+    let write = || {
+        if whole::holds_written(path, |file| put(file, value))? {
+            return Ok(());
+        }
+        let mut file = Whole::create(path)?;
+        put(&mut file, value)?;
+        file.finish()
+    };
+    write().map_err(|source| write_error(path, source))
 }
 
 /// Reads a JSON file; `None` when there is none.

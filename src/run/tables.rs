@@ -45,7 +45,7 @@ pub fn write_parquet(runs: &[PathBuf], out: &Path) -> Result<Vec<PathBuf>, Publi
         let own = own_cells(run, &results.cells[taken..]);
         taken += own.len();
         let known = reference_texts(&run.folder)?;
-        let (found, ..) = texts_of(run, &own, &known, 0);
+        let (found, ..) = texts_of(run, &own, &known, 0, |_| {});
         let reach = reach(&found, known.len());
         let first: Vec<_> = reach.iter().map(|of| of.first.map(|at| own[at])).collect();
         for cell in &found {

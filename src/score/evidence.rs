@@ -3,6 +3,7 @@
 use crate::{
     cloud::{Clouds, MetricError, neighbors::Ties, pass::Ask, prepared::Prepared},
     data::sides::{Side, Sides},
+    metric::realism,
 };
 
 /// What is known of one row by the balls of either side.
@@ -33,6 +34,28 @@ pub fn evidence(
     k: usize,
     ties: Ties,
 ) -> Result<Sides<Vec<RowEvidence>>, MetricError> {
+    asked(clouds, k, ties, false).map(|(evidence, _)| evidence)
+}
+
+/// [`evidence`], and the [`realism`](realism::realism) of each model row, with neighbors searched once for both.
+///
+/// # Errors
+///
+/// [`MetricError::NoKthNeighbor`].
+pub fn evidence_and_realism(
+    clouds: Clouds<'_>,
+    k: usize,
+    ties: Ties,
+) -> Result<(Sides<Vec<RowEvidence>>, Vec<f64>), MetricError> {
+    asked(clouds, k, ties, true)
+}
+
+fn asked(
+    clouds: Clouds<'_>,
+    k: usize,
+    ties: Ties,
+    with_realism: bool,
+) -> Result<(Sides<Vec<RowEvidence>>, Vec<f64>), MetricError> {
     for (side, n) in [Side::Reference, Side::Model].map(|s| (s, clouds.sides().get(s).rows())) {
         if k == 0 || k >= n {
             return Err(MetricError::NoKthNeighbor { side, n, k });
@@ -40,7 +63,9 @@ pub fn evidence(
     }
     let prepared = Prepared::new(clouds, k)?;
     let balls = [Side::Reference, Side::Model].map(|around| prepared.balls(around, k, ties));
-    let found = prepared.run(&Ask { balls: balls.into(), nearest: true, ..Ask::default() });
+    let mut ask = Ask { balls: balls.into(), nearest: true, ..Ask::default() };
+    let any = with_realism && realism::ask(&prepared, k, &mut ask);
+    let found = prepared.run(&ask);
     let space = &prepared.space;
     let of = |side: Side, other: Side| {
         let (own, others) = (&space.0.get(side).distinct, &space.0.get(other).distinct);
@@ -58,10 +83,15 @@ pub fn evidence(
             .collect();
         own.spread(&per_distinct)
     };
-    Ok(Sides {
+    let sides = Sides {
         reference: of(Side::Reference, Side::Model),
         model: of(Side::Model, Side::Reference),
-    })
+    };
+    let realism = match with_realism {
+        true => realism::of_rows(&prepared, any, found.realism),
+        false => Vec::new(),
+    };
+    Ok((sides, realism))
 }
 
 #[cfg(test)]
@@ -84,5 +114,16 @@ mod tests {
         assert_eq!(reference, [(0, 2), (1, 3), (2, 1), (1, 0)]);
         let scores = prdc(clouds, 1, Ties::Strict).unwrap();
         assert_eq!((scores.precision, scores.recall, scores.coverage), (0.75, 0.75, 0.75));
+    }
+
+    #[test] // the example of realism: half a radius from 1, four radii from it
+    fn both_at_once_are_what_each_is_alone() {
+        let line = |xs: &[f32]| Matrix::new(1, xs.to_vec()).unwrap();
+        let sets = Sides { reference: line(&[0.0, 1.0, 3.0, 7.0]), model: line(&[1.5, 5.0]) };
+        let clouds = Clouds::new(sets.as_ref()).unwrap();
+        let (found, realism) = evidence_and_realism(clouds, 1, Ties::Strict).unwrap();
+        assert_eq!(found, evidence(clouds, 1, Ties::Strict).unwrap());
+        assert_eq!(realism, [2.0, 0.25]);
+        assert_eq!(realism, realism::realism(clouds, 1).unwrap());
     }
 }

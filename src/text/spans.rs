@@ -1,8 +1,15 @@
 //! What texts have in common, word for word: the longest run of words that one shares with another.
 
-use std::{collections::HashMap, ops::Range};
+mod automaton;
+mod known;
+mod order;
+mod words;
 
+use order::{shared_with_previous, suffixes};
 use rayon::prelude::*;
+
+pub(crate) use known::Known;
+pub(crate) use words::{Numbers, Words};
 
 /// The longest run of words that a text shares with another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +28,9 @@ pub struct Span {
 ///
 /// # Cost
 ///
-/// `O(N log² L)` for `N` words in all and `L` in the longest text: suffixes are sorted by doubling (Larsson & Sadakane 2007),
-/// and what neighbors have in common is that of Kasai et al. 2001. Many texts are taken a part at a time, each with all of
-/// the others: 40 bytes a word of these and of the largest part are held at once.
+/// `O(N)` for `N` words of `texts`, which are held against an automaton of the others (Blumer et al. 1985) side by side, and
+/// `O(M log² L)` for `M` of `others` with `L` in the longest: their suffixes are sorted by doubling (Larsson & Sadakane 2007),
+/// for where several spans are the longest their order says which. About 100 bytes a word of the others are held, and 4 of the texts.
 ///
 /// # Example
 ///
@@ -33,42 +40,19 @@ pub struct Span {
 /// assert_eq!(found, [Some(Span { words: 3, start: 1, other: 0 }), None]);
 /// ```
 pub fn shared_with(texts: &[&str], others: &[&str]) -> Vec<Option<Span>> {
-    // Of others that are many, a part is four times as many.
-    let least = 4 * others.iter().map(|text| text.len()).sum::<usize>();
-    shared_in_parts(texts, others, least.max(PART))
+    let mut numbers = Numbers::default();
+    let own = Words::with(&mut numbers, texts.iter().copied());
+    let known = Words::with(&mut numbers, others.iter().copied());
+    let known = Known::of(known.texts());
+    (0..texts.len()).into_par_iter().map(|at| known.longest(own.text(at))).collect()
 }
 
-/// Bytes of texts that are held against others at a time.
-const PART: usize = 1 << 22;
-
-/// [`shared_with`] of about `part` bytes of texts at a time.
+/// For each of `texts` the longest run of words that another of them has, too.
 ///
-/// Words and ends have the numbers that they have among all texts, and suffixes the order. So where several spans are the
-/// longest the same one is found, whatever the parts are.
-fn shared_in_parts(texts: &[&str], others: &[&str], part: usize) -> Vec<Option<Span>> {
-    let numbers = Numbers::of(&[texts, others].concat());
-    let mut found = Vec::with_capacity(texts.len());
-    while found.len() < texts.len() {
-        let (from, mut size) = (found.len(), 0);
-        let fits = |text: &&&str| {
-            size += text.len();
-            size <= part
-        };
-        let count = texts[from..].iter().take_while(fits).count().max(1);
-        let own = (from..from + count).chain(texts.len()..texts.len() + others.len());
-        let all: Vec<(usize, &str)> = own
-            .map(|at| (at, if at < texts.len() { texts[at] } else { others[at - texts.len()] }))
-            .collect();
-        // Two kinds: a text is held against those of the other kind.
-        let kind = |text: usize| usize::from(text >= count);
-        let spans = longest(&all, &numbers, kind).into_iter().take(count);
-        let local = |span: Span| Span { other: span.other - count, ..span };
-        found.extend(spans.map(|span| span.map(local)));
-    }
-    found
-}
-
-/// For each of `texts` the longest run of words that another of them has, too. Cost as that of [`shared_with`].
+/// # Cost
+///
+/// `O(N log² L)` for `N` words in all and `L` in the longest text: suffixes are sorted by doubling, and what neighbors have in
+/// common is that of Kasai et al. 2001.
 ///
 /// # Example
 ///
@@ -78,8 +62,12 @@ fn shared_in_parts(texts: &[&str], others: &[&str], part: usize) -> Vec<Option<S
 /// assert_eq!(found[1], Some(Span { words: 2, start: 1, other: 0 }));
 /// ```
 pub fn shared_among(texts: &[&str]) -> Vec<Option<Span>> {
-    let all: Vec<(usize, &str)> = texts.iter().copied().enumerate().collect();
-    longest(&all, &Numbers::of(texts), |text| text)
+    among(&Words::of(texts.iter().copied()))
+}
+
+/// [`shared_among`] of texts whose words have numbers of their own.
+pub(crate) fn among(texts: &Words<'_>) -> Vec<Option<Span>> {
+    longest(texts, |text| text)
 }
 
 /// The word at a place of all words, one behind another.
@@ -97,13 +85,9 @@ struct Late {
     words: usize,
 }
 
-/// Of texts, each with the number of its end.
-fn longest(
-    texts: &[(usize, &str)],
-    numbers: &Numbers<'_>,
-    kind: impl Fn(usize) -> usize,
-) -> Vec<Option<Span>> {
-    let (words, places) = numbers.words(texts);
+/// For each of `texts` the longest run of words that one of another kind has, too.
+fn longest(texts: &Words<'_>, kind: impl Fn(usize) -> usize) -> Vec<Option<Span>> {
+    let (words, places) = joined(texts);
     let order = suffixes(&words);
     let shared = shared_with_previous(&words, &order);
     let mut found: Vec<Option<Span>> = vec![None; texts.len()];
@@ -127,125 +111,24 @@ fn longest(
         }
     };
     let n = order.len();
-    walk(&mut (0..n).map(|i| (order[i] as usize, shared[i])));
-    walk(&mut (0..n).rev().map(|i| (order[i] as usize, shared.get(i + 1).copied().unwrap_or(0))));
+    let common = |i: usize| shared.get(i).map_or(0, |&words| words as usize);
+    walk(&mut (0..n).map(|i| (order[i] as usize, common(i))));
+    walk(&mut (0..n).rev().map(|i| (order[i] as usize, common(i + 1))));
     found
 }
 
-/// The numbers of words, behind those of the ends of texts, in the order in which words first come.
-struct Numbers<'a>(HashMap<&'a str, u32>);
-
-impl<'a> Numbers<'a> {
-    fn of(texts: &[&'a str]) -> Self {
-        let mut known: HashMap<&str, u32> = HashMap::new();
-        for word in texts.iter().flat_map(|text| text.split_whitespace()) {
-            let next = (texts.len() + known.len()) as u32;
-            known.entry(word).or_insert(next);
-        }
-        Self(known)
+/// All words as numbers, and behind each text that of its end, so that nothing is shared across it. Ends come first in
+/// the order, each before the next.
+fn joined(texts: &Words<'_>) -> (Vec<u32>, Vec<Place>) {
+    let count = texts.len() as u32;
+    let (mut words, mut places) = (Vec::new(), Vec::new());
+    for (text, own) in (0..).zip(texts.texts()) {
+        words.extend(own.iter().map(|word| word + count));
+        places.extend((0..own.len() as u32).map(|word| Place { text, word }));
+        words.push(text);
+        places.push(Place { text, word: u32::MAX });
     }
-
-    /// All words as numbers, and behind each text that of its end, so that nothing is shared across it. Ends come first in
-    /// the order, each before the next.
-    fn words(&self, texts: &[(usize, &str)]) -> (Vec<u32>, Vec<Place>) {
-        let (mut words, mut places) = (Vec::new(), Vec::new());
-        for (text, (end, content)) in (0..).zip(texts) {
-            for (word, name) in (0..).zip(content.split_whitespace()) {
-                words.push(self.0[name]);
-                places.push(Place { text, word });
-            }
-            words.push(*end as u32);
-            places.push(Place { text, word: u32::MAX });
-        }
-        (words, places)
-    }
-}
-
-/// Where suffixes begin, in their order. Only those are sorted again that the words known so far leave together.
-fn suffixes(words: &[u32]) -> Vec<u32> {
-    let mut keyed: Vec<(u32, u32)> = words.iter().copied().zip(0..).collect();
-    keyed.par_sort_unstable();
-    let mut sorted = Sorted { order: vec![0; words.len()], rank: vec![0; words.len()] };
-    let mut open = Vec::new();
-    sorted.place(&keyed, 0, &mut open);
-    drop(keyed);
-    let mut known = 1;
-    while !open.is_empty() {
-        let groups = std::mem::take(&mut open);
-        let keyed: Vec<Vec<(u32, u32)>> =
-            groups.par_chunks(GROUPS).map(|groups| sorted.by_next(groups, known)).collect();
-        for (groups, keyed) in groups.chunks(GROUPS).zip(keyed) {
-            let mut rest = keyed.as_slice();
-            for group in groups {
-                let (own, others) = rest.split_at(group.len());
-                sorted.place(own, group.start, &mut open);
-                rest = others;
-            }
-        }
-        known *= 2;
-    }
-    sorted.order
-}
-
-/// Groups that one thread sorts at a time.
-const GROUPS: usize = 1024;
-
-/// Suffixes in the order of their first words.
-struct Sorted {
-    order: Vec<u32>,
-    /// Per suffix: the first place of those that begin as it does.
-    rank: Vec<u32>,
-}
-
-impl Sorted {
-    /// The suffixes at these places, each place's sorted by what stands behind the words that they share, with
-    /// that; a shorter one comes first.
-    fn by_next(&self, groups: &[Range<usize>], known: usize) -> Vec<(u32, u32)> {
-        let mut keyed = Vec::with_capacity(groups.iter().map(Range::len).sum());
-        for group in groups {
-            let from = keyed.len();
-            let behind = |at: u32| self.rank.get(at as usize + known).map_or(0, |&rank| rank + 1);
-            keyed.extend(self.order[group.clone()].iter().map(|&at| (behind(at), at)));
-            keyed[from..].sort_unstable();
-        }
-        keyed
-    }
-
-    /// Puts suffixes, sorted by their keys, at the places from `start`; those of one key are left `open`.
-    fn place(&mut self, keyed: &[(u32, u32)], start: usize, open: &mut Vec<Range<usize>>) {
-        let mut first = start;
-        for group in keyed.chunk_by(|a, b| a.0 == b.0) {
-            for (to, &(_, at)) in self.order[first..].iter_mut().zip(group) {
-                *to = at;
-                self.rank[at as usize] = first as u32;
-            }
-            if group.len() > 1 {
-                open.push(first..first + group.len());
-            }
-            first += group.len();
-        }
-    }
-}
-
-/// How many words each suffix shares with the one before it in the order.
-fn shared_with_previous(words: &[u32], order: &[u32]) -> Vec<usize> {
-    let mut place = vec![0; words.len()];
-    order.iter().enumerate().for_each(|(i, &at)| place[at as usize] = i);
-    let mut shared = vec![0; words.len()];
-    let mut common = 0usize;
-    for at in 0..words.len() {
-        if place[at] == 0 {
-            common = 0;
-            continue;
-        }
-        let before = order[place[at] - 1] as usize;
-        let same = |&(a, b): &(&u32, &u32)| a == b;
-        let rest = words[at + common..].iter().zip(&words[before + common..]);
-        common += rest.take_while(same).count();
-        shared[place[at]] = common;
-        common = common.saturating_sub(1);
-    }
-    shared
+    (words, places)
 }
 
 #[cfg(test)]
@@ -273,14 +156,23 @@ mod tests {
     }
 
     proptest! {
+        /// The order of all suffixes, own and others', decides which of several it is, and so it is for an automaton.
         #[test]
-        fn parts_find_what_is_found_at_once(
+        fn texts_one_by_one_share_what_all_at_once_do(
             own in prop::collection::vec("[abc ]{0,12}", 0..8),
             others in prop::collection::vec("[abcd ]{0,12}", 0..4),
-            part in 0usize..40,
         ) {
             let [texts, rest] = [&own, &others].map(|t| t.iter().map(String::as_str).collect::<Vec<_>>());
-            prop_assert_eq!(shared_in_parts(&texts, &rest, part), shared_in_parts(&texts, &rest, 1 << 20));
+            let all = Words::of([texts.clone(), rest.clone()].concat());
+            let joint = longest(&all, |text| usize::from(text >= texts.len()));
+            let told = |at: usize, span: Span| {
+                let words: Vec<&str> = texts[at].split_whitespace().collect();
+                (words[span.start..span.start + span.words].join(" "), span.other)
+            };
+            for (at, span) in shared_with(&texts, &rest).into_iter().enumerate() {
+                let wanted = joint[at].map(|span| Span { other: span.other - texts.len(), ..span });
+                prop_assert_eq!(span.map(|span| told(at, span)), wanted.map(|span| told(at, span)));
+            }
         }
 
         #[test]

@@ -71,7 +71,7 @@ impl Pairing {
         samples.retain(|sample| sample.text.is_some());
         samples.sort_by_key(|sample| (sample.sample, sample.prompt_index));
         samples.dedup_by_key(|sample| (sample.sample, sample.prompt_index));
-        let prompts: Vec<String> = samples.into_iter().map(|sample| sample.prompt).collect();
+        let prompts: Vec<String> = samples.iter().map(|sample| sample.prompt.to_string()).collect();
         self.prompts.insert(file.clone(), prompts.clone());
         Ok(prompts)
     }
