@@ -14,6 +14,8 @@ mod hub;
 mod instructions;
 #[path = "cli/kept.rs"]
 mod kept;
+#[path = "cli/mistakes.rs"]
+mod mistakes;
 #[path = "cli/prompt.rs"]
 mod prompt;
 #[path = "cli/sample.rs"]

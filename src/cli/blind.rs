@@ -53,13 +53,16 @@ impl Flags {
             };
         }
         let [run] = runs else { bail!("--blind is of cells of one run; name one RUN before it") };
+        if self.pairs == 0 {
+            bail!("--pairs 0 leaves nothing to judge; use 1 or more");
+        }
         let path = out.unwrap_or(Path::new("blind.csv"));
         let pairs = sheet(run, &self.blind, self.pairs, self.blind_seed, path)?;
-        eprintln!(
+        say!(
             "{pairs} pairs; write left, right or tie in the column `vote`, then: llmpr report --votes {}",
             path.display()
         );
-        eprintln!("whose texts they are is in {}", key_path(path).display());
+        say!("whose texts they are is in {}", key_path(path).display());
         Ok(to_stdout(&format!("{}\n", path.display()))?)
     }
 }

@@ -82,6 +82,8 @@ enum Form {
 
 /// Compares and prints.
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    let files = args.paths.iter().filter_map(|path| path.to_str());
+    args.out.check(&files.collect::<Vec<_>>())?;
     let mut scores = Vec::new();
     for path in &args.paths {
         scores.extend(read(path)?);
@@ -156,7 +158,7 @@ fn apart(
             );
             // One word a pair of runs, not one a pair of cells.
             if said.insert(format!("{} {}", a.source.display(), b.source.display())) {
-                eprintln!("llmpr: {word}");
+                say!("llmpr: {word}");
             }
             return Ok(apart);
         }
@@ -174,7 +176,7 @@ fn apart(
         );
     }
     if said.insert(apart.join(", ")) {
-        eprintln!("llmpr: not comparable: {why}");
+        say!("llmpr: not comparable: {why}");
     }
     Ok(apart)
 }

@@ -12,7 +12,7 @@ use crate::{
 
 use super::{
     Exit,
-    flags::{self, DeviceFlags, EmbedFlags, GapFlags},
+    flags::{self, DeviceFlags, EmbedFlags, GapFlags, writable},
     progress,
 };
 
@@ -49,6 +49,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         Some("safetensors") => true,
         _ => bail!("`{}` ends neither in .npy nor in .safetensors", args.out.display()),
     };
+    writable(&args.out, &[])?;
     let tokens = args.embed.tokens()?;
     let Some(model) = &args.embed.embedder else { bail!("name the model with --embedder MODEL") };
     let texts = if args.token_ids { Vec::new() } else { args.gaps.texts(&args.input)? };
@@ -87,7 +88,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         npy::write_npy(&args.out, &features)
     }
     .with_context(|| format!("cannot write `{}`", args.out.display()))?;
-    eprintln!("{} × {} features in {}", features.rows(), features.cols(), args.out.display());
+    say!("{} × {} features in {}", features.rows(), features.cols(), args.out.display());
     Ok(())
 }
 

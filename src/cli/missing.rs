@@ -10,6 +10,6 @@ pub fn note_missing(run: &Path, results: &Results) {
     let Ok(Some(record)) = RunFolder::new(run).record() else { return };
     let scored = |id: &str| results.cells.iter().any(|cell| cell.cell.id == id);
     if let Some(of) = record.missing(scored) {
-        eprintln!("note: `{}` is not whole: {of}", run.display());
+        say!("note: `{}` is not whole: {of}", run.display());
     }
 }

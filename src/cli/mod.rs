@@ -1,5 +1,8 @@
 //! The command line: one file per subcommand, arguments in, library call, output out.
 
+#[macro_use]
+mod say;
+
 mod blind;
 mod compare;
 mod completions;
@@ -29,7 +32,7 @@ mod tune;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::OnceLock};
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser, error::ContextKind};
 
 use crate::{data::secret::without_logins, math::simd::Isa};
 
@@ -95,7 +98,7 @@ pub struct Exit {
 
 /// Parses the command line, runs the subcommand, and turns its result into an exit code.
 pub fn main() -> ExitCode {
-    ExitCode::from(run(Cli::parse()))
+    ExitCode::from(parsed(std::env::args_os()))
 }
 
 /// [`main`] for a program that has llmpr inside: `words` are the command line, the program's path first. What it gives is
@@ -106,14 +109,43 @@ pub fn run_with(words: Vec<OsString>) -> u8 {
         // A second command line of one process keeps the first one's.
         let _ = PROGRAM.set(path);
     }
-    match Cli::try_parse_from(words) {
+    parsed(words)
+}
+
+/// Runs the command line that `words` are, or says what is wrong with it; the exit code.
+fn parsed(words: impl IntoIterator<Item = OsString>) -> u8 {
+    let mut parser = parser();
+    let cli = parser.try_get_matches_from_mut(words).and_then(|matches| {
+        Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut parser))
+    });
+    match cli {
         Ok(cli) => run(cli),
         Err(error) => {
-            // A reader that has gone away is no error.
-            let _ = error.print();
+            match no_number(&error) {
+                Some(sentence) => {
+                    say!("error: {sentence}\n\nFor more information, try '--help'.");
+                }
+                // A reader that has gone away is no error.
+                None => drop(error.print()),
+            }
             u8::try_from(error.exit_code()).unwrap_or(2)
         }
     }
+}
+
+/// What to write where a number was asked for: that a digit is invalid, as the standard library says, helps nobody.
+fn no_number(error: &clap::Error) -> Option<String> {
+    use std::{error::Error, num::IntErrorKind};
+    let source = error.source()?;
+    let wanted = match source.downcast_ref::<std::num::ParseIntError>().map(|error| error.kind()) {
+        Some(IntErrorKind::PosOverflow) => "is too large for a whole number",
+        Some(_) => "is no whole number from 0 up",
+        None if source.is::<std::num::ParseFloatError>() => "is no number",
+        None => return None,
+    };
+    let value = error.get(ContextKind::InvalidValue)?;
+    let flag = error.get(ContextKind::InvalidArg)?;
+    Some(format!("invalid value '{value}' for '{flag}': `{value}` {wanted}"))
 }
 
 /// The file by which this program was started, where that is not the executable itself.
@@ -130,11 +162,11 @@ fn program() -> std::io::Result<PathBuf> {
 /// Runs the subcommand; the exit code.
 fn run(cli: Cli) -> u8 {
     if let Err(unknown) = Isa::check_wish() {
-        eprintln!("llmpr: {unknown}");
+        say!("llmpr: {unknown}");
         return 2;
     }
     threads::obey_slurm();
-    crate::lm::checkpoint::notes::listen(|note| eprintln!("llmpr: {note}"));
+    crate::lm::checkpoint::notes::listen(|note| say!("llmpr: {note}"));
     let result = match cli.command {
         Command::Sweep(args) => sweep::run(&args),
         Command::Sample(args) => sample::run(&args),
@@ -158,19 +190,21 @@ fn run(cli: Cli) -> u8 {
     match result {
         Ok(()) => 0,
         Err(error) => {
-            eprintln!("llmpr: {}", without_logins(&sentence(&error)));
+            say!("llmpr: {}", without_logins(&sentence(&error)));
             error.downcast_ref::<Exit>().map_or(1, |exit| exit.code)
         }
     }
 }
 
-/// An error with its causes, those left out that the sentence holds already.
+/// An error with its causes, each said once: a cause that the sentence holds is left out, and one that begins with the
+/// whole sentence stands for it.
 fn sentence(error: &anyhow::Error) -> String {
     error.chain().fold(String::new(), |said, cause| {
         let cause = cause.to_string();
         match said.is_empty() {
             true => cause,
             false if said.contains(&cause) => said,
+            false if cause.starts_with(&said) => cause,
             false => format!("{said}: {cause}"),
         }
     })
@@ -182,11 +216,25 @@ fn to_stdout(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        result => result,
+        result => result
+            .map_err(|e| std::io::Error::new(e.kind(), format!("cannot write to stdout: {e}"))),
     }
 }
 
-/// The parser, for completions and the manual page.
+/// The parser; it knows the manual page and completions, too.
 fn parser() -> clap::Command {
-    <Cli as clap::CommandFactory>::command()
+    with_negative_numbers(Cli::command())
+}
+
+/// Makes `--flag -1` a value that the flag may refuse, and not a flag `-1` that nobody knows.
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    let names: Vec<String> =
+        command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    let command = command.mut_args(|arg| match arg.get_action().takes_values() {
+        true if !arg.is_positional() && !arg.is_allow_hyphen_values_set() => {
+            arg.allow_negative_numbers(true)
+        }
+        _ => arg,
+    });
+    names.iter().fold(command, |command, name| command.mut_subcommand(name, with_negative_numbers))
 }

@@ -9,7 +9,7 @@ pub fn note(sentences: &[String]) {
     let said = said.get_or_insert_default();
     for sentence in sentences {
         if said.insert(sentence.clone()) {
-            eprintln!("note: {sentence}");
+            say!("note: {sentence}");
         }
     }
 }

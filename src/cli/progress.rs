@@ -71,7 +71,7 @@ impl Progress for Lines {
         let now = Instant::now();
         let (name, found) = (phase.to_owned(), done);
         let phase = Phase { name, unit, total, found, done, tokens: 0, started: now, said: now };
-        eprintln!("{}", phase.line(now));
+        say!("{}", phase.line(now));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(phase);
     }
 
@@ -82,7 +82,7 @@ impl Progress for Lines {
             let now = Instant::now();
             if now.duration_since(phase.said) >= Self::EVERY {
                 phase.said = now;
-                eprintln!("{}", phase.line(now));
+                say!("{}", phase.line(now));
             }
         }
     }
@@ -91,12 +91,12 @@ impl Progress for Lines {
         if let Some(phase) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
             && phase.done > phase.found
         {
-            eprintln!("{}", phase.line(Instant::now()));
+            say!("{}", phase.line(Instant::now()));
         }
     }
 
     fn say(&self, sentence: &str) {
-        eprintln!("{sentence}");
+        say!("{sentence}");
     }
 }
 
@@ -138,15 +138,15 @@ impl Progress for Bars {
         if let Some((phase, bar)) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
             bar.finish_and_clear();
             if phase.done > phase.found {
-                eprintln!("{}", phase.line(Instant::now()));
+                say!("{}", phase.line(Instant::now()));
             }
         }
     }
 
     fn say(&self, sentence: &str) {
         match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some((_, bar)) => bar.suspend(|| eprintln!("{sentence}")),
-            None => eprintln!("{sentence}"),
+            Some((_, bar)) => bar.suspend(|| say!("{sentence}")),
+            None => say!("{sentence}"),
         }
     }
 }

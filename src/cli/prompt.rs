@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use super::{
-    flags::{self, Format, FormatFlag, PromptFlags, ReferenceFlag},
+    flags::{self, FactsFlag, FactsFormat, PromptFlags, ReferenceFlag},
     prompting::{Source, find_task},
     sweep::ShotsAs,
     to_stdout,
@@ -64,7 +64,7 @@ pub struct Args {
     #[arg(long)]
     show_ids: bool,
     #[command(flatten)]
-    format: FormatFlag,
+    format: FactsFlag,
 }
 
 /// What leaving out a flag means.
@@ -124,14 +124,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let tokenizer = model.checkpoint().map(|checkpoint| checkpoint.tokenizer()).transpose()?;
     let shown = Shown { args, model: &model, tokenizer, planned: &planned };
     match args.format.format {
-        Format::Table => Ok(to_stdout(&shown.text())?),
-        Format::Json => {
+        FactsFormat::Table => Ok(to_stdout(&shown.text())?),
+        FactsFormat::Json => {
             Ok(to_stdout(&(serde_json::to_string_pretty(&shown.json(&task.name))? + "\n"))?)
         }
-        other => bail!(
-            "--format {} is of measures, and these are prompts; use --format table or --format json",
-            other.name()
-        ),
     }
 }
 

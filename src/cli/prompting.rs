@@ -62,6 +62,12 @@ impl Source<'_> {
             (None, Some(file)) => read_prompts(file)?,
             (None, None) => return self.of_task(task, model, room),
         };
+        if self.shots > 0 {
+            bail!(
+                "--shots {} puts examples before a task's prompts, and these are given; leave it out, or name a --task",
+                self.shots
+            );
+        }
         let prompt = |(id, text): (String, String)| -> anyhow::Result<PlannedPrompt> {
             let body = match model.chat {
                 true => Body::Chat { messages: vec![Message::user(text)], start: String::new() },

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::{
     flags::{
-        self, DeviceFlags, EmbedFlags, Format, FormatFlag, GapFlags, OutFlag, ReferenceFlag,
+        self, DeviceFlags, EmbedFlags, FactsFlag, FactsFormat, GapFlags, OutFlag, ReferenceFlag,
         SeedFlag, SpaceFlags, score_defaults,
     },
     score::{FILES, input},
@@ -70,7 +70,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Method::Obrs)]
     method: Method,
     #[command(flatten)]
-    format: FormatFlag,
+    format: FactsFlag,
     #[command(flatten)]
     out: OutFlag,
     #[command(flatten)]
@@ -107,16 +107,11 @@ enum Method {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let seed = args.seed.seed;
     if let Some(run) = &args.mixture {
-        let json = match args.format.format {
-            Format::Table => false,
-            Format::Json => true,
-            other => {
-                bail!("--format {} is of measures; a mixture is a table or json", other.name())
-            }
-        };
+        args.out.check(&[])?;
+        let json = args.format.format == FactsFormat::Json;
         return mixture::run(run, seed, json, &args.out);
     }
-    if args.format.format != Format::Table {
+    if args.format.format != FactsFormat::Table {
         bail!("--format is of --mixture; kept completions are written as JSONL");
     }
     let usual = ScoreOptions { seed, ..ScoreOptions::default() };
@@ -128,6 +123,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         );
     };
     let specs = Sides { reference: reference.as_str(), model: samples.as_str() };
+    args.out.check(&[specs.reference, specs.model])?;
     let read = input::read(specs, args.gaps, &args.embed, &args.device, &|_, _| Ok(()))?;
     let input::Input::Clouds { features, completions, .. } = read else {
         bail!("refine chooses among texts or features; histograms have no rows to keep");
@@ -153,7 +149,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         kept.iter().for_each(|row| out += &format!("{row}\n"));
     }
     args.out.write(&out)?;
-    eprintln!(
+    say!(
         "kept {} of {} completions (one in {} was asked for){}; the classifier has AUC {:.3} and \
          calibration error {:.3} on rows it did not see",
         kept.len(),
@@ -209,7 +205,7 @@ fn judge(
     let count = kept.len().min(held_out.len());
     if count < LEAST.max(k + 2) {
         let side = if kept.len() < held_out.len() { Side::Model } else { Side::Reference };
-        eprintln!(
+        say!(
             "too few rows of the {side} side are left to judge the choice; score the kept completions \
              against reference texts that were not used here"
         );
@@ -229,8 +225,8 @@ fn judge(
         prdc(Clouds::new(Sides { reference: &reference, model: &model })?, k, Ties::Strict)
     };
     let (before, after) = (measured(&draw(&all))?, measured(&draw(kept))?);
-    eprintln!("on {count} reference texts that were held out, {count} completions of each kind:");
-    eprintln!("  {:10} {:>8} {:>8}", "", "any", "kept");
+    say!("on {count} reference texts that were held out, {count} completions of each kind:");
+    say!("  {:10} {:>8} {:>8}", "", "any", "kept");
     let rows = [
         (&PRECISION, before.precision, after.precision),
         (&RECALL, before.recall, after.recall),
@@ -238,10 +234,10 @@ fn judge(
         (&COVERAGE, before.coverage, after.coverage),
     ];
     for (Spec { name, .. }, before, after) in rows {
-        eprintln!("  {name:10} {:>8} {:>8}", number(before), number(after));
+        say!("  {name:10} {:>8} {:>8}", number(before), number(after));
     }
     if args.method == Method::Obrs {
-        eprintln!("{}", prospect()?);
+        say!("{}", prospect()?);
     }
     Ok(())
 }

@@ -99,13 +99,13 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let published = publish(&args.runs, &out, limits)?;
     note_missing_pixels(&published);
     for note in &published.notes {
-        eprintln!("note: {note}");
+        say!("note: {note}");
     }
-    eprintln!("{} cells, {} figures", published.cells, published.figures);
-    println!("{}", published.page.display());
+    say!("{} cells, {} figures", published.cells, published.figures);
+    tell!("{}", published.page.display())?;
     if args.parquet {
         for path in parquet(&args.runs, &out)? {
-            println!("{}", path.display());
+            tell!("{}", path.display())?;
         }
     }
     Ok(())
@@ -140,7 +140,7 @@ fn lm_eval_files(results: &Results, out: &OutFlag) -> anyhow::Result<()> {
         let path = folder.join(lm_eval::file_name(model));
         make_folder(path.parent().unwrap_or(folder))?;
         write_json(&path, &lm_eval::results(results, model))?;
-        println!("{}", path.display());
+        tell!("{}", path.display())?;
     }
     Ok(())
 }

@@ -1,6 +1,13 @@
 //! `llmpr sample`.
 
-use std::{collections::HashSet, io::Write, ops::ControlFlow, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::{Read, Write},
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context, bail};
 
@@ -123,7 +130,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let prompts = source.plan(&task, &model, max_new_tokens)?;
     let begun = prompts.begin_answers(model.chat);
     let met = model.meet([&decoding], begun, args.server.terms()).with_context(named)?;
-    met.iter().for_each(|note| eprintln!("note: {note}"));
+    met.iter().for_each(|note| say!("note: {note}"));
     let (device, dtype) = (args.device.device(), args.device.dtype());
     let drawer = || model.load(device, dtype).with_context(named);
     let of_model = model.record(device, dtype).with_context(named)?;
@@ -157,11 +164,26 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     draw(args, &task, &drawer()?, &cell, sink, &done)
 }
 
+/// Refuses a file of somebody else's, whose only line would else pass for one that a kill tore.
+fn refuse_foreign(path: &Path) -> anyhow::Result<()> {
+    const BEGIN: &[u8] = br#"{"id":"#;
+    let mut head = Vec::new();
+    // What cannot be read is said where the file is opened for writing.
+    let Ok(file) = File::open(path) else { return Ok(()) };
+    let read = file.take(BEGIN.len() as u64).read_to_end(&mut head);
+    // A disk that lost power may leave zeros.
+    if read.is_ok() && !BEGIN.starts_with(&head) && head.first() != Some(&0) {
+        bail!("`{}` holds other things than completions; choose another -o", path.display());
+    }
+    Ok(())
+}
+
 /// Opens the output; what a file holds must be of this cell.
 fn open_sink(args: &Args, cell: &PlannedCell) -> anyhow::Result<(Sink, HashSet<Draw>)> {
     let Some(path) = &args.out else {
         return Ok((Sink::Stdout(std::io::stdout()), HashSet::new()));
     };
+    refuse_foreign(path)?;
     let (log, found) = Log::open::<SampleRecord>(path)?;
     let CellRecord { seed, decoding, .. } = cell.record;
     for old in &found.records {

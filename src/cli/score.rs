@@ -60,7 +60,7 @@ pub struct Args {
     embed: EmbedFlags,
     #[command(flatten)]
     device: DeviceFlags,
-    /// Show every measure in the table, not the eight that matter first; csv and json always have all
+    /// Show every measure in the table, not only those that matter first; csv and json always have all
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -85,6 +85,8 @@ fn usual() -> flags::Defaults {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let usual = ScoreOptions { seed: args.seed.seed, ..ScoreOptions::default() };
     let options = args.measure.clone().over(usual).checked()?;
+    let inputs = [&args.reference.reference, &args.samples].map(|input| input.as_deref());
+    args.out.check(&inputs.into_iter().flatten().collect::<Vec<_>>())?;
     if let Some(score) = likelihood::score(args, &options)? {
         let [reference, model] = args.likelihood.names().unwrap_or_default();
         return print(&score, args, Sides { reference: &reference, model: &model });

@@ -4,7 +4,7 @@ use std::{fmt::Write, path::PathBuf};
 
 use anyhow::bail;
 
-use super::flags::{Format, FormatFlag, OutFlag};
+use super::flags::{FactsFlag, FactsFormat, OutFlag};
 use crate::{
     report::{
         attribution::{COPY, Shared},
@@ -50,7 +50,7 @@ pub struct Args {
     #[arg(long)]
     whole: bool,
     #[command(flatten)]
-    format: FormatFlag,
+    format: FactsFlag,
     #[command(flatten)]
     out: OutFlag,
 }
@@ -69,15 +69,8 @@ impl Args {
 
 /// Runs it.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let json = match args.format.format {
-        Format::Table => false,
-        Format::Json => true,
-        other => bail!(
-            "--format {} is of measures, and these are texts; use --format table or --format json (llmpr report \
-             --parquet writes all texts)",
-            other.name()
-        ),
-    };
+    let json = args.format.format == FactsFormat::Json;
+    args.out.check(&[])?;
     if args.cell.is_empty() {
         if json {
             bail!("name a cell of `{}`; llmpr status --format json lists them", args.run.display());

@@ -79,6 +79,12 @@ pub struct Args {
 
 /// Runs it.
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    if args.at_a_time == Some(0) {
+        bail!("--at-a-time 0 runs nothing; use 1 or more");
+    }
+    if args.cpus == 0 {
+        bail!("--cpus 0 computes nothing; use 1 or more");
+    }
     if args.jobs == Some(0) {
         bail!("--jobs 0 draws nothing; use 1 or more");
     }
@@ -134,12 +140,12 @@ fn planned(settings: SweepSettings) -> anyhow::Result<Sweep> {
     if let DeviceChoice::Cuda(_) = settings.device
         && device::open(settings.device).is_err()
     {
-        eprintln!("note: there is no such GPU here, so that everything is checked but the GPU");
+        say!("note: there is no such GPU here, so that everything is checked but the GPU");
         settings.device = DeviceChoice::Cpu;
     }
     let sweep = Sweep::plan(settings)?;
     for note in &sweep.notes {
-        eprintln!("note: {note}");
+        say!("note: {note}");
     }
     Ok(sweep)
 }

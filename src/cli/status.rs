@@ -4,11 +4,7 @@ use std::{fmt::Write, path::PathBuf};
 
 use anyhow::Context;
 
-use super::{
-    Exit,
-    flags::{Format, FormatFlag},
-    progress, to_stdout,
-};
+use super::{Exit, progress, to_stdout};
 use crate::run::{
     folder::{FolderError, RunFolder},
     lock::LockError,
@@ -23,8 +19,21 @@ pub struct Args {
     /// The run's folder
     #[arg(value_name = "RUN")]
     run: PathBuf,
-    #[command(flatten)]
-    format: FormatFlag,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t)]
+    format: Form,
+}
+
+/// The form of what is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Form {
+    /// For people
+    #[default]
+    Table,
+    /// For programs
+    Json,
+    /// One line a cell
+    Csv,
 }
 
 /// Runs it.
@@ -37,14 +46,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         }
         found => found?,
     };
-    let text = match args.format.format {
-        Format::Table => table(&found),
-        Format::Json => serde_json::to_string_pretty(&found)? + "\n",
-        Format::Csv => csv(&found),
-        other => anyhow::bail!(
-            "--format {} is of measures, and this is the state of a run; use --format table, json or csv",
-            other.name()
-        ),
+    let text = match args.format {
+        Form::Table => table(&found),
+        Form::Json => serde_json::to_string_pretty(&found)? + "\n",
+        Form::Csv => csv(&found),
     };
     Ok(to_stdout(&text)?)
 }

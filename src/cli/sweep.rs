@@ -332,14 +332,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let settings = SweepSettings { meet_servers: !batch, ..args.settings()? };
     let mut sweep = Sweep::plan(settings)?;
     for note in &sweep.notes {
-        eprintln!("note: {note}");
+        say!("note: {note}");
     }
     if batch {
         return batches(args, &sweep);
     }
     if args.dry_run {
         sweep.keep_shard();
-        print!("{}", dry_run::describe(&sweep));
+        super::to_stdout(&dry_run::describe(&sweep))?;
         return Ok(());
     }
     let stop = Stop::on_signals().context("cannot listen for signals")?;
@@ -354,13 +354,13 @@ fn batches(args: &Args, sweep: &Sweep) -> anyhow::Result<()> {
     let command: Vec<String> = std::env::args().collect();
     if let Some(path) = &args.export_batch {
         let exported = batch::export(sweep, command, path)?;
-        exported.notes.iter().for_each(|note| eprintln!("note: {note}"));
-        println!("{} requests in {}", exported.requests, path.display());
+        exported.notes.iter().for_each(|note| say!("note: {note}"));
+        tell!("{} requests in {}", exported.requests, path.display())?;
         return Ok(());
     }
     let Some(path) = &args.import_batch else { return Ok(()) };
     let imported = batch::import(sweep, command, path)?;
-    imported.sentences().iter().for_each(|sentence| eprintln!("{sentence}"));
+    imported.sentences().iter().for_each(|sentence| say!("{sentence}"));
     let failed = imported.failed.len();
     if failed > 0 {
         let message = format!(
@@ -380,31 +380,31 @@ fn conclude(sweep: &Sweep, outcome: &Outcome) -> anyhow::Result<()> {
         return Err(Exit { code: 75, message }.into());
     }
     if let Some(results) = &outcome.results {
-        println!("{}", overview(results));
+        tell!("{}", overview(results))?;
         for (model, rate) in &outcome.rates {
-            println!("{}: {rate:.0} tokens/s", short_name(model));
+            tell!("{}: {rate:.0} tokens/s", short_name(model))?;
         }
         let folder = &sweep.settings.out;
         match publish(std::slice::from_ref(folder), folder, Limits::default()) {
             Ok(published) => {
                 note_missing_pixels(&published);
-                println!("{}", published.page.display());
+                tell!("{}", published.page.display())?;
             }
             // The numbers stand without the page, and `llmpr report` makes it at any time.
-            Err(error) => eprintln!("no report: {error}"),
+            Err(error) => say!("no report: {error}"),
         }
     } else {
         let left = match outcome.busy {
             0 => String::new(),
             n => format!("; {n} cells left to others"),
         };
-        println!("shard done: {} completions drawn into {out}{left}", outcome.drawn);
+        tell!("shard done: {} completions drawn into {out}{left}", outcome.drawn)?;
     }
     if outcome.failed.is_empty() {
         return Ok(());
     }
     for cell in &outcome.failed {
-        eprintln!("failed: {} ({}): {}", cell.label, cell.id, cell.message);
+        say!("failed: {} ({}): {}", cell.label, cell.id, cell.message);
     }
     let all = outcome.results.as_ref().is_some_and(|results| results.cells.is_empty());
     let message = format!("{} cells failed, each named above", outcome.failed.len());
@@ -414,7 +414,7 @@ fn conclude(sweep: &Sweep, outcome: &Outcome) -> anyhow::Result<()> {
 /// Says why the figures are no `.png` files where they are none.
 pub(super) fn note_missing_pixels(published: &Published) {
     if cfg!(feature = "png") && published.pixels < published.figures {
-        eprintln!("figures as .svg only: this machine has no fonts to draw .png with");
+        say!("figures as .svg only: this machine has no fonts to draw .png with");
     }
 }
 

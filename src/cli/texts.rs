@@ -5,11 +5,11 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::flags::{Format, FormatFlag, GapFlags, OutFlag};
+use super::flags::{FactsFlag, FactsFormat, GapFlags, OutFlag};
 use crate::text::{Reading, Text, count_blank};
 
 /// The form of the JSON; grows when fields change.
@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 3)]
     first: usize,
     #[command(flatten)]
-    format: FormatFlag,
+    format: FactsFlag,
     /// Write the texts there as JSONL, each with what is known about it
     #[command(flatten)]
     out: OutFlag,
@@ -39,6 +39,7 @@ pub struct Args {
 
 /// Runs it.
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    args.out.check(&[&args.file])?;
     let reading = args.gaps.reading(&args.file)?;
     if args.out.file().is_some() {
         let lines: Result<Vec<String>, _> =
@@ -47,12 +48,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         args.out.write(&(lines.join("\n") + "\n"))?;
     }
     let shown = match args.format.format {
-        Format::Table => table(&reading, args.first),
-        Format::Json => serde_json::to_string_pretty(&object(&reading, args.first))? + "\n",
-        other => bail!(
-            "--format {} is of measures, and these are texts; use --format table or --format json",
-            other.name()
-        ),
+        FactsFormat::Table => table(&reading, args.first),
+        FactsFormat::Json => serde_json::to_string_pretty(&object(&reading, args.first))? + "\n",
     };
     Ok(super::to_stdout(&shown)?)
 }

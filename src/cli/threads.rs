@@ -13,9 +13,9 @@ pub fn obey_slurm() {
             // Refused where threads exist already, which is never this early.
             let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
         }
-        None => eprintln!(
-            "note: SLURM_CPUS_PER_TASK={given} is no number of cores, so {allowed} are used"
-        ),
+        None => {
+            say!("note: SLURM_CPUS_PER_TASK={given} is no number of cores, so {allowed} are used")
+        }
     }
 }
 

@@ -118,7 +118,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 fn choose(args: &Args, run: &Path) -> anyhow::Result<()> {
     let file = run.join("results.json");
     let bytes = std::fs::read(&file)
-        .with_context(|| format!("`{}` is no run folder", run.display()))
+        .with_context(|| match run.join("run.json").is_file() {
+            true => "its sweep writes it at its end; run the same `llmpr sweep` again".to_owned(),
+            false => format!("`{}` is no run folder", run.display()),
+        })
         .with_context(|| format!("cannot read the results in `{}`", file.display()))?;
     let results: Results = serde_json::from_slice(&bytes)
         .with_context(|| format!("`{}` is no list of results", file.display()))?;

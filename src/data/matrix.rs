@@ -1,7 +1,6 @@
 //! Rows of `f32`: one embedding a row, row-major.
 
-use std::sync::Arc;
-
+pub use super::memory::Held;
 use super::{memory, signature::content};
 
 /// Why rows cannot be a [`Matrix`].
@@ -32,9 +31,6 @@ pub struct Matrix {
 
 /// Values between two looks at the limit of memory.
 const BLOCK: usize = 1 << 18;
-
-/// Values that somebody else holds and that stay where they are, such as those of an array of another language.
-pub type Held = Arc<dyn AsRef<[f32]> + Send + Sync>;
 
 /// Values, row after row.
 #[derive(Clone)]
@@ -250,6 +246,7 @@ pub(crate) fn split(value: f64) -> (f32, f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
 
     #[test]
     fn a_nan_is_named_by_row_and_column() {

@@ -105,6 +105,9 @@ impl<R: Read> Npy<R> {
         let Dtype::Int { bytes, signed } = dtype else {
             return Err(FeatureError::NotInteger { dtype: name });
         };
+        if rows > 1 && cols > 1 {
+            return Err(FeatureError::NotBins { rows, cols, dtype: name });
+        }
         let mut counts = Vec::new();
         let mut buffer = [0; 8];
         for i in 0..rows * cols {

@@ -44,6 +44,11 @@ pub enum FeatureError {
     /// The values are of a type that counts cannot have.
     #[error("the values are of type {dtype}; a histogram holds integer counts")]
     NotInteger { dtype: String },
+    /// Integers in rows and columns, which are neither counts nor features.
+    #[error(
+        "{rows} × {cols} values of type {dtype}: a histogram has one axis, and features are f16, bf16, f32 or f64"
+    )]
+    NotBins { rows: usize, cols: usize, dtype: String },
     /// A count below zero.
     #[error("bin {bin} holds {count}; counts start at 0")]
     NegativeCount { bin: usize, count: i64 },
@@ -214,6 +219,9 @@ fn with_npy<T>(
 
 fn open(file: &str) -> Result<(BufReader<File>, u64), FeatureError> {
     let file = File::open(file)?;
+    if file.metadata()?.is_dir() {
+        return Err(std::io::Error::from(std::io::ErrorKind::IsADirectory).into());
+    }
     let held = file.metadata()?.len();
     Ok((BufReader::new(file), held))
 }

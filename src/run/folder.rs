@@ -51,6 +51,11 @@ pub enum FolderError {
     /// A `run.json` that is none.
     #[error("`{path}` is damaged: {what}; {CURE}")]
     Damaged { path: String, what: String },
+    /// A `run.json` of another program.
+    #[error(
+        "`{path}` is not of llmpr: it has no `schema`; name the --out of a sweep, or for a new one a folder without it"
+    )]
+    Foreign { path: String },
     /// A folder of a later version.
     #[error(
         "`{path}` was written in the form `{schema}`, and this version knows {RUN_SCHEMA}; use the llmpr that wrote it"
@@ -280,7 +285,9 @@ impl RunFolder {
             json => json?,
         };
         let Some(json) = json else { return Ok(None) };
-        let schema = json.get("schema").and_then(|s| s.as_str()).unwrap_or("unknown");
+        let Some(schema) = json.get("schema").and_then(|s| s.as_str()) else {
+            return Err(FolderError::Foreign { path: shown });
+        };
         if schema != RUN_SCHEMA {
             return Err(FolderError::Schema { path: shown, schema: schema.to_owned() });
         }

@@ -32,6 +32,12 @@ pub enum PlanError {
     /// Nothing to draw.
     #[error("n = 0 draws nothing; use -n 1 or more")]
     NoSamples,
+    /// Nothing to continue.
+    #[error("--prompt-count 0 leaves no prompt; use 1 or more")]
+    NoPrompts,
+    /// Beginnings of no length.
+    #[error("--prefixes 0 leaves nothing of a text; use 1 or more")]
+    NoPrefix,
     /// Nothing to write.
     #[error("--max-new-tokens 0 writes nothing; use 1 or more")]
     NoTokens,

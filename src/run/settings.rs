@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     methods::{Axes, Methods},
-    plan::{Grid, Shard},
+    plan::{Grid, PlanError, Shard},
     quirks::Quirks,
     range::{Integers, Reals},
 };
@@ -158,6 +158,16 @@ pub struct SweepSettings {
 pub const WORLD: &str = "synthetic-bio";
 
 impl SweepSettings {
+    /// Refuses counts that leave nothing to draw, to continue or to measure.
+    pub(super) fn ask_for_something(&self) -> Result<(), PlanError> {
+        match self {
+            Self { n_samples: 0, .. } => Err(PlanError::NoSamples),
+            Self { prompts: Some(0), .. } => Err(PlanError::NoPrompts),
+            Self { prefixes, .. } if prefixes.contains(&0) => Err(PlanError::NoPrefix),
+            _ => Ok(()),
+        }
+    }
+
     /// What `llmpr sweep --task TASK --models A,B` does without further flags: temperatures 0.2 to 1.5,
     /// 500 completions a cell, GPT-2 large as embedder, into `runs/TASK`. The bundled world takes 0, 2 and 4
     /// shots, 200 completions and the bundled embedder.

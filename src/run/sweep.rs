@@ -151,9 +151,7 @@ impl Sweep {
     ///
     /// [`SweepError`].
     pub fn plan(settings: SweepSettings) -> Result<Self, SweepError> {
-        if settings.n_samples == 0 {
-            return Err(PlanError::NoSamples.into());
-        }
+        settings.ask_for_something()?;
         let points = settings.grid.points()?;
         let task = Task::find(&hub::local(&settings.task).map_err(SweepError::Hub)?)?;
         let max_new_tokens = settings.max_new_tokens.unwrap_or(task.max_new_tokens);

@@ -88,6 +88,11 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<Named>> {
     }
     let file = if scores.is_file() { scores } else { path.to_owned() };
     if path.is_dir() && !file.is_file() {
+        if path.join("run.json").is_file() {
+            bail!(
+                "`{name}` is a run without results.json, which its sweep writes at its end; run the same `llmpr sweep` again"
+            );
+        }
         bail!("`{name}` has neither results.json (a run) nor scores.json (a cell)");
     }
     let value: serde_json::Value = json(&file)?;
@@ -124,5 +129,5 @@ fn json<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
     let bytes = std::fs::read(path)
         .with_context(|| format!("cannot read scores from `{}`", path.display()))?;
     serde_json::from_slice(&bytes)
-        .with_context(|| format!("`{}` is not what it should be", path.display()))
+        .with_context(|| format!("`{}` holds no score of llmpr", path.display()))
 }

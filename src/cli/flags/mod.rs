@@ -38,7 +38,7 @@ pub use draw::{DrawFlags, PromptFlags, ReferenceFlag, SeedFlag};
 pub use embed::{DeviceFlags, EmbedFlags};
 pub use gaps::GapFlags;
 pub use knobs::KnobFlags;
-pub use output::{Format, FormatFlag, OutFlag};
+pub use output::{FactsFlag, FactsFormat, Format, FormatFlag, OutFlag, writable};
 pub use score::{ScoreFlags, SpaceFlags, score_defaults};
 pub use server::ServerFlags;
 
@@ -70,7 +70,7 @@ pub fn command<A: clap::Args>(name: &'static str) -> clap::Command {
 ///
 /// Clap's, with the usage of the command.
 pub fn parse<A: clap::Args>(name: &'static str, words: &[String]) -> Result<A, clap::Error> {
-    let mut command = command::<A>(name).no_binary_name(true);
+    let mut command = super::with_negative_numbers(command::<A>(name)).no_binary_name(true);
     let matches = command.try_get_matches_from_mut(words)?;
     A::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }

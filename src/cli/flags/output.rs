@@ -1,6 +1,8 @@
 //! Where the output goes, and in which form.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
 
 /// The form of what is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -19,20 +21,30 @@ pub enum Format {
     LmEval,
 }
 
-impl Format {
-    /// Its name as it is written.
-    pub fn name(self) -> String {
-        use clap::ValueEnum;
-        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
-    }
-}
-
 /// In which form the output is.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub struct FormatFlag {
     /// Form of the output
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+/// The form of what is no list of measures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum FactsFormat {
+    /// For people
+    #[default]
+    Table,
+    /// For programs
+    Json,
+}
+
+/// In which form such output is.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct FactsFlag {
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t)]
+    pub format: FactsFormat,
 }
 
 /// Where the output goes.
@@ -49,6 +61,15 @@ impl OutFlag {
         self.out.as_ref().filter(|path| path.as_os_str() != "-")
     }
 
+    /// [`writable`] of the file, where it is one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`writable`].
+    pub fn check(&self, inputs: &[&str]) -> anyhow::Result<()> {
+        self.file().map_or(Ok(()), |path| writable(path, inputs))
+    }
+
     /// Writes `text` to the file whole, or to stdout.
     ///
     /// # Errors
@@ -60,4 +81,39 @@ impl OutFlag {
             Some(path) => Ok(crate::run::store::write_whole(path, text.as_bytes())?),
         }
     }
+}
+
+/// Refuses a place for output before work is spent on it: a folder, a file in a folder that is not there, and one of
+/// the `inputs` (`FILE[:FIELD]`), which would be lost.
+///
+/// # Errors
+///
+/// A sentence with the place.
+pub fn writable(path: &Path, inputs: &[&str]) -> anyhow::Result<()> {
+    let shown = path.display();
+    if path.is_dir() {
+        bail!("cannot write `{shown}`: it is a folder; name a file in it");
+    }
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() && !parent.exists() => {
+            bail!("cannot write `{shown}`: there is no folder `{}`", parent.display())
+        }
+        _ => {}
+    }
+    match inputs.iter().find(|input| is_file(path, input)) {
+        Some(input) => {
+            bail!("`{shown}` would overwrite `{input}`, which is read; name another file")
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether `input`, with a field or without, is the file `path`.
+fn is_file(path: &Path, input: &str) -> bool {
+    let Some(path) = path.is_file().then(|| path.canonicalize().ok()).flatten() else {
+        return false;
+    };
+    let ends = input.match_indices(':').map(|(at, _)| at).chain([input.len()]);
+    ends.map(|end| &input[..end])
+        .any(|file| Path::new(file).canonicalize().is_ok_and(|file| file == path))
 }

@@ -1,6 +1,6 @@
 //! `llmpr models bench`.
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use std::path::PathBuf;
 
 use crate::{
@@ -48,6 +48,10 @@ pub struct Args {
 
 /// Runs it.
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    let flags = [("rows", args.rows.iter().min()), ("prompt-tokens", Some(&args.prompt_tokens))];
+    for (flag, least) in flags.into_iter().chain([("new-tokens", Some(&args.new_tokens))]) {
+        ensure!(least != Some(&0), "--{flag} 0 leaves nothing to time; use 1 or more");
+    }
     let lm;
     let random;
     let network: &dyn Network = match (&args.random_weights, &args.model) {
@@ -71,40 +75,40 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let there = !matches!(network.kv_place(), Place::Host);
     if there {
         let (flops, bytes) = (limits.flops / 1e9, limits.bytes / 1e9);
-        println!("device    {flops:.0} GFLOP/s in a large product and {bytes:.0} GB/s in a copy");
+        tell!("device    {flops:.0} GFLOP/s in a large product and {bytes:.0} GB/s in a copy")?;
     } else {
-        println!(
+        tell!(
             "machine   {:.0} GFLOP/s in registers and {:.1} GB/s from memory per core, {} threads, {}",
             limits.flops / 1e9,
             limits.bytes / 1e9,
             rayon::current_num_threads(),
             Isa::best().name(),
-        );
+        )?;
     }
-    println!(
+    tell!(
         "model     {:.0} MFLOP a token, {:.0} MB of weights; {} prompt and {} new tokens a row",
         flops_per_token(network.config()) / 1e6,
         network.weight_bytes() as f64 / 1e6,
         args.prompt_tokens,
         args.new_tokens,
-    );
-    println!(
+    )?;
+    tell!(
         "{:>5} {:>14} {:>14} {:>16} {:>16}",
         "rows",
         "prefill tok/s",
         "decode tok/s",
         if there { "GFLOP/s" } else { "GFLOP/s a core" },
         if there { "GB/s" } else { "GB/s a core" }
-    );
+    )?;
     for &rows in &args.rows {
         let (prompt, new) = (args.prompt_tokens, args.new_tokens);
-        let speed = speed(network, rows.max(1), prompt, new, args.shared_prompt)?;
+        let speed = speed(network, rows, prompt, new, args.shared_prompt)?;
         let flops =
             format!("{:.0} ({:.0} %)", speed.flops / 1e9, 100.0 * speed.flops / limits.flops);
         let bytes =
             format!("{:.1} ({:.0} %)", speed.bytes / 1e9, 100.0 * speed.bytes / limits.bytes);
         let (prefill, decode) = (speed.prefill, speed.decode);
-        println!("{rows:>5} {prefill:>14.1} {decode:>14.1} {flops:>16} {bytes:>16}");
+        tell!("{rows:>5} {prefill:>14.1} {decode:>14.1} {flops:>16} {bytes:>16}")?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use anyhow::{Context, bail, ensure};
 use std::path::{Path, PathBuf};
 
 use crate::{
-    cli::flags::{self, DeviceFlags},
+    cli::flags::{self, DeviceFlags, writable},
     data::matrix::Matrix,
     lm::{
         Checkpoint, Lm, check,
@@ -53,17 +53,22 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         "`{}` holds no reference values (expected.json); give --token-ids or --determinism",
         args.model
     );
+    ensure!(
+        args.token_ids.is_none() || args.logits.is_some() || args.hidden.is_some(),
+        "--token-ids computes --logits OUT.npy and --hidden OUT.npy; name one of them"
+    );
+    args.logits.iter().chain(&args.hidden).try_for_each(|path| writable(path, &[]))?;
     let lm = Lm::open(&args.model, args.device.device(), args.device.dtype())?;
     if let Some(path) = &args.token_ids {
         states(&lm, path, args)?;
     }
     if args.determinism {
         let found = determinism(lm.network(), 24)?;
-        println!("{} completions, {} tokens, {}", found.completions, found.tokens, lm.precision());
+        tell!("{} completions, {} tokens, {}", found.completions, found.tokens, lm.precision())?;
         for way in &found.ways {
             let order = if way.reversed { "reversed, prompts in pieces" } else { "in order" };
             let (rows, threads, different) = (way.rows, way.threads, way.different);
-            println!("rows {rows:>3}  threads {threads:>2}  {order:<28} different: {different}");
+            tell!("rows {rows:>3}  threads {threads:>2}  {order:<28} different: {different}")?;
         }
         let batch_invariant = lm.network().is_batch_invariant();
         let layout = if batch_invariant { "" } else { " when drawn again in the same layout" };
@@ -71,7 +76,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             found.holds(),
             "completions differ{layout}: they depend on more than their requests"
         );
-        println!("every completion is the same{layout}, to the last bit of its log-probability");
+        tell!("every completion is the same{layout}, to the last bit of its log-probability")?;
     }
     Ok(())
 }
@@ -99,10 +104,15 @@ fn golden(folders: &[PathBuf], args: &Args) -> anyhow::Result<()> {
         other => other,
     };
     let device = device::open(args.device.device())?;
-    println!(
+    tell!(
         "{:<24} {:<15} {:>9} {:>9} {:>9} {:>9}  greedy",
-        "model", "file", "hidden", "middle", "logits", "logprob"
-    );
+        "model",
+        "file",
+        "hidden",
+        "middle",
+        "logits",
+        "logprob"
+    )?;
     let mut wrong = Vec::new();
     for folder in folders {
         let name = folder.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
@@ -118,24 +128,24 @@ fn golden(folders: &[PathBuf], args: &Args) -> anyhow::Result<()> {
             let network = network(&opened.config, &opened.weights, &device, dtype)?;
             let p = check::golden(&*network, folder)?;
             let (same, all) = (p.greedy.1 - p.greedy.0, p.greedy.1);
-            println!(
+            tell!(
                 "{name:<24} {config:<15} {:>9.1e} {:>9.1e} {:>9.1e} {:>9.1e}  {same}/{all}{}",
                 p.hidden,
                 p.middle,
                 p.logits,
                 p.logprob,
                 if p.holds() { "" } else { "  WRONG" },
-            );
+            )?;
             if !p.holds() {
                 wrong.push(format!("{name} ({config})"));
             }
         }
     }
-    println!(
+    tell!(
         "allowed: hidden states {:.0e}, logits {:.0e}",
         check::HIDDEN_TOLERANCE,
         check::LOGIT_TOLERANCE
-    );
+    )?;
     if !wrong.is_empty() {
         bail!("outside the tolerances: {}", wrong.join(", "));
     }
@@ -163,8 +173,8 @@ fn states(lm: &Lm, path: &Path, args: &Args) -> anyhow::Result<()> {
         hidden.extend(states);
     }
     let write = |path: &Path, cols: usize, data: Vec<f32>| -> anyhow::Result<()> {
-        npy::write_npy(path, &Matrix::new(cols, data)?)?;
-        Ok(())
+        npy::write_npy(path, &Matrix::new(cols, data)?)
+            .with_context(|| format!("cannot write `{}`", path.display()))
     };
     if let Some(path) = &args.hidden {
         write(path, lm.config().hidden, hidden)?;

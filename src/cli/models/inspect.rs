@@ -20,15 +20,15 @@ pub fn list(args: &ListArgs) -> anyhow::Result<()> {
     let hub = Hub::from_env();
     let models = inspect::at_hand(&hub);
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&models)?);
+        tell!("{}", serde_json::to_string_pretty(&models)?)?;
         return Ok(());
     }
     let width = models.iter().map(|m| m.model.chars().count()).max().unwrap_or_default();
     for model in &models {
-        println!("{:width$}  {:7}  {}", model.model, model.from, model.path);
+        tell!("{:width$}  {:7}  {}", model.model, model.from, model.path)?;
     }
     if models.is_empty() {
-        eprintln!(
+        say!(
             "no bundled models, and none in `{}`; fetch one with llmpr models pull org/name",
             hub.cache.display()
         );
@@ -60,11 +60,11 @@ pub fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
 
 fn print(facts: &impl Serialize, json: bool, rows: &[(&str, String)]) -> anyhow::Result<()> {
     if json {
-        println!("{}", serde_json::to_string_pretty(facts)?);
+        tell!("{}", serde_json::to_string_pretty(facts)?)?;
         return Ok(());
     }
     for (name, value) in rows {
-        println!("{name:13} {value}");
+        tell!("{name:13} {value}")?;
     }
     Ok(())
 }

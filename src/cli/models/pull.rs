@@ -30,10 +30,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     for id in &args.ids {
         match pull(&hub, id) {
-            Ok(path) => println!("{}", path.display()),
+            Ok(path) => tell!("{}", path.display())?,
             Err(error) if args.ids.len() == 1 => return Err(error),
             Err(error) => {
-                eprintln!("llmpr: {error:#}");
+                say!("llmpr: {error:#}");
                 failed.push(format!("`{id}`"));
             }
         }
@@ -49,7 +49,7 @@ fn pull(hub: &Hub, text: &str) -> anyhow::Result<PathBuf> {
     if bundled_names().iter().any(|name| name == text)
         && let ModelSource::Folder(folder) = ModelSource::parse(text)?
     {
-        eprintln!("{text} comes with llmpr; there is nothing to fetch");
+        say!("{text} comes with llmpr; there is nothing to fetch");
         return Ok(folder);
     }
     let file = || Some(HubId::parse_file(text)?.0);
@@ -63,7 +63,7 @@ fn pull(hub: &Hub, text: &str) -> anyhow::Result<PathBuf> {
     let path = hub.pull(&id, &mut |name, have, all| shown.hear(name, have, all));
     shown.end();
     let path = path?;
-    eprintln!("{}", shown.summary(&id, hub.offline));
+    say!("{}", shown.summary(&id, hub.offline));
     Ok(id.file.as_ref().map_or(path.clone(), |file| path.join(file)))
 }
 
@@ -104,7 +104,7 @@ impl Shown {
         if !self.terminal {
             if first {
                 let all = all.map_or_else(String::new, |all| format!(" ({})", size(all)));
-                eprintln!("{name}{all}");
+                say!("{name}{all}");
             }
             return;
         }
@@ -117,15 +117,16 @@ impl Shown {
                 true => format!(", {}/s", size((came / seconds) as u64)),
                 false => String::new(),
             };
-            eprint!("\r{name}: {}{of}{rate}\x1b[K", size(have));
-            let _ = std::io::stderr().flush();
+            let mut err = std::io::stderr();
+            let _ = write!(err, "\r{name}: {}{of}{rate}\x1b[K", size(have));
+            let _ = err.flush();
         }
     }
 
     /// Leaves the line of a file.
     fn end(&mut self) {
         if self.terminal && !std::mem::take(&mut self.file).is_empty() {
-            eprintln!();
+            say!();
         }
     }
 

@@ -50,7 +50,7 @@ pub struct LikelihoodFlags {
     /// Temperatures at which both models read the reference, too, as `llmpr sweep --reference-nll` does: its
     /// negative log-likelihood a token and in bits a byte behind the prompts of --task, truncations left out; of P
     /// only where it is another model than Q. The reference is that of --reference, else the task's own
-    #[arg(long, value_name = "TEMPS", requires = "likelihood")]
+    #[arg(long, value_name = "TEMPS")]
     reference_nll_at: Option<Reals>,
     #[command(flatten)]
     prompt: PromptFlags,
@@ -63,11 +63,25 @@ pub fn usual() -> Defaults {
     [PromptFlags::defaults(), DrawFlags::defaults(&TEXTS.to_string())].concat()
 }
 
-/// Files are not drawn from, so what draws would be dropped in silence.
+/// Files are not drawn from, so what draws would be dropped in silence. That it needs --likelihood is not enough: clap
+/// asks for no flag that conflicts with one that is there, as --likelihood does with --samples.
 fn only_with_likelihood(arg: clap::Arg) -> clap::Arg {
-    const DRAWING: [&str; 9] =
-        ["task", "prompt", "prompts", "shots", "n", "max_new_tokens", "batch", "chat", "date"];
-    if DRAWING.contains(&arg.get_id().as_str()) { arg.requires("likelihood") } else { arg }
+    const DRAWING: [&str; 10] = [
+        "task",
+        "prompt",
+        "prompts",
+        "shots",
+        "n",
+        "max_new_tokens",
+        "batch",
+        "chat",
+        "date",
+        "reference_nll_at",
+    ];
+    match DRAWING.contains(&arg.get_id().as_str()) {
+        true => arg.requires("likelihood").conflicts_with("samples"),
+        false => arg,
+    }
 }
 
 impl LikelihoodFlags {

@@ -59,7 +59,7 @@ pub fn parts(args: &Args, sweep: &Sweep, limit: f64) -> anyhow::Result<Parts> {
             Ok(counts) => counts,
             Err(why) => {
                 let counts = spread(USUAL_JOBS, &cells);
-                eprintln!(
+                say!(
                     "note: {} jobs, since the time of a cell is not known here ({why}); --jobs N sets their number",
                     counts.iter().sum::<usize>()
                 );
@@ -102,20 +102,20 @@ fn measured(args: &Args, sweep: &Sweep, limit: f64) -> Result<Vec<usize>, String
         let fit = (DRAWING * limit / seconds).floor();
         let name = &group.record.name;
         if fit < 1.0 {
-            eprintln!(
+            say!(
                 "note: a cell of {name} takes up to {} beside a limit of {}; its job goes on when it is queued again",
                 duration(seconds),
                 duration(limit)
             );
         } else {
-            eprintln!("note: a cell of {name} takes up to {}", duration(seconds));
+            say!("note: a cell of {name} takes up to {}", duration(seconds));
         }
         let a_part = if fit >= cells as f64 { cells } else { (fit as usize).max(1) };
         counts.push(cells.div_ceil(a_part.max(1)).max(1));
     }
     let all: usize = counts.iter().sum();
     if all > MOST_PARTS {
-        eprintln!(
+        say!(
             "note: {all} jobs would fit into the time; {MOST_PARTS} are written, as many as an array usually may have"
         );
         return Ok(spread(MOST_PARTS, &sweep.sizes()));

@@ -79,7 +79,7 @@ pub fn run(run: &Path, out: Option<&Path>, form: Form) -> anyhow::Result<()> {
         let out = place.path.clone();
         let settings = SweepSettings { out, shard, cache: false, ..settings };
         let mut sweep = Sweep::plan(settings)?;
-        sweep.notes.iter().for_each(|note| eprintln!("note: {note}"));
+        sweep.notes.iter().for_each(|note| say!("note: {note}"));
         let outcome = execute::run(&mut sweep, std::env::args().collect(), &stop, &*progress)?;
         if outcome.stopped {
             let message = match place.passes {
@@ -89,7 +89,7 @@ pub fn run(run: &Path, out: Option<&Path>, form: Form) -> anyhow::Result<()> {
             return Err(Exit { code: 75, message: message.to_owned() }.into());
         }
         for cell in &outcome.failed {
-            eprintln!("failed: {} ({}): {}", cell.label, cell.id, cell.message);
+            say!("failed: {} ({}): {}", cell.label, cell.id, cell.message);
         }
     }
     let found = compare(&then, &RunFolder::new(&place.path))?;

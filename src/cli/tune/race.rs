@@ -77,7 +77,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     let settings = settings(args.options.clone(), &wish)?;
     let mut sweep = Sweep::plan(settings)?;
-    sweep.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    sweep.notes.iter().for_each(|note| say!("note: {note}"));
     let terms = terms(args, wish, &sweep)?;
     let stop = Stop::on_signals().context("cannot listen for signals")?;
     let progress = progress::for_stderr();
@@ -90,9 +90,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         return Err(Exit { code: 75, message }.into());
     };
     for cell in &outcome.failed {
-        eprintln!("failed: {} ({}): {}", cell.label, cell.id, cell.message);
+        say!("failed: {} ({}): {}", cell.label, cell.id, cell.message);
     }
-    record.left_out().iter().for_each(|note| eprintln!("note: {note}"));
+    record.left_out().iter().for_each(|note| say!("note: {note}"));
     if record.cells.iter().all(|cell| cell.stands.measures.is_empty()) {
         bail!("no setting could be measured; each is named above");
     }

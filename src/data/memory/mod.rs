@@ -23,7 +23,7 @@ use std::{
 
 pub use allocator::Spilling;
 pub use available::{available, installed};
-pub use regions::map;
+pub use regions::{Held, map};
 
 /// The limit in bytes; 0 where there is none.
 static LIMIT: AtomicUsize = AtomicUsize::new(0);

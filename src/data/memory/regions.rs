@@ -11,7 +11,8 @@ use std::{
     },
 };
 
-use crate::data::matrix::Held;
+/// Values that somebody else holds and that stay where they are, such as those of an array of another language.
+pub type Held = Arc<dyn AsRef<[f32]> + Send + Sync>;
 
 /// All that is mapped.
 static REGIONS: Mutex<Regions> = Mutex::new(Regions { scratch: Vec::new(), files: Vec::new() });

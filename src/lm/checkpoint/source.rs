@@ -181,6 +181,11 @@ fn near(model: &str) -> Vec<String> {
         }
     };
     for name in entries(parent.unwrap_or(Path::new("."))) {
+        // A folder without a model would be refused next.
+        let there = parent.unwrap_or(Path::new(".")).join(&name);
+        if there.extension().is_none_or(|extension| extension != "gguf") && !holds_model(&there) {
+            continue;
+        }
         let shown = parent.map_or(name.clone(), |parent| parent.join(&name).display().to_string());
         consider(name, shown);
     }

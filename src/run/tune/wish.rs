@@ -140,7 +140,10 @@ impl FromStr for Requirement {
             (None, Some((measure, bound))) => (measure, bound, false),
             (None, None) => return Err(wrong()),
         };
-        let bound = bound.trim().parse().map_err(|_| wrong())?;
+        let bound: f64 = bound.trim().parse().map_err(|_| wrong())?;
+        if bound.is_nan() || measure.trim().is_empty() {
+            return Err(wrong());
+        }
         Ok(Self { measure: measure.trim().to_owned(), at_least, bound })
     }
 }

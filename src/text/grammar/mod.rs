@@ -41,7 +41,10 @@ pub enum GrammarError {
     #[error("`{option}` changes no grammar; write drop=PATTERN or double=PATTERN")]
     Option { option: String },
     /// A number behind a grammar's name that is none.
-    #[error("`{option}`: n is a whole number from 1 on, and seed one from 0 on")]
+    #[error(
+        "`{option}`: n is a whole number from 1 to {}, and seed one from 0 on",
+        reference::MOST_TEXTS
+    )]
     Number { option: String },
     /// A variant that leaves nothing.
     #[error("every mode is dropped, so that no text is left")]

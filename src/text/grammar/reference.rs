@@ -8,6 +8,9 @@ use crate::text::Text;
 /// Grammars that come with the program.
 const BUNDLED: &str = "synthetic-bio";
 
+/// More texts than memory holds are a slip of the finger.
+pub(super) const MOST_TEXTS: usize = 10_000_000;
+
 impl Grammar {
     /// The grammar that `name` stands for: a bundled name or a `.grammar` file, then, after `?` and parted
     /// by `&`, modes that are left out or have twice their weight.
@@ -66,7 +69,11 @@ impl Grammar {
             let no = || GrammarError::Number { option: option.to_owned() };
             match option.split_once('=') {
                 Some(("n", value)) => {
-                    n = value.parse().ok().filter(|&n| n > 0).ok_or_else(no)?;
+                    n = value
+                        .parse()
+                        .ok()
+                        .filter(|n| (1..=MOST_TEXTS).contains(n))
+                        .ok_or_else(no)?;
                 }
                 Some(("seed", value)) => seed = value.parse().map_err(|_| no())?,
                 _ => rest.push(option),
@@ -117,7 +124,7 @@ mod tests {
         let no = |spec: &str| Grammar::drawn(spec).unwrap_err().to_string();
         assert_eq!(
             no("synthetic-bio?n=0"),
-            "`n=0`: n is a whole number from 1 on, and seed one from 0 on"
+            "`n=0`: n is a whole number from 1 to 10000000, and seed one from 0 on"
         );
         assert!(no("synthetic-bio?seed=x").contains("`seed=x`"));
         assert!(Grammar::is_meant("mine.grammar?drop=a=b") && !Grammar::is_meant("texts.jsonl"));

@@ -154,6 +154,15 @@ fn parse(
         head if source::is_zstd(head) => {
             return encoding("compressed by zstd", "unpack it first: `zstd -d`");
         }
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => {
+            return encoding("an array of NumPy", "name a file of texts");
+        }
+        [b'G', b'G', b'U', b'F', ..] => {
+            return encoding("a model (GGUF)", "name a file of texts");
+        }
+        [b'%', b'P', b'D', b'F', b'-', ..] => {
+            return encoding("a PDF", "take the text out of it first: `pdftotext`");
+        }
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
             return encoding("compressed by xz", "unpack it first: `xz -d`");
         }

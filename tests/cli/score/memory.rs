@@ -72,7 +72,7 @@ fn rows_beyond_the_limit_have_the_same_digits_within_it() {
     let nowhere = folder.path().join("nowhere");
     let ran = Command::new(env!("CARGO_BIN_EXE_llmpr"))
         .args(["score", "--reference", &big, "--samples", &small, "--memory", "224M"])
-        .args(scaled)
+        .args(scaled.concat())
         .env("TMPDIR", &nowhere)
         .output()
         .unwrap();

@@ -38,10 +38,14 @@ fn each_form_of_a_model_is_told_apart() {
 #[test]
 fn a_misspelled_path_is_answered_with_its_neighbors() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("stories260K")).unwrap();
+    for (name, file) in [("stories260K", "config.json"), ("stories26OK", "readme.md")] {
+        std::fs::create_dir(folder.path().join(name)).unwrap();
+        std::fs::write(folder.path().join(name).join(file), "{}").unwrap();
+    }
     let model = folder.path().join("storys260K").display().to_string();
     let message = ModelSource::parse(&model).unwrap_err().to_string();
     assert!(message.contains("did you mean `") && message.contains("stories260K`"), "{message}");
+    assert!(!message.contains("stories26OK"), "a folder without a model: {message}");
     let message = ModelSource::parse("gptt2").unwrap_err().to_string();
     assert!(message.contains("`gpt2`"), "{message}");
     let message = ModelSource::parse("").unwrap_err().to_string();
