@@ -138,6 +138,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     // A ratio beyond this is noise of the fit, and one row must not spend the whole budget.
     let ratios: Vec<f64> = scores.ratios().model.iter().map(|ratio| ratio.min(1e12)).collect();
     let (kept, spread) = choose(&ratios, budget, args)?;
+    if kept.is_empty() {
+        let n = ratios.len();
+        bail!(
+            "one in {budget} of {n} completions is none: give --budget a number below {n}, or more completions"
+        );
+    }
 
     let mut out = String::new();
     if let Some(completions) = completions {

@@ -23,7 +23,7 @@ use crate::{
     },
     report,
     score::{
-        ScoreOptions,
+        ScoreError, ScoreOptions, enough_rows,
         plan::{self, Pass},
         record::Score,
         score, score_histograms,
@@ -97,7 +97,13 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let specs = Sides { reference: reference.as_str(), model: samples.as_str() };
     let limited = args.memory.map(|most| Limited::to(most, memory::full)).transpose();
     let _limited = limited.context("--memory cannot be kept on this system; leave it out")?;
-    let fits = |rows, dim| memory::check(rows, dim, args.memory, &options);
+    let fits = |rows, dim| {
+        // Texts are embedded once they are read, which takes longest of all.
+        if dim == 0 {
+            enough_rows(rows, &options).map_err(|error| of_files(error, specs))?;
+        }
+        memory::check(rows, dim, args.memory, &options)
+    };
     let score = match input::read(specs, args.gaps, &args.embed, &args.device, &fits)? {
         Input::Histograms(_) if args.explain => {
             bail!("--explain is of features and texts, not of counts")
@@ -124,16 +130,19 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
                 of.advance(1, 0);
                 of.end();
             });
-            scored.map_err(|error| {
-                let files = match error.side() {
-                    Some(side) => format!("`{}`", specs.get(side)),
-                    None => format!("`{}` and `{}`", specs.reference, specs.model),
-                };
-                anyhow::Error::from(error).context(files)
-            })?
+            scored.map_err(|error| of_files(error, specs))?
         }
     };
     print(&score, args, specs)
+}
+
+/// `error` with the files that it is of.
+fn of_files(error: ScoreError, specs: Sides<&str>) -> anyhow::Error {
+    let files = match error.side() {
+        Some(side) => format!("`{}`", specs.get(side)),
+        None => format!("`{}` and `{}`", specs.reference, specs.model),
+    };
+    anyhow::Error::from(error).context(files)
 }
 
 /// A line for each pass, and one for the memory.

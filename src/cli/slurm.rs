@@ -40,8 +40,8 @@ pub struct Args {
     /// CPU cores a job
     #[arg(long, default_value_t = 8, value_name = "N")]
     cpus: usize,
-    /// Memory a job
-    #[arg(long, default_value = "32G", value_name = "SIZE")]
+    /// Memory a job, as sbatch takes it: megabytes, or with K, M, G or T
+    #[arg(long, default_value = "32G", value_name = "SIZE", value_parser = memory)]
     mem: String,
     /// Account to charge
     #[arg(long, value_name = "NAME")]
@@ -152,3 +152,15 @@ fn planned(settings: SweepSettings) -> anyhow::Result<Sweep> {
 
 #[cfg(test)]
 mod tests;
+
+/// Memory as sbatch takes it.
+fn memory(text: &str) -> Result<String, String> {
+    let number = text.strip_suffix(['K', 'M', 'G', 'T', 'k', 'm', 'g', 't']).unwrap_or(text);
+    match !number.is_empty() && number.chars().all(|c| c.is_ascii_digit()) {
+        true => Ok(text.to_owned()),
+        false => {
+            Err("sbatch takes a whole number of megabytes, or one with K, M, G or T: 32G"
+                .to_owned())
+        }
+    }
+}

@@ -183,7 +183,7 @@ fn left_in_place(
     Ok(values.map(|values| Matrix::held(cols, values)).transpose()?)
 }
 
-/// The counts in `path` (`.npy` or `.npz[:key]`): an integer array, row after row if it has two axes.
+/// The counts in `path` (`.npy` or `.npz[:key]`): an integer array of one axis, or of one row or column.
 ///
 /// # Errors
 ///

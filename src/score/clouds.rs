@@ -19,7 +19,7 @@ use super::{
     inception::Inception,
     moments::{self, Moments},
     over_bins,
-    prepare::{Prepared, check_k, check_texts, prepare},
+    prepare::{Prepared, check_texts, enough_rows, prepare},
     ratio::{self, Fitted, ToldApart, fitted},
     record::{Curves, Estimate, SCHEMA, Score, SetFacts, Warning},
     support::{self, Support},
@@ -108,10 +108,8 @@ fn scored(
     check_texts(raw, texts)?;
     check_asked(texts, options)?;
     let asks = |specs: &[&[&Spec]]| specs.iter().any(|specs| options.metrics.asks_any(specs));
-    if asks(&[support::SPECS]) {
-        // The set that is too small is the one to name, before the other is drawn down to it.
-        check_k(raw, options.k)?;
-    }
+    // The set that is too small is the one to name, before the other is drawn down to it.
+    enough_rows(sets.map(Matrix::rows), options)?;
     let prepared = prepare(raw, texts, pca, options)?;
     let clouds = Clouds::new(prepared.clouds.as_ref())?;
     let mut build = Build::new(&prepared, clouds, options);

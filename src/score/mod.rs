@@ -59,6 +59,6 @@ pub use likelihood::{LikelihoodText, score_likelihood};
 pub use metrics::Metrics;
 pub use options::{Clusters, Family, Normalize, OptionsError, Reduce, ScoreOptions, Unequal};
 pub use paired::{Spread, paired_spreads};
-pub use prepare::prepared_clouds;
+pub use prepare::{enough_rows, prepared_clouds};
 pub use texts::TextFacts;
 pub use values::{Values, values_of_parts};

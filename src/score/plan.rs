@@ -13,7 +13,7 @@ use super::{
     family::{Measures, plan as subsamples},
     frontier,
     moments::{self, Moments},
-    prepare::{check_k, prepare},
+    prepare::{enough_rows, prepare},
     ratio,
     support::{self, Support},
 };
@@ -56,9 +56,7 @@ const ITERATIONS: f64 = 10.0;
 pub fn passes(sets: Sides<&Matrix>, options: &ScoreOptions) -> Result<Vec<Pass>, ScoreError> {
     let raw = Clouds::new(sets)?;
     let asked = &options.metrics;
-    if asked.asks_any(support::SPECS) {
-        check_k(raw, options.k)?;
-    }
+    enough_rows(sets.map(Matrix::rows), options)?;
     let prepared = prepare(raw, None, None, options)?;
     let clouds = Clouds::new(prepared.clouds.as_ref())?;
     let (sizes, d) = (clouds.sides().map(Matrix::rows), clouds.dim());

@@ -7,7 +7,7 @@ use super::{
     Normalize, Reduce, ScoreError, ScoreOptions, TextFacts, Unequal,
     calibrate::{Subsample, subsample},
     record::{PcaFacts, Warning},
-    warnings,
+    support, warnings,
 };
 use crate::{
     cloud::{
@@ -151,12 +151,20 @@ pub(super) fn check_texts(
     Ok(())
 }
 
-/// Checks that every ball has its `k`-th neighbor.
-pub(super) fn check_k(clouds: Clouds<'_>, k: usize) -> Result<(), MetricError> {
+/// Checks that every ball has its `k`-th neighbor among so many rows, where balls are asked for.
+///
+/// # Errors
+///
+/// [`MetricError::NoKthNeighbor`] for the first side that has too few.
+pub fn enough_rows(sizes: Sides<usize>, options: &ScoreOptions) -> Result<(), ScoreError> {
+    if !options.metrics.asks_any(support::SPECS) {
+        return Ok(());
+    }
+    let k = options.k;
     for side in [Side::Reference, Side::Model] {
-        let n = clouds.sides().get(side).rows();
+        let n = *sizes.get(side);
         if k >= n {
-            return Err(MetricError::NoKthNeighbor { side, n, k });
+            return Err(MetricError::NoKthNeighbor { side, n, k }.into());
         }
     }
     Ok(())

@@ -239,3 +239,19 @@ fn a_folder_that_is_no_finished_run_is_told_what_it_is() {
     let said = llmpr(&["sample", "--model", "tiny-boi", "--prompt", "x"]).stderr;
     assert_eq!(said.matches("model `tiny-boi`").count(), 1, "{said}");
 }
+
+#[test]
+fn what_cannot_come_to_anything_is_refused_before_the_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let p = features(folder.path(), "p.npy");
+    let none = ["refine", "--reference", &p, "--samples", &p, "--budget", "1000"];
+    refused(1, &none, &["one in 1000 of 30 completions is none: give --budget a number below 30"]);
+    // An embedder that is not there would be named if it were opened first.
+    let few = file(folder.path(), "few.jsonl", b"{\"text\": \"a\"}\n{\"text\": \"b\"}\n");
+    let score = ["score", "--reference", &few, "--samples", &few, "--embedder", "./none"];
+    refused(1, &score, &[&few, "2 rows"]);
+    for wrong in ["lots", "-1", "1.5G", "G", ""] {
+        let slurm = ["slurm", &format!("--mem={wrong}"), "--", "--models", "tiny-bio"];
+        refused(2, &slurm, &["sbatch takes a whole number of megabytes"]);
+    }
+}

@@ -94,7 +94,8 @@ fn a_cell_that_is_none_or_several_is_answered_with_those_there_are() {
     let several = llmpr(&["show", run, "shots=0"]);
     assert!(several.stderr.contains("say more of the settings, or the id"), "{}", several.stderr);
     let csv = llmpr(&["show", run, "T=1", "--format", "csv"]);
-    assert!(csv.stderr.contains("these are texts"), "{}", csv.stderr);
+    assert_eq!(csv.code, 2);
+    assert!(csv.stderr.contains("[possible values: table, json]"), "{}", csv.stderr);
     let nowhere = llmpr(&["show", "no-such-run", "T=1"]);
     assert!(nowhere.stderr.contains("no-such-run"), "{}", nowhere.stderr);
     let alone = llmpr(&["show", run, "--outside"]);

@@ -154,7 +154,6 @@ fn texts(
 ) -> anyhow::Result<Input> {
     let tokens = embed.tokens()?;
     let texts = specs.try_map(|spec| gaps.texts(spec))?;
-    fits(texts.as_ref().map(Vec::len), 0)?;
     let Some(model) = &embed.embedder else {
         bail!(
             "`{}` and `{}` are texts; name the model that embeds them with --embedder MODEL, or \
@@ -163,6 +162,7 @@ fn texts(
             specs.model
         );
     };
+    fits(texts.as_ref().map(Vec::len), 0)?;
     let embedder = embed
         .open(model, tokens, device)
         .with_context(|| format!("cannot open the embedder `{model}`"))?;

@@ -12,7 +12,7 @@ use crate::{
 
 /// Says that a scratch file has no room, and ends the process.
 pub fn full(said: &str) -> ! {
-    eprintln!("llmpr: {said}");
+    say!("llmpr: {said}");
     std::process::exit(1)
 }
 

@@ -150,7 +150,7 @@ fn a_wrong_command_line_exits_with_two() {
         (&["--pca", "1.5"], "a share in (0, 1)"),
         (&["--clusters", "1"], "auto"),
         (&["--format", "xml"], "table"),
-        (&["--k", "four"], "invalid digit"),
+        (&["--k", "four"], "is no whole number from 0 up"),
     ] {
         let mut all = vec!["score", "--reference", "a.npy", "--samples", "b.npy"];
         all.extend(args);
