@@ -200,7 +200,7 @@ impl Matrix {
         let pick = |from: &[f32]| -> Vec<f32> {
             let mut data = Vec::with_capacity(indices.len() * self.cols);
             for (at, &i) in indices.iter().enumerate() {
-                if at.is_multiple_of(64) {
+                if at.is_multiple_of(4) {
                     memory::keep();
                 }
                 data.extend_from_slice(&from[i * self.cols..(i + 1) * self.cols]);

@@ -131,8 +131,12 @@ fn watch(over: &AtomicBool) {
     }
 }
 
-/// Between two looks: memory fills by some ten megabytes.
+/// Between two looks of the watch: memory fills by some ten megabytes where rows are read one after the other.
 const PAUSE: Duration = Duration::from_millis(2);
+
+/// Between two looks of loops: rows read here and there map two megabytes each, where the system caches files in large
+/// pages. A look takes some microseconds.
+const LEAST_PAUSE: Duration = Duration::from_micros(100);
 
 /// Gives pages back where the limit is near; long loops call this once a block, as a thread of its own comes late where
 /// processors are busy. Nothing, below no limit.
@@ -150,7 +154,7 @@ fn keep_to_limit() {
     // Another thread is looking.
     let Ok(mut last) = LAST.try_lock() else { return };
     let (now, Some(limit)) = (Instant::now(), limit()) else { return };
-    if last.is_some_and(|(last, _)| now - last < PAUSE / 2) {
+    if last.is_some_and(|(last, _)| now - last < LEAST_PAUSE) {
         return;
     }
     let usual = limit.0.saturating_sub(reserve(limit).0);
@@ -166,9 +170,21 @@ fn keep_to_limit() {
 
 /// Bytes of this process in main memory.
 fn resident() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(line.split_whitespace().next()?.parse::<u64>().ok()? << 10)
+    static PAGE: OnceLock<Option<u64>> = OnceLock::new();
+    let page = (*PAGE.get_or_init(page))?;
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    Some(statm.split_whitespace().nth(1)?.parse::<u64>().ok()? * page)
+}
+
+/// Bytes of a page, from what the kernel tells a process at its start.
+fn page() -> Option<u64> {
+    /// `AT_PAGESZ`.
+    const SIZE: usize = 6;
+    let auxiliary = std::fs::read("/proc/self/auxv").ok()?;
+    let (words, _) = auxiliary.as_chunks::<{ size_of::<usize>() }>();
+    let words: Vec<usize> = words.iter().map(|&word| usize::from_ne_bytes(word)).collect();
+    let (pairs, _) = words.as_chunks::<2>();
+    pairs.iter().find(|[key, _]| *key == SIZE).map(|&[_, bytes]| bytes as u64)
 }
 
 #[cfg(test)]
@@ -186,6 +202,17 @@ mod tests {
             let said = read(wrong).unwrap_err();
             assert!(said.contains("is no size; write 2G"), "{wrong}: {said}");
         }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")] // which says the same in two places
+    fn what_is_resident_is_what_the_system_says() {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let kib: u64 = line.split_whitespace().next().unwrap().parse().unwrap();
+        let (said, own) = ((kib << 10) as f64, resident().unwrap() as f64);
+        assert!((own / said - 1.0).abs() < 0.5, "{own} {said}");
+        assert!(page().unwrap().is_power_of_two());
     }
 
     #[test]
