@@ -41,10 +41,11 @@ pub fn check(
             let enough = least + (least / 3).max(reserve(Bytes(0)).0);
             let enough = enough.next_multiple_of(64 << 20);
             bail!(
-                "--memory {limit} is too little: lists for {n} and {m} rows take {} and the program {}, which cannot lie in \
-                 files; give --memory {}M, {fewer}",
+                "--memory {limit} is too little: lists for {n} and {m} rows take {}, the program {}, neither of which can lie \
+                 in files, and {} are left for what is read; give --memory {}M, {fewer}",
                 Bytes(lists),
                 Bytes(PROGRAM),
+                reserve(limit),
                 enough >> 20
             )
         }
